@@ -1,0 +1,6 @@
+//! The only module that names a cryptography crate.
+
+mod fingerprint;
+pub mod hash;
+
+pub use fingerprint::{Fingerprint, FingerprintError};

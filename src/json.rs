@@ -1,0 +1,133 @@
+//! Strict JSON: bounded depth, no duplicate member at any level, nothing after the document.
+//!
+//! RFC 8259 leaves the meaning of a repeated member open, and parsers differ; a signature over such a document
+//! says different things to different readers. It is refused here, once, for every format.
+
+use crate::limits::JSON_DEPTH;
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+use std::fmt;
+
+/// Why a document is no strict JSON, or not of the expected shape.
+#[derive(Debug, thiserror::Error)]
+#[error("not the expected JSON: {0}")]
+pub struct JsonError(#[from] serde_json::Error);
+
+/// Reads one JSON document into a value.
+///
+/// # Errors
+/// Broken JSON, a repeated member, nesting beyond [`JSON_DEPTH`], or trailing bytes.
+pub fn decode_value(bytes: &[u8]) -> Result<Value, JsonError> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = Strict { depth: 0 }.deserialize(&mut reader)?;
+    reader.end()?;
+    Ok(value)
+}
+
+/// Reads one JSON document into a type.
+///
+/// # Errors
+/// As [`decode_value`], or a shape that `T` does not take.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
+    Ok(T::deserialize(decode_value(bytes)?)?)
+}
+
+#[derive(Clone, Copy)]
+struct Strict {
+    depth: usize,
+}
+
+impl Strict {
+    fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
+        if self.depth >= JSON_DEPTH {
+            return Err(E::custom(format_args!("nested deeper than {JSON_DEPTH} levels")));
+        }
+        Ok(Self { depth: self.depth + 1 })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, v: bool) -> Result<Value, E> {
+        Ok(Value::Bool(v))
+    }
+
+    fn visit_i64<E>(self, v: i64) -> Result<Value, E> {
+        Ok(v.into())
+    }
+
+    fn visit_u64<E>(self, v: u64) -> Result<Value, E> {
+        Ok(v.into())
+    }
+
+    fn visit_f64<E>(self, v: f64) -> Result<Value, E> {
+        Ok(v.into())
+    }
+
+    fn visit_str<E>(self, v: &str) -> Result<Value, E> {
+        Ok(Value::String(v.to_owned()))
+    }
+
+    fn visit_string<E>(self, v: String) -> Result<Value, E> {
+        Ok(Value::String(v))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element_seed(inner)? {
+            items.push(item);
+        }
+        Ok(Value::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let mut members = Map::new();
+        while let Some(name) = map.next_key::<String>()? {
+            let value = map.next_value_seed(inner)?;
+            if members.contains_key(&name) {
+                return Err(A::Error::custom(format_args!("member {name:?} appears twice")));
+            }
+            members.insert(name, value);
+        }
+        Ok(Value::Object(members))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repeated_member_is_refused_at_any_level() {
+        assert!(decode_value(br#"{"a":1,"b":{"c":1,"c":2}}"#).is_err());
+        assert!(decode_value(br#"{"a":1,"\u0061":2}"#).is_err());
+        assert!(decode_value(br#"{"a":[{"b":1},{"b":1}]}"#).is_ok());
+    }
+
+    #[test]
+    fn depth_and_trailing_bytes_are_bounded() {
+        let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
+        assert!(decode_value(nested(JSON_DEPTH).as_bytes()).is_ok());
+        assert!(decode_value(nested(JSON_DEPTH + 1).as_bytes()).is_err());
+        assert!(decode_value(b"{} {}").is_err());
+    }
+}

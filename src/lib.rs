@@ -1,0 +1,13 @@
+//! Boltseal signs image digests, attaches signatures and attestations in the registry, and verifies them against a
+//! trust policy.
+#![forbid(unsafe_code)]
+#![warn(missing_docs, clippy::print_stdout, clippy::print_stderr, clippy::too_many_lines)]
+#![allow(clippy::double_must_use)]
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
+pub mod crypto;
+mod json;
+pub mod limits;
+pub mod oci;
+pub mod trust;
+pub mod verify;

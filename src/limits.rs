@@ -1,0 +1,88 @@
+//! Every bound in one place, with its unit and where it comes from.
+//!
+//! Pure code takes [`Limits`] as an argument; nothing reads these constants behind a caller's back except
+//! [`Limits::default`] and the network code, which has no caller to ask.
+
+use std::time::Duration;
+
+/// Bytes of a manifest or index that is read. Source: OCI distribution-spec 1.1, "registries SHOULD accept up to 4 MiB".
+pub const MANIFEST_BYTES: u64 = 4 << 20;
+/// Bytes of one attachment (bundle, payload, envelope). Source: an SBOM of a large image is 10 to 20 MB; twice that.
+pub const ATTACHMENT_BYTES: u64 = 32 << 20;
+/// Bytes of all attachments of one subject together. Keeps memory flat whatever a registry lists.
+pub const ATTACHMENTS_BYTES: u64 = 128 << 20;
+/// Attachments that are read for one subject. Source: five times the 200 of the largest measured image.
+pub const ATTACHMENTS: usize = 1_000;
+/// Entries of a referrers list, all pages together. Source: ten times [`ATTACHMENTS`], so that foreign artifacts fit too.
+pub const REFERRERS: usize = 10_000;
+/// Pages of one list. Source: [`REFERRERS`] at the 100 a page that registries use.
+pub const LIST_PAGES: usize = 100;
+/// Layers of one image or attachment manifest. Source: `.sig` manifests hold a layer a signature.
+pub const LAYERS: usize = 2_048;
+/// Entries of an image index. Source: official images have about 20, attestation manifests double it.
+pub const INDEX_ENTRIES: usize = 1_000;
+/// Nesting of JSON. Source: the deepest real predicate seen has 14 levels; serde_json's own bound is 128.
+pub const JSON_DEPTH: usize = 64;
+/// Signatures in one DSSE envelope. Source: DSSE 1.0 leaves it open; cosign and boltseal write one.
+pub const ENVELOPE_SIGNATURES: usize = 16;
+/// Subjects of one in-toto statement. Source: GitHub's attestation action allows 1,024.
+pub const STATEMENT_SUBJECTS: usize = 1_024;
+/// Bytes of a policy file.
+pub const POLICY_BYTES: u64 = 1 << 20;
+/// Bytes of a key file, encrypted or not. Source: an RSA-8192 key in PEM is 6.4 KB.
+pub const KEY_FILE_BYTES: u64 = 64 << 10;
+/// Bytes of a registry's error answer or of a token answer.
+pub const ERROR_BODY_BYTES: u64 = 64 << 10;
+/// Bytes of a credential file or of a credential helper's answer.
+pub const CREDENTIALS_BYTES: u64 = 1 << 20;
+/// scrypt's N, r and p that a key file may ask for: twice cosign's N and the same r and p, 128 MiB at most.
+pub const SCRYPT: (u64, u32, u32) = (1 << 17, 8, 1);
+/// RSA key sizes, in bits. Source: NIST SP 800-131A for the least, aws-lc for the most.
+pub const RSA_BITS: std::ops::RangeInclusive<usize> = 2_048..=8_192;
+/// Seconds a signer's own clock may be ahead of ours before a time it states counts as "in the future".
+pub const CLOCK_SKEW: Duration = Duration::from_secs(300);
+
+/// Time to open a connection.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time without a byte before a read is given up.
+pub const READ_TIMEOUT: Duration = Duration::from_secs(15);
+/// Time of one request with all its retries, blobs of image layers apart.
+pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(60);
+/// Tries of one request, the first included.
+pub const TRIES: u32 = 4;
+/// The longest `Retry-After` that is waited for; a longer one ends the request.
+pub const RETRY_AFTER: Duration = Duration::from_secs(20);
+/// Redirects followed for one request.
+pub const REDIRECTS: usize = 5;
+/// Requests under way at once to one registry. Source: 200 attachments in under 0.5 s at a round trip of 20 ms.
+pub const CONCURRENCY: usize = 64;
+/// Least wait before a shared tag is read back. Source: CONTENT-TRUST measurements; 50 to 150 ms lost nothing.
+pub const SETTLE: Duration = Duration::from_millis(150);
+/// Times a lost update of a shared tag is written again.
+pub const MERGES: u32 = 24;
+/// Age at which a read of a shared tag is too old to write on; it is read again.
+pub const MERGE_BASE_AGE: Duration = Duration::from_millis(50);
+
+/// The bounds of one verification, as [`crate::verify::verify_all`] takes them.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of one attachment.
+    pub attachment_bytes: u64,
+    /// Attachments judged for one subject.
+    pub attachments: usize,
+    /// Signatures judged in one envelope.
+    pub envelope_signatures: usize,
+    /// Subjects of one statement.
+    pub statement_subjects: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            attachment_bytes: ATTACHMENT_BYTES,
+            attachments: ATTACHMENTS,
+            envelope_signatures: ENVELOPE_SIGNATURES,
+            statement_subjects: STATEMENT_SUBJECTS,
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Names, digests and manifests, as the OCI image and distribution specifications have them.
+
+mod descriptor;
+mod digest;
+mod manifest;
+pub mod media_type;
+mod reference;
+
+pub use descriptor::{Descriptor, Platform};
+pub use digest::{Digest, DigestError};
+pub use manifest::{ImageIndex, ImageManifest, Manifest, ManifestError};
+pub use reference::{Reference, ReferenceError, Repository, RepositoryName};

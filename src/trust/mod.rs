@@ -1,0 +1,5 @@
+//! Anchors, identities, and the one counter of principals.
+
+mod identity;
+
+pub use identity::{Identity, Principal};

@@ -1,0 +1,91 @@
+use crate::oci::Digest;
+use std::fmt;
+
+/// Bytes that hang on a subject: their digest is right, their meaning is whoever pushed them's.
+#[derive(Clone, Debug)]
+pub struct Blob {
+    /// Where they were found.
+    pub place: Place,
+    /// What they claim to be.
+    pub kind: BlobKind,
+    /// The content.
+    pub bytes: Vec<u8>,
+}
+
+/// What a blob claims to be, by its media type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BlobKind {
+    /// A Sigstore bundle.
+    Bundle,
+    /// A simple-signing payload, with the signature (base64) that stood in its descriptor's annotation.
+    SimpleSigning {
+        /// The annotation's text.
+        signature: String,
+    },
+    /// A bare DSSE envelope (cosign's `.att`).
+    Envelope,
+    /// Something of another tool; its content was not read.
+    Foreign {
+        /// The artifact or media type.
+        media_type: String,
+    },
+}
+
+/// Where evidence was found.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The digest that it hangs on.
+    pub subject: Digest,
+    /// By which way it was reached.
+    pub via: Via,
+    /// The manifest that holds it, where one was read.
+    pub manifest: Option<Digest>,
+    /// Its layer's position in that manifest.
+    pub layer: usize,
+}
+
+/// The ways by which evidence hangs on an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Via {
+    /// The referrers API.
+    Referrers,
+    /// The referrers fallback tag.
+    FallbackTag,
+    /// cosign's `.sig` tag.
+    SignatureTag,
+    /// cosign's `.att` tag.
+    AttestationTag,
+    /// Handed in by the caller.
+    Supplied,
+}
+
+/// Everything that was found for one subject, read or not.
+#[derive(Clone, Debug, Default)]
+pub struct Collected {
+    /// What was read.
+    pub blobs: Vec<Blob>,
+    /// What is there, or may be there, and could not be read.
+    pub unread: Vec<Unread>,
+}
+
+/// Something that is listed but could not be read, or a list that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// What: a list's or a manifest's name.
+    pub what: String,
+    /// Why: the error, in words.
+    pub why: String,
+}
+
+impl fmt::Display for Via {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Referrers => "referrers",
+            Self::FallbackTag => "fallback-tag",
+            Self::SignatureTag => "sig-tag",
+            Self::AttestationTag => "att-tag",
+            Self::Supplied => "supplied",
+        })
+    }
+}

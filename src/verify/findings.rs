@@ -1,0 +1,135 @@
+use super::{Place, Rejection, Subject, Unread};
+use crate::{
+    oci::{Digest, RepositoryName},
+    trust::Identity,
+};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// One signature that holds: this identity said this of this digest. Made by [`super::verify_all`] alone.
+#[must_use]
+#[derive(Clone, Debug)]
+pub struct Verified {
+    pub(super) identity: Identity,
+    pub(super) digest: Digest,
+    pub(super) claim: Claim,
+    pub(super) place: Place,
+    pub(super) format: Format,
+}
+
+/// What was signed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Claim {
+    /// "This image": an image signature.
+    Signature {
+        /// The references that the signer wrote beside the digest, with a tag where one was signed; empty in cosign's bundles.
+        references: Vec<SignedReference>,
+        /// The signer's annotations (`-a key=value`).
+        annotations: BTreeMap<String, String>,
+    },
+    /// "This, of this image": an in-toto attestation.
+    Attestation {
+        /// The predicate's type, a URI.
+        predicate_type: String,
+        /// The predicate.
+        predicate: Value,
+        /// The references that the signer wrote beside the digest.
+        references: Vec<SignedReference>,
+    },
+}
+
+/// A reference inside signed bytes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SignedReference {
+    /// The repository.
+    pub repository: RepositoryName,
+    /// The tag, where one was signed.
+    pub tag: Option<String>,
+}
+
+/// How a verified piece of evidence was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Format {
+    /// A Sigstore bundle.
+    Bundle,
+    /// cosign's simple signing (`.sig`).
+    SimpleSigning,
+    /// A bare DSSE envelope (`.att`).
+    Envelope,
+}
+
+impl Verified {
+    /// Who signed.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The digest that the signed bytes name: the subject's, or that of the index that lists it.
+    #[must_use]
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// What was signed.
+    #[must_use]
+    pub fn claim(&self) -> &Claim {
+        &self.claim
+    }
+
+    /// Where it was found.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// How it was written.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
+    }
+}
+
+/// A piece of evidence that does not count, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// Where it was found.
+    pub place: Place,
+    /// Why it does not count.
+    pub rejection: Rejection,
+}
+
+/// What held, what was rejected and what could not be read, for one subject: all that a policy sees.
+/// Made by [`super::verify_all`] alone.
+#[must_use]
+#[derive(Clone, Debug)]
+pub struct Findings {
+    pub(super) subject: Subject,
+    pub(super) verified: Vec<Verified>,
+    pub(super) rejected: Vec<Rejected>,
+    pub(super) unread: Vec<Unread>,
+}
+
+impl Findings {
+    /// What is judged.
+    #[must_use]
+    pub fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// The signatures that hold.
+    pub fn verified(&self) -> &[Verified] {
+        &self.verified
+    }
+
+    /// The evidence that does not count.
+    pub fn rejected(&self) -> &[Rejected] {
+        &self.rejected
+    }
+
+    /// What could not be read.
+    pub fn unread(&self) -> &[Unread] {
+        &self.unread
+    }
+}
