@@ -9,5 +9,7 @@ pub mod crypto;
 mod json;
 pub mod limits;
 pub mod oci;
+#[cfg(feature = "net")]
+pub mod registry;
 pub mod trust;
 pub mod verify;

@@ -13,7 +13,7 @@ pub enum Manifest {
     /// An image or artifact manifest.
     Image(Box<ImageManifest>),
     /// An image index.
-    Index(ImageIndex),
+    Index(Box<ImageIndex>),
 }
 
 /// An image or artifact manifest (image-spec 1.1, "OCI Image Manifest"; Docker's schema 2 has the same members).
@@ -111,7 +111,7 @@ impl Manifest {
         let value = json::decode_value(bytes)?;
         let manifest = match (value.get("layers").is_some(), value.get("manifests").is_some()) {
             (true, false) => Self::Image(Box::new(ImageManifest::deserialize(value).map_err(JsonError::from)?)),
-            (false, true) => Self::Index(ImageIndex::deserialize(value).map_err(JsonError::from)?),
+            (false, true) => Self::Index(Box::new(ImageIndex::deserialize(value).map_err(JsonError::from)?)),
             (true, true) => return Err(ManifestError::Ambiguous("both")),
             (false, false) => return Err(ManifestError::Ambiguous("neither")),
         };

@@ -1,0 +1,7 @@
+//! Fetch and push: registries over HTTP, and image layouts on disk. Every read is checked against its digest.
+
+mod content;
+mod error;
+
+pub use content::{Access, Fetched, ListSource, Listing, Merge, Merged, Selector};
+pub use error::{Fault, RegistryError};
