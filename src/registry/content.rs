@@ -1,3 +1,4 @@
+use super::RegistryError;
 use crate::oci::{Descriptor, Digest, ImageManifest, Manifest};
 use std::fmt;
 
