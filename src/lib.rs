@@ -12,5 +12,7 @@ pub mod limits;
 pub mod oci;
 #[cfg(feature = "net")]
 pub mod registry;
+pub mod sign;
+pub mod store;
 pub mod trust;
 pub mod verify;

@@ -37,6 +37,8 @@ pub const ERROR_BODY_BYTES: u64 = 64 << 10;
 pub const CREDENTIALS_BYTES: u64 = 1 << 20;
 /// scrypt's N, r and p that a key file may ask for: twice cosign's N and the same r and p, 128 MiB at most.
 pub const SCRYPT: (u64, u32, u32) = (1 << 17, 8, 1);
+/// Rounds of PBKDF2 that a key file may ask for. Source: RFC 8018, 4.2, "10,000,000 … for especially critical keys".
+pub const PBKDF2_ROUNDS: u32 = 10_000_000;
 /// RSA key sizes, in bits. Source: NIST SP 800-131A for the least, aws-lc for the most.
 pub const RSA_BITS: std::ops::RangeInclusive<usize> = 2_048..=8_192;
 /// Seconds a signer's own clock may be ahead of ours before a time it states counts as "in the future".
