@@ -2,6 +2,8 @@
 
 mod content;
 mod error;
+mod layout;
 
 pub use content::{Access, Fetched, ListSource, Listing, Merge, Merged, Selector};
 pub use error::{Fault, RegistryError};
+pub use layout::{Layout, NewBlob};
