@@ -66,6 +66,12 @@ pub const MERGES: u32 = 24;
 pub const MERGE_BASE_AGE: Duration = Duration::from_millis(50);
 /// The longest wait for another writer of the same image layout. Source: a writer holds the lock for milliseconds.
 pub const LAYOUT_LOCK_WAIT: Duration = Duration::from_secs(30);
+/// Bytes of content that the embedded registry holds unless told otherwise. Source: `demo` and the tests need a tenth.
+pub const EMBEDDED_MEMORY: usize = 256 << 20;
+/// Requests that the embedded registry remembers. Source: a run over 1,000 images makes about 5,000.
+pub const EMBEDDED_REQUESTS: usize = 20_000;
+/// Uploads open at once in the embedded registry. Source: sixteen times [`CONCURRENCY`].
+pub const EMBEDDED_UPLOADS: usize = 1_024;
 
 /// The bounds of one verification, as [`crate::verify::verify_all`] takes them.
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! Fetch and push: registries over HTTP, and image layouts on disk. Every read is checked against its digest.
 
 mod content;
+pub mod embedded;
 mod error;
 mod layout;
 
