@@ -11,6 +11,8 @@ mod json;
 pub mod limits;
 pub mod oci;
 #[cfg(feature = "net")]
+pub mod ops;
+#[cfg(feature = "net")]
 pub mod registry;
 pub mod sign;
 pub mod store;

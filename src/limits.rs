@@ -17,6 +17,8 @@ pub const ATTACHMENTS: usize = 1_000;
 pub const REFERRERS: usize = 10_000;
 /// Pages of one list. Source: [`REFERRERS`] at the 100 a page that registries use.
 pub const LIST_PAGES: usize = 100;
+/// Bytes of an image layout's `index.json`. Source: [`REFERRERS`] entries of 500 bytes, and as much again.
+pub const LAYOUT_INDEX_BYTES: u64 = 10 << 20;
 /// Layers of one image or attachment manifest. Source: `.sig` manifests hold a layer a signature.
 pub const LAYERS: usize = 2_048;
 /// Entries of an image index. Source: official images have about 20, attestation manifests double it.
@@ -64,6 +66,14 @@ pub const SETTLE: Duration = Duration::from_millis(150);
 pub const MERGES: u32 = 24;
 /// Age at which a read of a shared tag is too old to write on; it is read again.
 pub const MERGE_BASE_AGE: Duration = Duration::from_millis(50);
+/// The longest wait for another writer of the same image layout. Source: a writer holds the lock for milliseconds.
+pub const LAYOUT_LOCK_WAIT: Duration = Duration::from_secs(30);
+/// Bytes of content that the embedded registry holds unless told otherwise. Source: `demo` and the tests need a tenth.
+pub const EMBEDDED_MEMORY: usize = 256 << 20;
+/// Requests that the embedded registry remembers. Source: a run over 1,000 images makes about 5,000.
+pub const EMBEDDED_REQUESTS: usize = 20_000;
+/// Uploads open at once in the embedded registry. Source: sixteen times [`CONCURRENCY`].
+pub const EMBEDDED_UPLOADS: usize = 1_024;
 
 /// The bounds of one verification, as [`crate::verify::verify_all`] takes them.
 #[derive(Clone, Debug)]

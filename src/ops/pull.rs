@@ -2,7 +2,7 @@
 
 use super::{
     OpsError, Platform,
-    archive::{ArchiveImage, write_docker_archive},
+    archive::write_docker_archive,
     pin::entry_for,
     verify::{Verification, Verifier},
 };
@@ -153,12 +153,10 @@ impl Fetch<'_> {
         };
         let blobs = staged.path().join("blobs");
         let path = |d: &Descriptor| blobs.join(d.digest.algorithm()).join(d.digest.hex());
-        let archive = ArchiveImage {
-            config: (manifest.config.clone(), path(&manifest.config)),
-            layers: manifest.layers.iter().map(|layer| (layer.clone(), path(layer))).collect(),
-            repo_tags: Vec::from_iter(self.reference.tag_or_latest().map(|tag| format!("{}:{tag}", self.reference.repository))),
-        };
-        write_docker_archive(&archive, file).await
+        let all = std::iter::once(&manifest.config).chain(&manifest.layers);
+        let files = all.map(|blob| (blob.digest, path(blob))).collect();
+        let tags = self.reference.tag_or_latest().map(|tag| format!("{}:{tag}", self.reference.repository));
+        Ok(write_docker_archive(file, manifest, &files, &Vec::from_iter(tags)).await?)
     }
 
     /// Fetches a manifest and everything below it into `layout`, the manifest itself last.

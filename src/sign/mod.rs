@@ -4,8 +4,30 @@ mod local;
 
 pub use local::LocalSigner;
 
-use crate::crypto::{PrivateKeyError, PublicKey};
+use crate::{
+    crypto::{PrivateKeyError, PublicKey},
+    format::{
+        dsse::{Envelope, EnvelopeSignature},
+        statement::Statement,
+    },
+    oci::media_type,
+};
 use std::pin::Pin;
+
+/// Signs a statement: the envelope with its one signature.
+///
+/// # Errors
+/// The signer did not sign.
+pub async fn seal(statement: &Statement, signer: &dyn Signer) -> Result<Envelope, SignError> {
+    let mut envelope = Envelope {
+        payload_type: media_type::IN_TOTO.to_owned(),
+        payload: statement.encode(),
+        signatures: Vec::new(),
+    };
+    let signature = signer.sign(&envelope.pae()).await?;
+    envelope.signatures.push(EnvelopeSignature { key_hint: None, signature });
+    Ok(envelope)
+}
 
 /// The future of a signature's bytes.
 pub type Signing<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, SignError>> + Send + 'a>>;
