@@ -2,5 +2,7 @@
 
 mod fingerprint;
 pub mod hash;
+mod key;
 
 pub use fingerprint::{Fingerprint, FingerprintError};
+pub use key::{PublicKey, PublicKeyError};
