@@ -9,6 +9,7 @@ pub mod crypto;
 mod json;
 pub mod limits;
 pub mod oci;
+pub mod policy;
 #[cfg(feature = "net")]
 pub mod registry;
 pub mod trust;
