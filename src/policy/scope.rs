@@ -104,7 +104,7 @@ impl Pattern {
         if name.components.iter().any(|c| c == ".." || c.contains('*')) {
             return self.layout == name.layout && self.components == [MANY];
         }
-        name.text.starts_with(self.prefix().trim_end_matches('/')) && self.overlaps(name)
+        name.text.starts_with(self.start()) && self.overlaps(name)
     }
 
     /// Whether some name is matched by both.
@@ -122,6 +122,11 @@ impl Pattern {
         let stars = self.text.matches('*').count() - 2 * many;
         let least = self.components.len() - many;
         (literals(self.prefix()), literals(&self.text), least, Reverse(many), Reverse(stars))
+    }
+
+    /// What every name that is matched starts with.
+    pub(super) fn start(&self) -> &str {
+        self.prefix().trim_end_matches('/')
     }
 
     /// The text before the first wildcard.
