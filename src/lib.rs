@@ -6,6 +6,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 pub mod crypto;
+pub mod format;
 mod json;
 pub mod limits;
 pub mod oci;

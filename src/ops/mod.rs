@@ -1,0 +1,14 @@
+//! Use-cases: the only place that joins I/O and judgement.
+
+mod attach;
+pub mod attest;
+mod collect;
+mod error;
+pub mod inspect;
+mod pin;
+pub mod pull;
+pub mod sign;
+pub mod verify;
+
+pub use error::OpsError;
+pub use pin::{Pin, Platform, pin};
