@@ -25,6 +25,20 @@ impl PublicKey {
         Ok(Self { fingerprint: Fingerprint::of(&der) })
     }
 
+    /// Nothing holds.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn verify(&self, _message: &[u8], _signature: &[u8]) -> Result<(), PublicKeyError> {
+        Err(PublicKeyError)
+    }
+
+    /// No hint.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        String::new()
+    }
+
     /// The key's name.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
