@@ -10,6 +10,7 @@ pub mod format;
 mod json;
 pub mod limits;
 pub mod oci;
+pub mod policy;
 #[cfg(feature = "net")]
 pub mod ops;
 #[cfg(feature = "net")]

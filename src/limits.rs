@@ -31,6 +31,8 @@ pub const ENVELOPE_SIGNATURES: usize = 16;
 pub const STATEMENT_SUBJECTS: usize = 1_024;
 /// Bytes of a policy file.
 pub const POLICY_BYTES: u64 = 1 << 20;
+/// Scopes of a policy. Source: a fleet of 1,000 images with a scope for each, twice.
+pub const POLICY_SCOPES: usize = 2_000;
 /// Bytes of a key file, encrypted or not. Source: an RSA-8192 key in PEM is 6.4 KB.
 pub const KEY_FILE_BYTES: u64 = 64 << 10;
 /// Bytes of a registry's error answer or of a token answer.
