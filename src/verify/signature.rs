@@ -28,7 +28,7 @@ pub(super) fn signers<'a>(
 
 fn signer<'a>(anchors: &'a Anchors, message: &[u8], signature: &EnvelopeSignature) -> Option<&'a PublicKey> {
     let hinted = |key: &&PublicKey| signature.key_hint.as_deref().is_some_and(|hint| names(hint, key));
-    let (first, rest): (Vec<_>, Vec<_>) = anchors.keys().iter().partition(hinted);
+    let (first, rest): (Vec<_>, Vec<_>) = anchors.keys.iter().partition(hinted);
     first.into_iter().chain(rest).find(|key| key.verify(message, &signature.signature).is_ok())
 }
 
@@ -39,7 +39,7 @@ fn names(hint: &str, key: &PublicKey) -> bool {
 
 fn unsigned(anchors: &Anchors, signatures: &[EnvelopeSignature]) -> Rejection {
     let mut hints = signatures.iter().filter_map(|signature| signature.key_hint.as_ref());
-    let known = |hint: &&String| anchors.keys().iter().any(|key| names(hint, key));
+    let known = |hint: &&String| anchors.keys.iter().any(|key| names(hint, key));
     match hints.clone().find(known) {
         Some(hint) => Rejection::SignatureInvalid(hint.clone()),
         None => Rejection::SignerUnknown { hint: hints.next().cloned() },
