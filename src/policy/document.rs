@@ -2,7 +2,10 @@
 
 use super::{Mode, Place, PolicyError};
 use crate::limits::POLICY_BYTES;
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::{
+    JsonSchema, Schema, SchemaGenerator,
+    transform::{RecursiveTransform, Transform as _},
+};
 use serde::{
     Deserialize,
     de::{Deserializer, MapAccess, Visitor},
@@ -246,5 +249,13 @@ fn error(error: serde_saphyr::Error) -> PolicyError {
 /// It describes the shape; names, thresholds and scopes are judged by [`super::Policy::parse`] alone.
 #[must_use]
 pub fn schema() -> serde_json::Value {
-    schemars::schema_for!(Document).to_value()
+    let mut schema = schemars::schema_for!(Document);
+    let no_null = |schema: &mut Schema| {
+        // A field may be left out; `null` in its place is refused.
+        if schema.get("default").is_some_and(serde_json::Value::is_null) {
+            schema.remove("default");
+        }
+    };
+    RecursiveTransform(no_null).transform(&mut schema);
+    schema.to_value()
 }

@@ -1,5 +1,8 @@
 use super::{Pattern, ScopeError};
-use crate::limits::{POLICY_BYTES, POLICY_SCOPES};
+use crate::{
+    format::predicate::PredicateTypeError,
+    limits::{POLICY_BYTES, POLICY_SCOPES},
+};
 use serde_saphyr::{MessageFormatter as _, Spanned, UserMessageFormatter};
 use std::fmt;
 
@@ -141,12 +144,12 @@ pub enum PolicyError {
         reachable: usize,
     },
     /// Neither a known name nor a URI.
-    #[error("{place}: attestation type {found:?}; expected a URI or one of {}", super::predicate::ALIASES.join(", "))]
+    #[error("{place}: {source}")]
     PredicateType {
         /// Where.
         place: Place,
-        /// What stands there.
-        found: String,
+        /// What is wrong with it.
+        source: PredicateTypeError,
     },
     /// Not a duration.
     #[error("{place}: max-age {found:?}; expected hours or days, such as `36h` or `7d`")]

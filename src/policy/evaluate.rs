@@ -206,3 +206,6 @@ fn rejected(findings: &Findings) -> impl Iterator<Item = Reason> {
     }
     by_id.into_values().map(|(rejection, count)| Reason::EvidenceRejected { rejection: rejection.clone(), count })
 }
+
+#[cfg(test)]
+mod tests;

@@ -235,7 +235,7 @@ fn is_prefix(text: &str) -> bool {
 }
 
 fn predicate(place: Place, text: &str) -> Result<PredicateType, PolicyError> {
-    PredicateType::parse(text).ok_or_else(|| PolicyError::PredicateType { place, found: text.to_owned() })
+    PredicateType::parse(text).map_err(|source| PolicyError::PredicateType { place, source })
 }
 
 fn max_age(text: &Spanned<String>, predicate: &PredicateType) -> Result<SignedDuration, PolicyError> {
@@ -273,3 +273,6 @@ fn refuse_ambiguous(scopes: &[(Place, Scope)]) -> Result<(), PolicyError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

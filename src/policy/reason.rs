@@ -167,8 +167,8 @@ impl fmt::Display for Reason {
                 )
             }
             Self::AnnotationMismatch { authority, name, expected, found } => {
-                write!(f, "{authority}: expected annotation {name:?} to be {expected:?}; found ")?;
-                found.as_ref().map_or_else(|| f.write_str("none"), |found| write!(f, "{found:?}"))
+                let found = found.as_ref().map_or("none".to_owned(), |found| format!("{found:?}"));
+                write!(f, "{authority}: expected annotation {name:?} to be {expected:?}; found {found}")
             }
             Self::AttestationTooOld { authority, predicate, stated, max_age } => {
                 let hours = max_age.as_hours();
