@@ -10,9 +10,9 @@ pub mod format;
 mod json;
 pub mod limits;
 pub mod oci;
-pub mod policy;
 #[cfg(feature = "net")]
 pub mod ops;
+pub mod policy;
 #[cfg(feature = "net")]
 pub mod registry;
 pub mod sign;

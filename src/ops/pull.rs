@@ -120,11 +120,15 @@ impl Fetch<'_> {
     async fn to_layout(&self, digest: &Digest, dir: &Path, tag: Option<&str>) -> Result<(), OpsError> {
         let staged = stage(dir)?;
         let layout = Layout::open(staged.path(), Access::PullPush)?;
-        let at = tag.or(self.reference.tag.as_deref()).map_or(Selector::Digest(*digest), |tag| Selector::Tag(tag.to_owned()));
+        let at = tag
+            .or(self.reference.tag.as_deref())
+            .map_or(Selector::Digest(*digest), |tag| Selector::Tag(tag.to_owned()));
         let top = self.graph(digest, &layout, &at).await?;
         if dir.symlink_metadata().is_err() {
             let staged = staged.keep();
-            return tokio::fs::rename(&staged, dir).await.map_err(|source| OpsError::Io { path: dir.to_owned(), source });
+            return tokio::fs::rename(&staged, dir)
+                .await
+                .map_err(|source| OpsError::Io { path: dir.to_owned(), source });
         }
         // The layout is there already: all has arrived and is right, so it is copied in, the tag last.
         let target = Layout::open(dir, Access::PullPush)?;
@@ -252,7 +256,8 @@ mod tests {
 
     #[test]
     fn destinations_are_layouts_and_archives() {
-        let layout = |dir: &str, tag: Option<&str>| Destination::Layout { dir: dir.into(), tag: tag.map(str::to_owned) };
+        let layout =
+            |dir: &str, tag: Option<&str>| Destination::Layout { dir: dir.into(), tag: tag.map(str::to_owned) };
         assert_eq!("oci:a/b".parse(), Ok(layout("a/b", None)));
         assert_eq!("oci:a/b:v1".parse(), Ok(layout("a/b", Some("v1"))));
         assert_eq!("docker-archive:a.tar".parse(), Ok(Destination::DockerArchive("a.tar".into())));

@@ -19,11 +19,8 @@ use std::pin::Pin;
 /// # Errors
 /// The signer did not sign.
 pub async fn seal(statement: &Statement, signer: &dyn Signer) -> Result<Envelope, SignError> {
-    let mut envelope = Envelope {
-        payload_type: media_type::IN_TOTO.to_owned(),
-        payload: statement.encode(),
-        signatures: Vec::new(),
-    };
+    let mut envelope =
+        Envelope { payload_type: media_type::IN_TOTO.to_owned(), payload: statement.encode(), signatures: Vec::new() };
     let signature = signer.sign(&envelope.pae()).await?;
     envelope.signatures.push(EnvelopeSignature { key_hint: None, signature });
     Ok(envelope)

@@ -166,7 +166,7 @@ pub enum AttestFormat {
 #[command(next_help_heading = "Policy")]
 pub struct JudgeArgs {
     /// The policy file; else BOLTSEAL_POLICY, /etc/boltseal/policy.yaml, $XDG_CONFIG_HOME/boltseal/policy.yaml.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "threshold", "predicate_types", "identity"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "threshold", "predicate_types", "annotations", "identity"])]
     pub policy: Option<PathBuf>,
     /// Judge by this public key, without a policy file; may be repeated together with --threshold.
     #[arg(long, value_name = "KEY")]
@@ -177,6 +177,9 @@ pub struct JudgeArgs {
     /// Ask for an attestation of this type, and not for a signature; may be repeated.
     #[arg(long = "type", value_name = "TYPE", requires = "key")]
     pub predicate_types: Vec<String>,
+    /// Ask that the signature carries this annotation; may be repeated.
+    #[arg(short, long = "annotation", requires = "key", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub annotations: Vec<(String, String)>,
     /// What the signed reference has to agree with; only with --key.
     #[arg(long, value_enum, requires = "key", value_name = "RULE")]
     pub identity: Option<IdentityRule>,
@@ -250,8 +253,8 @@ pub struct InspectArgs {
 pub enum KeyCommand {
     /// Makes a key pair: PREFIX.key, encrypted as cosign does, and PREFIX.pub.
     Generate {
-        /// The kind of key: p256, p384, ed25519, rsa (3072 bits), rsa2048, rsa4096.
-        #[arg(long = "type", value_name = "TYPE", default_value = "p256")]
+        /// The kind of key: ecdsa-p256, ecdsa-p384, ed25519, rsa-2048, rsa-3072, rsa-4096.
+        #[arg(long = "type", value_name = "TYPE", default_value = "ecdsa-p256")]
         algorithm: KeyAlgorithm,
         #[command(flatten)]
         save: SaveKeyArgs,

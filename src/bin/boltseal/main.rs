@@ -7,6 +7,7 @@ mod cmd;
 mod demo;
 mod exit;
 mod output;
+mod render;
 mod settings;
 
 use args::{Cli, Command};

@@ -6,10 +6,13 @@ use crate::{
     output::Output,
 };
 use boltseal::{
-    crypto::keyfile::{Password, PasswordError},
+    crypto::{
+        KeyAlgorithm, PrivateKey,
+        keyfile::{Password, PasswordError},
+    },
     oci::{Digest, Reference, Repository},
     ops::policy_file,
-    policy::{Identity, Policy},
+    policy::{Flags, IdentityRule as Rule, Policy},
     registry::{Environment, Options, Session},
     sign::LocalSigner,
     store::{KeySource, load_private_key, load_public_key},
@@ -33,7 +36,16 @@ pub fn session(args: &RegistryArgs) -> Result<Session, Failure> {
 }
 
 pub fn signer(args: &SigningKeyArgs, output: &Output) -> Result<LocalSigner, Failure> {
-    private_key(&args.key, args.password_file.as_deref(), args.insecure_key_permissions, output).map(LocalSigner::new)
+    signer_key(args, output).map(LocalSigner::new)
+}
+
+pub fn signer_key(args: &SigningKeyArgs, output: &Output) -> Result<PrivateKey, Failure> {
+    private_key(&args.key, args.password_file.as_deref(), args.insecure_key_permissions, output)
+}
+
+/// Whether cosign verifies this kind of key with its own defaults (WIRE: it fails for P-384 and Ed25519).
+pub fn is_read_by_cosign(algorithm: KeyAlgorithm) -> bool {
+    matches!(algorithm, KeyAlgorithm::EcdsaP256 | KeyAlgorithm::Rsa(_))
 }
 
 pub fn private_key(
@@ -41,7 +53,7 @@ pub fn private_key(
     password_file: Option<&Path>,
     insecure_permissions: bool,
     output: &Output,
-) -> Result<boltseal::crypto::PrivateKey, Failure> {
+) -> Result<PrivateKey, Failure> {
     let source = key_source(key)?;
     let mut password = || password(password_file, &format!("Password for {key}: "));
     let loaded = load_private_key(&source, &mut password, insecure_permissions)?;
@@ -104,15 +116,22 @@ pub fn judge(args: &JudgeArgs) -> Result<Judge, Failure> {
     }
     let mut keys = Vec::new();
     for key in &args.key {
-        keys.push(load_public_key(&key_source(key)?)?);
+        keys.push((key.clone(), load_public_key(&key_source(key)?)?));
     }
     let identity = match args.identity {
-        None | Some(IdentityRule::Any) => Identity::Any,
-        Some(IdentityRule::Repository) => Identity::Repository,
-        Some(IdentityRule::Tag) => Identity::Tag,
+        None | Some(IdentityRule::Any) => Rule::Any,
+        Some(IdentityRule::Repository) => Rule::Repository,
+        Some(IdentityRule::Tag) => Rule::Tag,
     };
-    let policy = Policy::from_flags(keys, args.threshold.unwrap_or(1), &args.predicate_types, identity)
-        .map_err(|error| Failure::usage(error.to_string()))?;
+    let flags = Flags {
+        keys,
+        threshold: args.threshold,
+        signatures: args.predicate_types.is_empty(),
+        types: args.predicate_types.clone(),
+        identity,
+        annotations: args.annotations.iter().cloned().collect(),
+    };
+    let policy = Policy::from_flags(flags).map_err(|error| Failure::usage(error.to_string()))?;
     Ok(Judge { policy, file: None })
 }
 
@@ -147,4 +166,12 @@ pub fn signed_reference(identity: Option<&Reference>) -> Result<Option<SignedRef
             Err(Failure::usage(format!("--identity {other}: expected registry/repository[:tag], without a digest")))
         }
     }
+}
+
+/// Writes a file that must not exist yet.
+pub fn write_new(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    use std::io::Write as _;
+    let failed = |error: std::io::Error| Failure::supplied(format!("{}: {error}", path.display()));
+    let mut file = std::fs::File::create_new(path).map_err(failed)?;
+    file.write_all(content).and_then(|()| file.sync_all()).map_err(failed)
 }

@@ -37,7 +37,7 @@ pub async fn run(args: SignArgs, output: &Output) -> Result<Exit, Failure> {
         identity: settings::signed_reference(args.identity.as_ref())?,
         now: Timestamp::now(),
     };
-    if formats.bundle && !signer.public_key().algorithm().is_read_by_cosign() {
+    if formats.bundle && !settings::is_read_by_cosign(signer.public_key().algorithm()) {
         output.warn(format_args!(
             "cosign does not verify {} signatures by default; boltseal does",
             signer.public_key().algorithm()
