@@ -56,6 +56,8 @@ pub const READ_TIMEOUT: Duration = Duration::from_secs(15);
 pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(60);
 /// Tries of one request, the first included.
 pub const TRIES: u32 = 4;
+/// Wait before the second try of a request; it doubles with each further one, and half of it is jitter.
+pub const BACKOFF: Duration = Duration::from_millis(250);
 /// The longest `Retry-After` that is waited for; a longer one ends the request.
 pub const RETRY_AFTER: Duration = Duration::from_secs(20);
 /// Redirects followed for one request.
@@ -66,6 +68,10 @@ pub const CONCURRENCY: usize = 64;
 pub const SETTLE: Duration = Duration::from_millis(150);
 /// Times a lost update of a shared tag is written again.
 pub const MERGES: u32 = 24;
+/// Time a credential helper may take. Source: some ask the user to unlock a key ring.
+pub const HELPER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Tokens remembered for one registry, a repository and access each. Keeps memory flat over many repositories.
+pub const TOKENS: usize = 256;
 /// Age at which a read of a shared tag is too old to write on; it is read again.
 pub const MERGE_BASE_AGE: Duration = Duration::from_millis(50);
 /// The longest wait for another writer of the same image layout. Source: a writer holds the lock for milliseconds.

@@ -184,13 +184,13 @@ pub fn load_public_key(from: &KeySource) -> Result<PublicKey, LoadKeyError> {
     PublicKey::from_pem_bytes(&content.bytes).map_err(|source| LoadKeyError::Public { from: from.clone(), source })
 }
 
-struct Content {
-    bytes: Zeroizing<Vec<u8>>,
+pub(super) struct Content {
+    pub bytes: Zeroizing<Vec<u8>>,
     /// The mode, if it lets group or others read or write.
     open_to_others: Option<u32>,
 }
 
-fn read(from: &KeySource) -> Result<Content, LoadKeyError> {
+pub(super) fn read(from: &KeySource) -> Result<Content, LoadKeyError> {
     let content = match from {
         KeySource::Path(path) => read_file(path).map_err(|source| LoadKeyError::Read { from: from.clone(), source })?,
         KeySource::Env(name) => {
