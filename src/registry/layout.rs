@@ -79,7 +79,7 @@ impl Layout {
             .map_err(|fault| self.during("reading", &descriptor.digest, fault))
     }
 
-    /// Streams a blob into `sink`; `progress` is told how many bytes more have gone there. Checks digest and size as
+    /// Streams a blob into `sink`; `progress` is told how many bytes there are so far. Checks digest and size as
     /// the bytes pass: after an error the sink holds bytes that must not be used.
     ///
     /// # Errors

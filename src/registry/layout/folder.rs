@@ -138,7 +138,7 @@ impl Folder {
             }
             check.update(chunk)?;
             sink.write_all(chunk).await.map_err(|source| failed(Path::new("output"), source))?;
-            progress(read as u64);
+            progress(check.seen);
         }
         check.finish()
     }
