@@ -62,6 +62,8 @@ async fn only_a_layout_of_version_1_0_0_is_opened_and_a_foreign_folder_is_never_
     assert!(matches!(open(Access::Pull), Err(Fault::NoLayout(_))));
     assert!(open(Access::PullPush).is_ok());
     fs::write(temp.path().join("index.json"), "precious").unwrap();
+    let file = Layout::open(&temp.path().join("index.json"), Access::PullPush);
+    assert!(matches!(file.unwrap_err().fault, Fault::NoLayout(_)));
     assert!(matches!(open(Access::PullPush), Err(Fault::NoLayout(_))));
     for bad in [r#"{"imageLayoutVersion":"2.0.0"}"#, "{}", "", r#"{"imageLayoutVersion":"1.0.0"}x"#] {
         fs::write(temp.path().join("oci-layout"), bad).unwrap();
