@@ -16,9 +16,9 @@ use tar::{Builder, EntryType, Header};
 
 /// Docker's image configuration: the same document as OCI's.
 const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
-/// What the media type of every layer that is a tar archive starts with, OCI's and Docker's.
-const LAYER_TYPES: [&str; 2] =
-    ["application/vnd.oci.image.layer.v1.tar", "application/vnd.docker.image.rootfs.diff.tar"];
+/// Layers that are tar archives, OCI's and Docker's, and how they may be compressed.
+const LAYERS: [&str; 2] = ["application/vnd.oci.image.layer.v1.tar", "application/vnd.docker.image.rootfs.diff.tar"];
+const COMPRESSIONS: [&str; 5] = ["", "+gzip", "+zstd", ".gzip", ".zstd"];
 
 /// Why no archive was written. Nothing is then in its place that was not there before.
 #[derive(Debug, thiserror::Error)]
@@ -92,7 +92,10 @@ fn write(
     files: &BTreeMap<Digest, PathBuf>,
     tags: &[String],
 ) -> Result<(), ArchiveError> {
-    let loadable = |part: &Descriptor| LAYER_TYPES.iter().any(|known| part.media_type.starts_with(known));
+    let loadable = |part: &Descriptor| {
+        let compression = LAYERS.iter().find_map(|layer| part.media_type.strip_prefix(layer));
+        compression.is_some_and(|compression| COMPRESSIONS.contains(&compression))
+    };
     let config = Some(&image.config).filter(|c| ![media_type::IMAGE_CONFIG, DOCKER_CONFIG].contains(&&*c.media_type));
     if let Some(part) = config.or_else(|| image.layers.iter().find(|layer| !loadable(layer))) {
         return Err(ArchiveError::NoImage { part: part.digest, media_type: part.media_type.clone() });
@@ -255,7 +258,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_artifact_a_missing_or_an_altered_file_writes_nothing() {
-        for (config, layer) in [(media_type::EMPTY, LAYER), (DOCKER_CONFIG, media_type::BUNDLE_V03)] {
+        for (config, layer) in [(media_type::EMPTY, LAYER), (DOCKER_CONFIG, &format!("{LAYER}+encrypted"))] {
             let refused = Image::new(config, layer).write(&[]).await.unwrap_err();
             assert!(matches!(refused, ArchiveError::NoImage { .. }));
         }

@@ -79,7 +79,7 @@ impl Layout {
             .map_err(|fault| self.during("reading", &descriptor.digest, fault))
     }
 
-    /// Streams a blob into `sink`; `progress` is told how many bytes more have gone there. Checks digest and size as
+    /// Streams a blob into `sink`; `progress` is told how many bytes there are so far. Checks digest and size as
     /// the bytes pass: after an error the sink holds bytes that must not be used.
     ///
     /// # Errors
@@ -236,7 +236,7 @@ impl Layout {
             }
             match self.read_listed(entry).await {
                 Ok(read) if read.manifest.subject().is_some_and(|named| named.digest == *subject) => {
-                    listing.entries.push(as_referrer(&read));
+                    listing.entries.push(read.manifest.as_referrer(&read.descriptor));
                 }
                 Ok(_) => {}
                 Err(fault) => {
@@ -302,15 +302,6 @@ fn entry_of(media_type: &str, bytes: &[u8]) -> Result<Descriptor, Fault> {
         Manifest::Index(index) => index.artifact_type,
     };
     Ok(Descriptor { artifact_type, ..Descriptor::of(media_type, bytes) })
-}
-
-/// How a list of referrers shows a manifest (distribution-spec 1.1, "Listing Referrers").
-fn as_referrer(read: &Fetched) -> Descriptor {
-    let (artifact_type, annotations) = match &read.manifest {
-        Manifest::Image(image) => (Some(image.effective_artifact_type().to_owned()), image.annotations.clone()),
-        Manifest::Index(index) => (index.artifact_type.clone(), index.annotations.clone()),
-    };
-    Descriptor { artifact_type, annotations, ..read.descriptor.clone() }
 }
 
 fn decode_as(expected: &str, bytes: &[u8]) -> Result<Manifest, Fault> {

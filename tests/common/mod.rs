@@ -1,6 +1,7 @@
 //! What several test binaries share: a real image, running tools, running registries.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub mod hostile;
 pub mod image;
 pub mod peers;
 

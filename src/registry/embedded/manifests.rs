@@ -41,7 +41,7 @@ impl Shared {
             return Err(Refusal::digest_invalid(format!("the manifest has digest {digest}")));
         }
         let subject = manifest.subject().map(|subject| subject.digest);
-        let referrer = Descriptor { digest, ..as_referrer(&manifest, &media_type, bytes) };
+        let referrer = manifest.as_referrer(&Descriptor { digest, ..Descriptor::of(&media_type, bytes) });
         let mut store = self.store();
         let repository = store.repository_mut(name);
         check_parts(&manifest, repository)?;
@@ -106,13 +106,4 @@ fn check_parts(manifest: &Manifest, repository: &Repository) -> Result<(), Refus
             format!("{} has not been pushed", part.digest),
         )),
     }
-}
-
-/// How the list of referrers shows a manifest (distribution-spec 1.1, "Listing Referrers").
-fn as_referrer(manifest: &Manifest, media_type: &str, bytes: &[u8]) -> Descriptor {
-    let (artifact_type, annotations) = match manifest {
-        Manifest::Image(image) => (Some(image.effective_artifact_type().to_owned()), image.annotations.clone()),
-        Manifest::Index(index) => (index.artifact_type.clone(), index.annotations.clone()),
-    };
-    Descriptor { artifact_type, annotations, ..Descriptor::of(media_type, bytes) }
 }

@@ -138,7 +138,7 @@ impl Folder {
             }
             check.update(chunk)?;
             sink.write_all(chunk).await.map_err(|source| failed(Path::new("output"), source))?;
-            progress(read as u64);
+            progress(check.seen);
         }
         check.finish()
     }
@@ -187,6 +187,7 @@ impl Folder {
         let bytes = match read_bounded(&path, "oci-layout", VERSION_BYTES) {
             Ok(bytes) => bytes,
             Err(Fault::NotFound) => return Ok(false),
+            Err(Fault::Io { source, .. }) if source.kind() == ErrorKind::NotADirectory => return Ok(false),
             Err(fault) => return Err(fault),
         };
         let message = match json::decode::<Version>(&bytes) {

@@ -62,6 +62,8 @@ async fn only_a_layout_of_version_1_0_0_is_opened_and_a_foreign_folder_is_never_
     assert!(matches!(open(Access::Pull), Err(Fault::NoLayout(_))));
     assert!(open(Access::PullPush).is_ok());
     fs::write(temp.path().join("index.json"), "precious").unwrap();
+    let file = Layout::open(&temp.path().join("index.json"), Access::PullPush);
+    assert!(matches!(file.unwrap_err().fault, Fault::NoLayout(_)));
     assert!(matches!(open(Access::PullPush), Err(Fault::NoLayout(_))));
     for bad in [r#"{"imageLayoutVersion":"2.0.0"}"#, "{}", "", r#"{"imageLayoutVersion":"1.0.0"}x"#] {
         fs::write(temp.path().join("oci-layout"), bad).unwrap();
@@ -128,7 +130,7 @@ async fn a_large_blob_streams_through_with_progress_and_is_placed_only_if_it_is_
     });
     assert_eq!(left.count(), 0);
     let (told, mut sink) = (std::sync::Mutex::new(0), Vec::new());
-    layout.blob_to(&descriptor, &mut sink, &|more| *told.lock().unwrap() += more).await.unwrap();
+    layout.blob_to(&descriptor, &mut sink, &|so_far| *told.lock().unwrap() = so_far).await.unwrap();
     assert_eq!((sink.len(), told.into_inner().unwrap()), (1_000_000, 1_000_000));
 }
 
