@@ -1,8 +1,10 @@
-use super::{Fingerprint, hash, pem, pem::PemError};
+use super::{Fingerprint, pem, pem::PemError};
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
+    ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, EcdsaVerificationAlgorithm, ParsedPublicKey,
+    RSA_PKCS1_2048_8192_SHA256,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use p256::elliptic_curve::sec1::ToSec1Point as _;
 use pkcs8::{
     ObjectIdentifier,
     der::{
@@ -168,20 +170,27 @@ impl PublicKey {
     pub(super) fn from_p256(point: &[u8]) -> Result<Self, PublicKeyError> {
         let algorithm = KeyAlgorithm::EcdsaP256;
         let key = plain_point(point).and_then(|point| p256::PublicKey::from_sec1_bytes(point).ok());
-        let point = key.ok_or(PublicKeyError::Point(algorithm))?.to_sec1_bytes_uncompressed();
-        let verifier = ParsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &point);
-        let verifier = Verifier::AwsLc(verifier.map_err(|_| PublicKeyError::Point(algorithm))?);
-        Self::new(algorithm, verifier, AlgorithmIdentifierRef { oid: EC, parameters: Some((&P256).into()) }, &point)
+        let point = key.ok_or(PublicKeyError::Point(algorithm))?.to_sec1_point(false);
+        Self::from_point(algorithm, &ECDSA_P256_SHA256_ASN1, &P256, point.as_bytes())
     }
 
     /// From a SEC1 point of P-384.
     pub(super) fn from_p384(point: &[u8]) -> Result<Self, PublicKeyError> {
         let algorithm = KeyAlgorithm::EcdsaP384;
         let key = plain_point(point).and_then(|point| p384::PublicKey::from_sec1_bytes(point).ok());
-        let point = key.ok_or(PublicKeyError::Point(algorithm))?.to_sec1_bytes_uncompressed();
-        let verifier = ParsedPublicKey::new(&ECDSA_P384_SHA384_ASN1, &point);
-        let verifier = Verifier::AwsLc(verifier.map_err(|_| PublicKeyError::Point(algorithm))?);
-        Self::new(algorithm, verifier, AlgorithmIdentifierRef { oid: EC, parameters: Some((&P384).into()) }, &point)
+        let point = key.ok_or(PublicKeyError::Point(algorithm))?.to_sec1_point(false);
+        Self::from_point(algorithm, &ECDSA_P384_SHA384_ASN1, &P384, point.as_bytes())
+    }
+
+    fn from_point(
+        algorithm: KeyAlgorithm,
+        verification: &'static EcdsaVerificationAlgorithm,
+        curve: &ObjectIdentifier,
+        point: &[u8],
+    ) -> Result<Self, PublicKeyError> {
+        let verifier = ParsedPublicKey::new(verification, point).map_err(|_| PublicKeyError::Point(algorithm))?;
+        let identifier = AlgorithmIdentifierRef { oid: EC, parameters: Some(curve.into()) };
+        Self::new(algorithm, Verifier::AwsLc(verifier), identifier, point)
     }
 
     /// From the 32 bytes of RFC 8032, 5.1.2.
@@ -260,7 +269,7 @@ impl PublicKey {
     /// What cosign writes into a bundle's `verificationMaterial.publicKey.hint`: the fingerprint in base64.
     #[must_use]
     pub fn hint(&self) -> String {
-        STANDARD.encode(hash::sha256(&self.0.spki))
+        STANDARD.encode(self.0.fingerprint.bytes())
     }
 
     pub(super) fn verifier(&self) -> &Verifier {
@@ -280,25 +289,6 @@ fn encode_spki(algorithm: AlgorithmIdentifierRef<'_>, bits: &[u8]) -> Result<Vec
 /// The length in bits of a big-endian number without leading zero bytes.
 fn bits_of(number: &[u8]) -> usize {
     number.first().map_or(0, |first| number.len() * 8 - first.leading_zeros() as usize)
-}
-
-/// `to_sec1_bytes` follows the curve's preference; the canonical encoding here is always the uncompressed one.
-trait Uncompressed {
-    fn to_sec1_bytes_uncompressed(&self) -> Vec<u8>;
-}
-
-impl Uncompressed for p256::PublicKey {
-    fn to_sec1_bytes_uncompressed(&self) -> Vec<u8> {
-        use p256::elliptic_curve::sec1::ToSec1Point as _;
-        self.to_sec1_point(false).as_bytes().to_vec()
-    }
-}
-
-impl Uncompressed for p384::PublicKey {
-    fn to_sec1_bytes_uncompressed(&self) -> Vec<u8> {
-        use p384::elliptic_curve::sec1::ToSec1Point as _;
-        self.to_sec1_point(false).as_bytes().to_vec()
-    }
 }
 
 impl PartialEq for PublicKey {

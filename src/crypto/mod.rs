@@ -13,3 +13,5 @@ pub use key::{KeyAlgorithm, KeyAlgorithmError, PublicKey, PublicKeyError};
 pub use pem::PemError;
 pub use private::{PrivateKey, PrivateKeyError};
 pub use signature::SignatureError;
+/// A secret's holder: wiped on drop.
+pub use zeroize::Zeroizing;

@@ -9,7 +9,7 @@ use ed25519_dalek::pkcs8::KeypairBytes;
 use p256::{ecdsa::signature::Signer as _, elliptic_curve::Generate as _};
 use pkcs8::{
     EncodePrivateKey as _, ObjectIdentifier, PrivateKeyInfoRef,
-    der::{Decode as _, Reader as _, SliceReader},
+    der::{Decode as _, Reader as _, SliceReader, asn1::AnyRef},
 };
 use std::fmt;
 use zeroize::Zeroizing;
@@ -38,6 +38,9 @@ pub enum PrivateKeyError {
     /// Not a SEC1 ECPrivateKey.
     #[error("private key: not an ECPrivateKey (SEC1) in DER: {0}")]
     Sec1(#[source] pkcs8::der::Error),
+    /// Not a PKCS#1 RSAPrivateKey.
+    #[error("private key: not an RSAPrivateKey (PKCS#1) in DER: {0}")]
+    Pkcs1(#[source] pkcs8::der::Error),
     /// An algorithm that boltseal does not sign with.
     #[error("private key: algorithm {oid}{}; expected ECDSA P-256 or P-384, Ed25519 or RSA", .curve.map(|c| format!(" with curve {c}")).unwrap_or_default())]
     Algorithm {
@@ -126,6 +129,8 @@ impl PrivateKey {
 
     /// Decodes a PKCS#1 RSAPrivateKey (RFC 8017, A.1.2) in DER.
     pub(super) fn from_pkcs1_der(der: &[u8]) -> Result<Self, PrivateKeyError> {
+        // The library passes over bytes after the end.
+        AnyRef::from_der(der).map_err(PrivateKeyError::Pkcs1)?;
         Self::rsa(RsaKeyPair::from_der(der).map_err(|_| PrivateKeyError::Numbers("RSA"))?)
     }
 

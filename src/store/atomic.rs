@@ -1,8 +1,13 @@
 use std::{
+    ffi::OsString,
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
     path::{Path, PathBuf},
+    process,
+    sync::atomic::{AtomicU64, Ordering},
 };
+
+static COUNTER: AtomicU64 = AtomicU64::new(0);
 
 /// Writes a file so that whoever reads it, after a crash too, sees all of the old content or all of the new one.
 ///
@@ -24,13 +29,17 @@ pub(super) struct Staged {
 impl Staged {
     pub(super) fn write(target: &Path, bytes: &[u8], mode: u32) -> io::Result<Self> {
         let name = target.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidFilename))?;
-        let mut random = [0; 8];
-        getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
-        let mut hidden = std::ffi::OsString::from(".");
-        hidden.push(name);
-        hidden.push(format!(".{}.tmp", hex::encode(random)));
-        let temporary = target.with_file_name(hidden);
-        let mut file = create_new(&temporary, mode)?;
+        let (temporary, mut file) = loop {
+            let mut hidden = OsString::from(".");
+            hidden.push(name);
+            hidden.push(format!(".{}-{}.tmp", process::id(), COUNTER.fetch_add(1, Ordering::Relaxed)));
+            let temporary = target.with_file_name(hidden);
+            match create_new(&temporary, mode) {
+                // Left behind by a process that was killed, or another machine's on a shared disk.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                created => break (temporary, created?),
+            }
+        };
         let staged = Self { temporary, target: target.to_owned() };
         set_mode(&file, mode)?;
         file.write_all(bytes)?;
@@ -56,7 +65,10 @@ impl Staged {
             // A file system without hard links: an empty file keeps the name until the rename.
             Err(_) => {
                 create_new(&self.target, 0o600)?;
-                self.replace()
+                let target = self.target.clone();
+                self.replace().inspect_err(|_| {
+                    let _ = fs::remove_file(target);
+                })
             }
         }
     }
@@ -143,6 +155,18 @@ mod tests {
         assert_eq!(names(dir.path()), ["taken"]);
         write_atomic(&dir.path().join("missing/file"), b"x", 0o600).unwrap_err();
         write_atomic(Path::new(".."), b"x", 0o600).unwrap_err();
+    }
+
+    #[test]
+    fn leftovers_of_a_killed_process_are_passed_over_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let next = COUNTER.load(Ordering::Relaxed);
+        for n in next..next + 64 {
+            fs::write(dir.path().join(format!(".file.{}-{n}.tmp", process::id())), "leftover").unwrap();
+        }
+        write_atomic(&dir.path().join("file"), b"new", 0o600).unwrap();
+        assert_eq!(names(dir.path()).len(), 65);
+        assert_eq!(fs::read(dir.path().join("file")).unwrap(), b"new");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use super::atomic::{Staged, write_atomic};
 use crate::{
     crypto::{
-        PrivateKey, PublicKey, PublicKeyError,
+        PrivateKey, PublicKey, PublicKeyError, Zeroizing,
         keyfile::{self, KeyFileError, Password, PasswordError},
     },
     limits::KEY_FILE_BYTES,
@@ -13,7 +13,6 @@ use std::{
     path::{Path, PathBuf},
     str::FromStr,
 };
-use zeroize::Zeroizing;
 
 const PRIVATE_MODE: u32 = 0o600;
 const PUBLIC_MODE: u32 = 0o644;

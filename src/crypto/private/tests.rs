@@ -76,6 +76,18 @@ fn halves_that_do_not_belong_together_are_refused() {
 }
 
 #[test]
+fn bytes_after_the_end_of_older_structures_are_refused() {
+    let rsa = PrivateKey::generate(KeyAlgorithm::Rsa(2048)).unwrap().to_pkcs8_der().unwrap();
+    let pkcs1 = PrivateKeyInfoRef::from_der(&rsa).unwrap().private_key.as_bytes();
+    PrivateKey::from_pkcs1_der(pkcs1).unwrap();
+    PrivateKey::from_pkcs1_der(&[pkcs1, &[0]].concat()).unwrap_err();
+    let parameters = Some(sec1::EcParameters::NamedCurve(P256));
+    let sec1 = sec1::EcPrivateKey { private_key: &[7; 32], parameters, public_key: None }.to_der().unwrap();
+    PrivateKey::from_sec1_der(&sec1).unwrap();
+    PrivateKey::from_sec1_der(&[&sec1[..], &[0]].concat()).unwrap_err();
+}
+
+#[test]
 fn secrets_out_of_range_are_refused() {
     for secret in [[0; 32], [0xff; 32]] {
         let inner = sec1::EcPrivateKey { private_key: &secret, parameters: None, public_key: None }.to_der().unwrap();

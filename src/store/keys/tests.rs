@@ -113,6 +113,20 @@ fn a_variable_holds_a_files_content() {
 }
 
 #[test]
+fn the_shipped_test_pairs_open_and_are_three_different_keys() {
+    let load = |name: &str| {
+        let path =
+            |end: &str| KeySource::Path(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("keys/{name}.test.{end}")));
+        let mut password = || Ok(Zeroizing::new(b"boltseal-test".to_vec()));
+        let public = load_public_key(&path("pub")).unwrap();
+        assert_eq!(load_private_key(&path("key"), &mut password, false).unwrap().key.public(), &public);
+        public
+    };
+    let keys: std::collections::HashSet<_> = ["release", "qa", "ci"].map(load).into();
+    assert_eq!(keys.len(), 3);
+}
+
+#[test]
 fn a_saved_pair_loads_again_with_the_right_modes() {
     let dir = tempfile::tempdir().unwrap();
     let (private, public) = (dir.path().join("k.key"), dir.path().join("k.pub"));
