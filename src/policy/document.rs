@@ -1,6 +1,6 @@
 //! The policy file as it is written: YAML into types that mean nothing yet.
 
-use super::{Mode, Place, PolicyError};
+use super::{Mode, PolicyError, Position};
 use crate::limits::POLICY_BYTES;
 use schemars::{
     JsonSchema, Schema, SchemaGenerator,
@@ -208,7 +208,7 @@ pub(super) fn parse(text: &str) -> Result<Document, PolicyError> {
     match head.version {
         Some(version) if version.value == 1 => {}
         version => {
-            let place = version.as_ref().map_or(Place::START, Place::of);
+            let place = version.as_ref().map_or(Position::START, Position::of);
             return Err(PolicyError::Version { place, found: version.map(|v| v.value) });
         }
     }
@@ -230,7 +230,7 @@ fn strict() -> Options {
 const LATER: [&str; 6] = ["keyless", "x509", "content-trust", "builder", "source", "max-severity"];
 
 fn error(error: serde_saphyr::Error) -> PolicyError {
-    let place = error.location().map_or(Place::START, |at| Place::At { line: at.line(), column: at.column() });
+    let place = error.location().map_or(Position::START, |at| Position::At { line: at.line(), column: at.column() });
     match error.without_snippet() {
         serde_saphyr::Error::SerdeUnknownField { field, .. } if LATER.contains(&field.as_str()) => {
             PolicyError::NotInThisVersion { place, field: field.clone() }

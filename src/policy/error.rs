@@ -23,7 +23,7 @@ pub enum PolicyError {
     #[error("{place}: {}; expected `version: 1`", .found.map_or("no version".to_owned(), |v| format!("version {v}")))]
     Version {
         /// Where.
-        place: Place,
+        place: Position,
         /// What stands there.
         found: Option<u64>,
     },
@@ -31,7 +31,7 @@ pub enum PolicyError {
     #[error("{place}: {}", plain(.source))]
     Yaml {
         /// Where.
-        place: Place,
+        place: Position,
         /// What the YAML reader says.
         source: Box<serde_saphyr::Error>,
     },
@@ -41,7 +41,7 @@ pub enum PolicyError {
     )]
     NotInThisVersion {
         /// Where.
-        place: Place,
+        place: Position,
         /// The field.
         field: String,
     },
@@ -49,7 +49,7 @@ pub enum PolicyError {
     #[error("{place}: unknown field `{field}`; expected {}", list(.expected))]
     UnknownField {
         /// Where.
-        place: Place,
+        place: Position,
         /// The field.
         field: String,
         /// The fields that would be known there.
@@ -59,7 +59,7 @@ pub enum PolicyError {
     #[error("{place}: authority `{name}`: expected either `key` with one public key or `keys` with at least one")]
     AuthorityKeys {
         /// Where.
-        place: Place,
+        place: Position,
         /// The authority.
         name: String,
     },
@@ -67,7 +67,7 @@ pub enum PolicyError {
     #[error("{place}: authority `{authority}`: key {key}: {why}")]
     Key {
         /// Where.
-        place: Place,
+        place: Position,
         /// The authority.
         authority: String,
         /// The file, or that it was given inline.
@@ -79,7 +79,7 @@ pub enum PolicyError {
     #[error("{place}: scope {scope:?}: {source}")]
     Scope {
         /// Where.
-        place: Place,
+        place: Position,
         /// The scope as written.
         scope: String,
         /// What is wrong with it.
@@ -91,7 +91,7 @@ pub enum PolicyError {
     )]
     AmbiguousScopes {
         /// Where the second one stands.
-        place: Place,
+        place: Position,
         /// One scope.
         first: Box<Pattern>,
         /// The other.
@@ -103,7 +103,7 @@ pub enum PolicyError {
     )]
     AsksNothing {
         /// Where.
-        place: Place,
+        place: Position,
         /// The scope.
         scope: String,
     },
@@ -111,13 +111,13 @@ pub enum PolicyError {
     #[error("{place}: `from` is empty; expected at least one authority")]
     FromNobody {
         /// Where.
-        place: Place,
+        place: Position,
     },
     /// An authority that is not defined.
     #[error("{place}: no authority `{name}`; defined are: {}", list(.defined))]
     UnknownAuthority {
         /// Where.
-        place: Place,
+        place: Position,
         /// The name.
         name: String,
         /// The names that are defined.
@@ -127,7 +127,7 @@ pub enum PolicyError {
     #[error("{place}: authority `{name}` is named twice; expected each once")]
     RepeatedAuthority {
         /// Where.
-        place: Place,
+        place: Position,
         /// The name.
         name: String,
     },
@@ -137,7 +137,7 @@ pub enum PolicyError {
     )]
     Threshold {
         /// Where.
-        place: Place,
+        place: Position,
         /// What was asked.
         threshold: usize,
         /// How many different principals the authorities can be at most.
@@ -147,7 +147,7 @@ pub enum PolicyError {
     #[error("{place}: {source}")]
     PredicateType {
         /// Where.
-        place: Place,
+        place: Position,
         /// What is wrong with it.
         source: PredicateTypeError,
     },
@@ -155,7 +155,7 @@ pub enum PolicyError {
     #[error("{place}: max-age {found:?}; expected hours or days, such as `36h` or `7d`")]
     MaxAge {
         /// Where.
-        place: Place,
+        place: Position,
         /// What stands there.
         found: String,
     },
@@ -163,7 +163,7 @@ pub enum PolicyError {
     #[error("{place}: max-age cannot be judged for {predicate_type}, in which no time is known; expected it at {}", super::predicate::TIMED.join(", "))]
     MaxAgeUntimed {
         /// Where.
-        place: Place,
+        place: Position,
         /// The predicate's type.
         predicate_type: String,
     },
@@ -171,7 +171,7 @@ pub enum PolicyError {
     #[error("{place}: {found:?} is no prefix of a repository; expected host, or host/path, without a slash at the end")]
     MapPrefix {
         /// Where.
-        place: Place,
+        place: Position,
         /// What stands there.
         found: String,
     },
@@ -179,13 +179,13 @@ pub enum PolicyError {
     #[error("{place}: `identity: map` without a prefix; expected at least one, or `identity: repository`")]
     MapEmpty {
         /// Where.
-        place: Place,
+        place: Position,
     },
 }
 
 /// Where in a policy something stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Position {
     /// In the text, both from 1, in characters.
     At {
         /// The line.
@@ -197,7 +197,7 @@ pub enum Place {
     Flags,
 }
 
-impl Place {
+impl Position {
     pub(super) const START: Self = Self::At { line: 1, column: 1 };
 
     pub(super) fn of<T>(spanned: &Spanned<T>) -> Self {
@@ -205,7 +205,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::At { line, column } => write!(f, "line {line}, column {column}"),

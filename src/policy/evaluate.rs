@@ -17,7 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// [`Findings`] already stand for it: signatures and digests. What was rejected never counts, neither for nor against.
 ///
 /// More evidence never turns an `Allow` into anything else. What could not be read turns a `Deny` that it might have
-/// changed into `Undetermined`, and an `Allow` into nothing. Times are as the signer states them.
+/// changed into `Undetermined`, and never touches an `Allow`. Times are as the signer states them. Without a matching
+/// scope the answer is a deny; where the mode is `disabled`, there is none.
 pub fn evaluate(policy: &Policy, findings: &Findings, now: Timestamp) -> Outcome {
     let repository = &findings.subject().reference.repository;
     let scope = policy.scope(repository);

@@ -1,7 +1,7 @@
 //! From the policy as written to one that can be kept.
 
 use super::{
-    Asked, Authority, IdentityPattern, IdentityRule, Mode, Pattern, Place, Policy, PolicyError, PredicateType,
+    Asked, Authority, IdentityPattern, IdentityRule, Mode, Pattern, Policy, PolicyError, Position, PredicateType,
     Requirement, Scope, document,
 };
 use crate::{
@@ -62,7 +62,7 @@ impl Policy {
         }
         let mut scopes = Vec::with_capacity(count);
         for (text, raw) in document.images.0 {
-            scopes.push((Place::of(&text), scope(&text, raw, document.mode, &authorities)?));
+            scopes.push((Position::of(&text), scope(&text, raw, document.mode, &authorities)?));
         }
         refuse_ambiguous(&scopes)?;
         scopes.sort_by_key(|(_, scope)| std::cmp::Reverse(scope.pattern.rank()));
@@ -75,7 +75,7 @@ impl Policy {
     /// # Errors
     /// No key, nothing asked for, a threshold that these keys cannot reach, or an unknown type.
     pub fn from_flags(flags: Flags) -> Result<Self, PolicyError> {
-        let place = Place::Flags;
+        let place = Position::Flags;
         let authority = |(name, key): &(String, PublicKey)| {
             let identities = vec![IdentityPattern::Key(key.fingerprint())];
             Arc::new(Authority { name: name.clone(), identities })
@@ -113,7 +113,7 @@ fn authority(
     let sources = match (raw.key, raw.keys) {
         (Some(key), None) => vec![key],
         (None, Some(keys)) if !keys.is_empty() => keys,
-        _ => return Err(PolicyError::AuthorityKeys { place: Place::of(name), name: name.value.clone() }),
+        _ => return Err(PolicyError::AuthorityKeys { place: Position::of(name), name: name.value.clone() }),
     };
     let mut identities = Vec::new();
     for source in sources {
@@ -121,7 +121,7 @@ fn authority(
         let key =
             if inline { PublicKey::from_pem(&source.value).map_err(|e| e.to_string()) } else { load(&source.value) };
         let key = key.map_err(|why| PolicyError::Key {
-            place: Place::of(&source),
+            place: Position::of(&source),
             authority: name.value.clone(),
             key: if inline { "(inline)".to_owned() } else { source.value.clone() },
             why,
@@ -138,7 +138,7 @@ fn scope(
     mode: Mode,
     authorities: &Authorities,
 ) -> Result<Scope, PolicyError> {
-    let place = Place::of(text);
+    let place = Position::of(text);
     let pattern = Pattern::parse(&text.value).map_err(|source| PolicyError::Scope {
         place,
         scope: text.value.clone(),
@@ -152,9 +152,9 @@ fn scope(
         requirements.push(requirement(place, asked, raw.threshold, &raw.from, raw.identity, authorities)?);
     }
     for raw in raw.attestations {
-        let predicate = predicate(Place::of(&raw.predicate_type), &raw.predicate_type.value)?;
+        let predicate = predicate(Position::of(&raw.predicate_type), &raw.predicate_type.value)?;
         let max_age = raw.max_age.map(|text| max_age(&text, &predicate)).transpose()?;
-        let place = Place::of(&raw.predicate_type);
+        let place = Position::of(&raw.predicate_type);
         let asked = Asked::Attestation { predicate, max_age };
         requirements.push(requirement(place, asked, raw.threshold, &raw.from, raw.identity, authorities)?);
     }
@@ -165,7 +165,7 @@ fn scope(
 }
 
 fn requirement(
-    place: Place,
+    place: Position,
     asked: Asked,
     wanted: Option<Spanned<usize>>,
     names: &[Spanned<String>],
@@ -175,7 +175,7 @@ fn requirement(
     let mut from = Vec::with_capacity(names.len());
     let mut seen = BTreeSet::new();
     for name in names {
-        let place = Place::of(name);
+        let place = Position::of(name);
         let Some(authority) = authorities.get(&name.value) else {
             let defined = authorities.keys().cloned().collect();
             return Err(PolicyError::UnknownAuthority { place, name: name.value.clone(), defined });
@@ -185,13 +185,13 @@ fn requirement(
         }
         from.push(Arc::clone(authority));
     }
-    let at = wanted.as_ref().map_or(place, Place::of);
+    let at = wanted.as_ref().map_or(place, Position::of);
     let threshold = threshold(at, wanted.map(|wanted| wanted.value), &from)?;
     Ok(Requirement { asked, threshold, from, identity: identity_rule(place, identity)? })
 }
 
 /// The threshold, if all of these authorities together could reach it.
-fn threshold(place: Place, asked: Option<usize>, from: &[Arc<Authority>]) -> Result<usize, PolicyError> {
+fn threshold(place: Position, asked: Option<usize>, from: &[Arc<Authority>]) -> Result<usize, PolicyError> {
     if from.is_empty() {
         return Err(PolicyError::FromNobody { place });
     }
@@ -205,7 +205,7 @@ fn threshold(place: Place, asked: Option<usize>, from: &[Arc<Authority>]) -> Res
     }
 }
 
-fn identity_rule(place: Place, raw: document::Identity) -> Result<IdentityRule, PolicyError> {
+fn identity_rule(place: Position, raw: document::Identity) -> Result<IdentityRule, PolicyError> {
     let entries = match raw {
         document::Identity::Any => return Ok(IdentityRule::Any),
         document::Identity::Repository => return Ok(IdentityRule::Repository),
@@ -220,7 +220,7 @@ fn identity_rule(place: Place, raw: document::Identity) -> Result<IdentityRule, 
         let layout = asked.value.strip_prefix("oci:").is_some_and(|dir| !dir.is_empty() && !dir.ends_with('/'));
         for (text, good) in [(&asked, layout || is_prefix(&asked.value)), (&signed, is_prefix(&signed.value))] {
             if !good {
-                return Err(PolicyError::MapPrefix { place: Place::of(text), found: text.value.clone() });
+                return Err(PolicyError::MapPrefix { place: Position::of(text), found: text.value.clone() });
             }
         }
         map.insert(asked.value, signed.value);
@@ -234,12 +234,12 @@ fn is_prefix(text: &str) -> bool {
     below.parse::<RepositoryName>().is_ok_and(|name| name.to_string() == below)
 }
 
-fn predicate(place: Place, text: &str) -> Result<PredicateType, PolicyError> {
+fn predicate(place: Position, text: &str) -> Result<PredicateType, PolicyError> {
     PredicateType::parse(text).map_err(|source| PolicyError::PredicateType { place, source })
 }
 
 fn max_age(text: &Spanned<String>, predicate: &PredicateType) -> Result<SignedDuration, PolicyError> {
-    let place = Place::of(text);
+    let place = Position::of(text);
     let refused = || PolicyError::MaxAge { place, found: text.value.clone() };
     let (number, hours) = match (text.value.strip_suffix('h'), text.value.strip_suffix('d')) {
         (Some(number), _) => (number, 1),
@@ -258,7 +258,7 @@ fn max_age(text: &Spanned<String>, predicate: &PredicateType) -> Result<SignedDu
 
 /// Scopes of one rank that can match the same repository leave open which one counts. Those of one rank that start
 /// differently cannot, so they are compared within what starts alike.
-fn refuse_ambiguous(scopes: &[(Place, Scope)]) -> Result<(), PolicyError> {
+fn refuse_ambiguous(scopes: &[(Position, Scope)]) -> Result<(), PolicyError> {
     let mut alike: BTreeMap<_, Vec<&Pattern>> = BTreeMap::new();
     for (place, scope) in scopes {
         let others = alike.entry((scope.pattern.rank(), scope.pattern.start())).or_default();

@@ -12,7 +12,7 @@ mod scope;
 
 pub use decision::{Approved, Decision, Match, Met, Outcome};
 pub use document::schema;
-pub use error::{Place, PolicyError};
+pub use error::{PolicyError, Position};
 pub use evaluate::evaluate;
 pub use load::{Flags, KeyLoader};
 pub use predicate::PredicateType;

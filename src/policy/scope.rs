@@ -120,7 +120,8 @@ impl Pattern {
         let literals = |text: &str| text.chars().filter(|c| !matches!(c, '*' | '/')).count();
         let many = self.components.iter().filter(|c| *c == MANY).count();
         let stars = self.text.matches('*').count() - 2 * many;
-        let least = self.components.len() - many;
+        // A registry's repository has a host and a path at least, whatever the glob leaves room for.
+        let least = (self.components.len() - many).max(if self.layout { 0 } else { 2 });
         (literals(self.prefix()), literals(&self.text), least, Reverse(many), Reverse(stars))
     }
 

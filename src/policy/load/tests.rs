@@ -143,7 +143,7 @@ fn what_is_wrong_is_refused_with_its_place_and_what_would_be_right() {
         (asking("{ from: [a], identity: { map: {} } }"), "line 7", "without a prefix"),
         (asking("{ from: [a], identity: { map: { r.io/x/: r.io/y } } }"), "line 8", "no prefix of a repository"),
         (asking("{ from: [a], identity: { map: { r.io/x: y } } }"), "line 8", "no prefix of a repository"),
-        (attested("{ type: sbom, from: [a] }"), "line 8, column 27", "one of slsaprovenance"),
+        (attested("{ type: sbom, from: [a] }"), "line 8, column 28", "one of slsaprovenance"),
         (attested("{ type: link, from: [a], max-age: 1d }"), "line 8", "no time is known"),
         (attested("{ type: vuln, from: [a], max-age: 7 }"), "line 8", "`36h` or `7d`"),
         (attested("{ type: vuln, from: [a], max-age: 0d }"), "line 8", "`36h` or `7d`"),
@@ -198,7 +198,7 @@ fn flags_are_a_policy_for_everything() {
     assert!(matches!(Policy::from_flags(flags(None, false, &[])), Err(PolicyError::AsksNothing { .. })));
     assert!(matches!(Policy::from_flags(flags(None, false, &["sbom"])), Err(PolicyError::PredicateType { .. })));
     let nobody = Flags { keys: Vec::new(), ..flags(None, true, &[]) };
-    assert!(matches!(Policy::from_flags(nobody), Err(PolicyError::FromNobody { place: Place::Flags })));
+    assert!(matches!(Policy::from_flags(nobody), Err(PolicyError::FromNobody { place: Position::Flags })));
     let twice = Flags { keys: vec![("x".to_owned(), key("qa.test.pub").unwrap()); 2], ..flags(Some(2), true, &[]) };
     assert!(matches!(Policy::from_flags(twice), Err(PolicyError::Threshold { reachable: 1, .. })));
 }
