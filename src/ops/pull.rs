@@ -17,6 +17,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     str::FromStr,
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 /// Blobs that are fetched at once.
@@ -201,7 +202,9 @@ impl Fetch<'_> {
 
     async fn blob(&self, blob: &Descriptor, layout: &Layout) -> Result<(), OpsError> {
         let mut sink = layout.new_blob(blob).await?;
-        self.repo.blob_to(blob, &mut sink, &|bytes| self.progress.arrived(bytes)).await?;
+        let before = AtomicU64::new(0);
+        let arrived = |so_far: u64| self.progress.arrived(so_far.saturating_sub(before.swap(so_far, Ordering::Relaxed)));
+        self.repo.blob_to(blob, &mut sink, &arrived).await?;
         Ok(sink.finish().await?)
     }
 
