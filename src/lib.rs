@@ -10,8 +10,12 @@ pub mod format;
 mod json;
 pub mod limits;
 pub mod oci;
+#[cfg(feature = "net")]
+pub mod ops;
 pub mod policy;
 #[cfg(feature = "net")]
 pub mod registry;
+pub mod sign;
+pub mod store;
 pub mod trust;
 pub mod verify;

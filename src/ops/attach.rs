@@ -61,8 +61,7 @@ pub(super) async fn push_bundle(
     created: Timestamp,
 ) -> Result<Digest, OpsError> {
     try_join(repo.push_blob(bundle), repo.push_blob(media_type::EMPTY_CONTENT)).await?;
-    let mut manifest =
-        ImageManifest::new(Descriptor::empty(), vec![Descriptor::of(media_type::BUNDLE_V03, bundle)]);
+    let mut manifest = ImageManifest::new(Descriptor::empty(), vec![Descriptor::of(media_type::BUNDLE_V03, bundle)]);
     manifest.artifact_type = Some(media_type::BUNDLE_V03.to_owned());
     manifest.subject = Some(plain(subject));
     manifest.annotations.extend([

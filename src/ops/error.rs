@@ -1,3 +1,4 @@
+use super::archive::ArchiveError;
 use crate::{
     format::{predicate::PredicateTypeError, statement::StatementError},
     oci::{Digest, ManifestError},
@@ -91,6 +92,9 @@ pub enum OpsError {
         /// What the statement names.
         named: String,
     },
+    /// The archive could not be written.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// A file could not be read or written.
     #[error("{path}: {source}", path = .path.display())]
     Io {

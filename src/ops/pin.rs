@@ -57,8 +57,7 @@ pub(super) fn entry_for<'f>(
     let Manifest::Index(index) = &fetched.manifest else {
         return Err(OpsError::NotAnIndex { reference: reference.to_string() });
     };
-    let images =
-        index.platforms().map_err(|source| OpsError::Manifest { reference: reference.to_string(), source })?;
+    let images = index.platforms().map_err(|source| OpsError::Manifest { reference: reference.to_string(), source })?;
     let matching = |entry: &&&Descriptor| entry.platform.as_ref().is_some_and(|p| p.matches(&platform.0));
     images.iter().find(matching).copied().ok_or_else(|| OpsError::NoPlatform {
         reference: reference.to_string(),

@@ -193,8 +193,8 @@ impl Task<'_> {
         let signature = STANDARD.encode(signer.sign(&content).await?);
         let kind = BlobKind::SimpleSigning { signature: signature.clone() };
         verify_own(signer, &digest, kind, content.clone())?;
-        let layer = Descriptor::of(media_type::SIMPLE_SIGNING, &content)
-            .annotated(media_type::SIGNATURE_ANNOTATION, signature);
+        let layer =
+            Descriptor::of(media_type::SIMPLE_SIGNING, &content).annotated(media_type::SIGNATURE_ANNOTATION, signature);
         self.repo.update_tag(&tag, Some(read), &AppendLayer { layer, content }).await?;
         Ok(Written::New)
     }

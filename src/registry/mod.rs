@@ -1,7 +1,46 @@
 //! Fetch and push: registries over HTTP, and image layouts on disk. Every read is checked against its digest.
+//!
+//! A [`Session`] is one run's connections, credentials and tokens; [`Session::open`] gives the [`Repo`] of a name. What
+//! goes out passes `exchange` (retries, time), `auth` (tokens), `http` (redirects, TLS), in this order.
 
+mod auth;
+mod body;
 mod content;
+mod credentials;
+pub mod embedded;
+mod environment;
 mod error;
+mod exchange;
+mod host;
+mod http;
+mod layout;
+mod message;
+mod options;
+mod push;
+mod referrers;
+mod remote;
+mod repo;
+mod retry;
+mod session;
+mod shared_tag;
+mod tls;
 
 pub use content::{Access, Fetched, ListSource, Listing, Merge, Merged, Selector};
+pub use environment::Environment;
 pub use error::{Fault, RegistryError};
+pub use layout::{Layout, NewBlob};
+pub use options::Options;
+pub use remote::Remote;
+pub use repo::Repo;
+pub use session::Session;
+pub use shared_tag::TagRead;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Locks a mutex whose content is whole at all times, so that a panic elsewhere can't have broken it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

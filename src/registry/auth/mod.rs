@@ -1,0 +1,175 @@
+//! What identifies us to a registry: nothing until it asks, then one token or password for what the run needs.
+
+mod challenge;
+mod token;
+
+use super::{Access, Fault, Session, credentials::Credential, tls};
+use crate::oci::RepositoryName;
+use challenge::Demand;
+use http::{HeaderMap, HeaderValue};
+use std::sync::Arc;
+use tokio::sync::Mutex;
+use url::Url;
+
+/// What was granted for one repository and access. Whoever asks while a token is being fetched waits for that one.
+#[derive(Default)]
+pub(super) struct Tokens {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+enum State {
+    #[default]
+    Unasked,
+    Granted(Arc<Grant>),
+    /// The credentials were refused: they are not sent again and again, which would lock an account.
+    Refused(String),
+}
+
+/// What requests carry.
+pub(super) struct Grant {
+    pub(super) header: HeaderValue,
+    pub(super) standing: Standing,
+}
+
+/// Who we are to the registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Nobody: a second 401 means that credentials are needed.
+    Anonymous,
+    /// By password: a second 401 means that it is wrong.
+    Password,
+    /// Known to the token server, which gave a token: a second 401 means that the token's rights do not suffice.
+    Token,
+}
+
+/// For what and for whom.
+pub(super) struct Asked<'a> {
+    pub(super) session: &'a Session,
+    pub(super) name: &'a RepositoryName,
+    pub(super) access: Access,
+}
+
+impl Tokens {
+    /// What was granted already.
+    pub(super) async fn current(&self) -> Option<Arc<Grant>> {
+        match &*self.state.lock().await {
+            State::Granted(grant) => Some(Arc::clone(grant)),
+            State::Unasked | State::Refused(_) => None,
+        }
+    }
+
+    /// Meets the challenge of an answer that refused `used`. The registry's words, `said`, stand in the error.
+    pub(super) async fn renew(
+        &self,
+        asked: &Asked<'_>,
+        headers: &HeaderMap,
+        used: Option<&Arc<Grant>>,
+        said: &str,
+    ) -> Result<Arc<Grant>, Fault> {
+        let mut state = self.state.lock().await;
+        match &*state {
+            // Somebody else was faster.
+            State::Granted(grant) if !used.is_some_and(|used| Arc::ptr_eq(used, grant)) => {
+                return Ok(Arc::clone(grant));
+            }
+            State::Refused(message) => return Err(Fault::Unauthorized(message.clone())),
+            State::Granted(_) | State::Unasked => {}
+        }
+        let result = match used.map(|used| used.standing) {
+            // The same password again would be refused again.
+            Some(Standing::Password) => Err(Fault::Unauthorized(said.to_owned())),
+            _ => asked.grant(headers, said).await,
+        };
+        match result {
+            Ok(grant) => {
+                let grant = Arc::new(grant);
+                *state = State::Granted(Arc::clone(&grant));
+                Ok(grant)
+            }
+            Err(fault) => {
+                if let Fault::Unauthorized(message) = &fault {
+                    *state = State::Refused(message.clone());
+                }
+                Err(fault)
+            }
+        }
+    }
+}
+
+impl Asked<'_> {
+    async fn grant(&self, headers: &HeaderMap, said: &str) -> Result<Grant, Fault> {
+        let Some(demand) = Demand::of(headers) else {
+            return Err(Fault::Unauthorized(format!("{said}; it asks for neither a token nor a password")));
+        };
+        let host = &self.name.host;
+        let credential = self.session.inner.credentials.find(self.name).await?;
+        match (demand, credential) {
+            (Demand::Basic, Some(Credential::Basic { username, password })) => {
+                Ok(Grant { header: token::basic(&username, &password)?, standing: Standing::Password })
+            }
+            (Demand::Basic, Some(_)) => {
+                Err(Fault::Unauthorized(format!("{host} wants a password, a token is configured")))
+            }
+            (Demand::Basic, None) => {
+                Err(Fault::Unauthorized(format!("no credentials for {host} are configured; it says: {said}")))
+            }
+            (Demand::Bearer { .. }, Some(Credential::Bearer(token))) => {
+                Ok(Grant { header: token::bearer(&token)?, standing: Standing::Password })
+            }
+            (Demand::Bearer { realm, service, scopes }, credential) => {
+                let realm = self.realm(&realm)?;
+                let standing = if credential.is_some() { Standing::Token } else { Standing::Anonymous };
+                let wanted = token::Wanted {
+                    realm,
+                    service: service.as_deref(),
+                    scopes: self.scopes(scopes),
+                    credential: credential.as_ref(),
+                    name: host,
+                    permission: self.access.permission(),
+                };
+                Ok(Grant { header: token::fetch(self.session, &wanted).await?, standing })
+            }
+        }
+    }
+
+    /// The token server's address: https, or plain http where that is allowed.
+    fn realm(&self, realm: &str) -> Result<Url, Fault> {
+        let broken = || Fault::Protocol(format!("{} names a token server without an address", self.name.host));
+        let url = Url::parse(realm).map_err(|_| broken())?;
+        if !url.has_host() || !url.username().is_empty() || url.password().is_some() {
+            return Err(broken());
+        }
+        match url.scheme() {
+            "https" => Ok(url),
+            "http" if self.session.inner.options.insecure_http || tls::is_loopback(&url) => Ok(url),
+            _ => Err(Fault::PlainHttp(tls::authority(&url))),
+        }
+    }
+
+    /// What the run needs, asked for once, and whatever else the challenge names.
+    fn scopes(&self, challenged: Vec<String>) -> Vec<String> {
+        let resource = format!("repository:{}", self.name.path);
+        let actions: &[&str] = match self.access {
+            Access::Pull => &["pull"],
+            Access::PullPush => &["pull", "push"],
+        };
+        let covered = |scope: &String| {
+            scope
+                .rsplit_once(':')
+                .is_some_and(|(of, wants)| of == resource && wants.split(',').all(|one| actions.contains(&one)))
+        };
+        let ours = format!("{resource}:{}", actions.join(","));
+        std::iter::once(ours).chain(challenged.into_iter().filter(|scope| !covered(scope))).collect()
+    }
+}
+
+impl Access {
+    /// The most that is asked for.
+    fn permission(self) -> &'static str {
+        match self {
+            Self::Pull => "pull",
+            Self::PullPush => "push",
+        }
+    }
+}

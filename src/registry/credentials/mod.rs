@@ -1,0 +1,177 @@
+//! Credentials of registries, from the places where `docker login` and `podman login` put them.
+
+mod file;
+mod helper;
+
+use super::{Environment, Fault};
+use crate::oci::RepositoryName;
+use file::CredentialFile;
+use serde::Deserialize;
+use std::{collections::BTreeMap, fmt, path::PathBuf};
+use tokio::sync::{Mutex, OnceCell};
+use zeroize::Zeroizing;
+
+/// A text that is never shown and wiped when dropped.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
+pub(super) struct Secret(Zeroizing<String>);
+
+/// What one registry takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Credential {
+    /// User and password.
+    Basic { username: String, password: Secret },
+    /// A refresh token (OAuth2), to be traded for a registry token.
+    Identity(Secret),
+    /// A registry token, as it is.
+    Bearer(Secret),
+}
+
+/// Credentials by repository, read once a run.
+///
+/// The first source that has something for the repository wins:
+///
+/// 1. the file that `REGISTRY_AUTH_FILE` names; where it is set no other source is asked (podman, skopeo);
+/// 2. `DOCKER_AUTH_CONFIG`, the content of such a file (docker, GitLab);
+/// 3. `$DOCKER_CONFIG/config.json` where `DOCKER_CONFIG` is set (docker): what was named explicitly comes before
+///    what lies at a usual place;
+/// 4. `$XDG_RUNTIME_DIR/containers/auth.json`, then `$XDG_CONFIG_HOME/containers/auth.json` (or `~/.config/…`),
+///    then, unless 3. holds, `~/.docker/config.json`, then `~/.dockercfg` (podman's order; whoever only uses docker has
+///    none of the first two).
+///
+/// Within a file `credHelpers` comes before `credsStore`, and that before `auths`; a helper that knows nothing is
+/// passed over. Names are matched from the most specific (`host/a/b`) to the host alone.
+pub(super) struct Credentials {
+    environment: Environment,
+    sources: OnceCell<Vec<Source>>,
+    asked: Mutex<BTreeMap<(String, String), Option<Credential>>>,
+}
+
+struct Source {
+    name: String,
+    file: CredentialFile,
+}
+
+impl Credentials {
+    pub(super) fn new(environment: Environment) -> Self {
+        Self { environment, sources: OnceCell::new(), asked: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// The credential for a repository; `None` if no source has one.
+    ///
+    /// # Errors
+    /// A file that can't be read or decoded, a helper that fails.
+    pub(super) async fn find(&self, repository: &RepositoryName) -> Result<Option<Credential>, Fault> {
+        let sources = self.sources.get_or_try_init(|| async { self.read() }).await?;
+        let names = names(repository);
+        for source in sources {
+            let helper = source.file.helper(&names);
+            if let Some(helper) = helper.or_else(|| source.file.store())
+                && let Some(found) = self.ask(helper, &repository.host).await?
+            {
+                return Ok(Some(found));
+            }
+            if helper.is_none()
+                && let Some(found) = source.file.entry(&names, &source.name)?
+            {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Asks a helper, once a run for each server.
+    async fn ask(&self, helper: &str, host: &str) -> Result<Option<Credential>, Fault> {
+        let server = if host == "docker.io" { "https://index.docker.io/v1/" } else { host };
+        let mut asked = self.asked.lock().await;
+        let key = (helper.to_owned(), server.to_owned());
+        if let Some(known) = asked.get(&key) {
+            return Ok(known.clone());
+        }
+        let answer = helper::ask(helper, server, self.environment.path.as_deref()).await?;
+        asked.insert(key, answer.clone());
+        Ok(answer)
+    }
+
+    fn read(&self) -> Result<Vec<Source>, Fault> {
+        let env = &self.environment;
+        if let Some(path) = &env.registry_auth_file {
+            let name = path.display().to_string();
+            return match CredentialFile::read(path, true)? {
+                Some(file) => Ok(vec![Source { name, file }]),
+                None => Err(Fault::Credentials(format!("REGISTRY_AUTH_FILE names {name}, which does not exist"))),
+            };
+        }
+        let mut sources = Vec::new();
+        if let Some(content) = &env.docker_auth_config {
+            let name = "DOCKER_AUTH_CONFIG";
+            let file = CredentialFile::decode(content.as_bytes(), name, true)?;
+            sources.push(Source { name: name.to_owned(), file });
+        }
+        for (path, wrapped) in files(env) {
+            if let Some(file) = CredentialFile::read(&path, wrapped)? {
+                sources.push(Source { name: path.display().to_string(), file });
+            }
+        }
+        Ok(sources)
+    }
+}
+
+/// The credential files at their usual places, with whether entries are wrapped in `auths`.
+fn files(env: &Environment) -> Vec<(PathBuf, bool)> {
+    let home = |below: &str| env.home.as_ref().map(|home| home.join(below));
+    let config = env.xdg_config_home.clone().or_else(|| home(".config"));
+    let docker = env.docker_config.as_ref().map(|dir| dir.join("config.json"));
+    let docker_at_home = if docker.is_none() { home(".docker/config.json") } else { None };
+    [
+        (docker, true),
+        (env.xdg_runtime_dir.as_ref().map(|dir| dir.join("containers/auth.json")), true),
+        (config.map(|dir| dir.join("containers/auth.json")), true),
+        (docker_at_home, true),
+        (home(".dockercfg"), false),
+    ]
+    .into_iter()
+    .filter_map(|(path, wrapped)| Some((path?, wrapped)))
+    .collect()
+}
+
+/// `host/a/b`, `host/a`, `host`.
+fn names(repository: &RepositoryName) -> Vec<String> {
+    let full = repository.to_string();
+    let mut names = vec![full.clone()];
+    let mut rest = full.as_str();
+    while let Some((shorter, _)) = rest.rsplit_once('/') {
+        names.push(shorter.to_owned());
+        rest = shorter;
+    }
+    names
+}
+
+impl Secret {
+    pub(super) fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    pub(super) fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self::new(text)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,238 @@
+//! One request to a repository, with its retries, its token and its scheme; and what the answer's status means.
+
+use super::{
+    Fault, Remote,
+    auth::{Asked, Grant, Standing},
+    body::{self, BodyError, Expected},
+    http::{Outgoing, Reply},
+    message,
+    retry::{Again, Failure, retry_after, retrying},
+};
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+use jiff::Timestamp;
+use reqwest::Response;
+use std::sync::Arc;
+use url::Url;
+
+/// A request to a repository.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    pub(super) method: Method,
+    pub(super) target: Target,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+/// Where a request goes.
+#[derive(Clone, Debug)]
+pub(super) enum Target {
+    /// A path of the registry, without the leading slash.
+    Path(String),
+    /// An address that the registry gave.
+    Url(Url),
+}
+
+/// A whole answer that is not worth another try.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) url: Url,
+    pub(super) body: Vec<u8>,
+    at_home: bool,
+    standing: Standing,
+}
+
+/// An answer whose body was not read yet.
+pub(super) struct Opened {
+    pub(super) response: Response,
+    at_home: bool,
+    standing: Standing,
+}
+
+impl Request {
+    pub(super) fn new(method: Method, target: Target) -> Self {
+        Self { method, target, headers: HeaderMap::new(), body: Bytes::new() }
+    }
+
+    pub(super) fn get(path: String) -> Self {
+        Self::new(Method::GET, Target::Path(path))
+    }
+
+    /// What it needs the right for.
+    fn permission(&self) -> &'static str {
+        if self.method == Method::GET || self.method == Method::HEAD { "pull" } else { "push" }
+    }
+}
+
+impl Remote {
+    /// Sends a request and reads the answer: a success's body has to be as expected, an error's is read as far as
+    /// it is shown. Statuses and failures that may pass are tried again, all within the operation's time.
+    pub(super) async fn exchange(&self, request: &Request, expected: Expected) -> Result<Answer, Fault> {
+        let _slot = self.slot().await?;
+        let options = &self.session().inner.options;
+        let attempts = retrying(options.backoff, || self.once(request, expected));
+        let limit = options.operation_timeout;
+        tokio::time::timeout(limit, attempts).await.unwrap_or(Err(Fault::Timeout(limit)))
+    }
+
+    /// The same with a single try. Whoever can't have it repeated decides by the failure.
+    pub(super) async fn exchange_once(&self, request: &Request, expected: Expected) -> Result<Answer, Failure> {
+        let _slot = self.slot().await?;
+        let limit = self.session().inner.options.operation_timeout;
+        let timeout = Failure { fault: Fault::Timeout(limit), again: Again::Backoff };
+        tokio::time::timeout(limit, self.once(request, expected)).await.unwrap_or(Err(timeout))
+    }
+
+    async fn once(&self, request: &Request, expected: Expected) -> Result<Answer, Failure> {
+        let Opened { response, at_home, standing } = self.open(request).await?;
+        let (status, headers, url) = (response.status(), response.headers().clone(), response.url().clone());
+        let body = if status.is_success() {
+            body::read(response, expected).await.map_err(|error| self.unread(error))?
+        } else {
+            body::read_error(response).await
+        };
+        let answer = Answer { status, headers, url, body, at_home, standing };
+        match passing(status, &answer.headers) {
+            Some(again) => Err(Failure { fault: answer.refusal(request), again }),
+            None => Ok(answer),
+        }
+    }
+
+    /// Sends a request, with a token if there is one, and once more with a new one if that is asked for.
+    pub(super) async fn open(&self, request: &Request) -> Result<Opened, Failure> {
+        let used = self.tokens().current().await;
+        let reply = self.dispatch(request, used.as_deref()).await?;
+        if reply.response.status() != StatusCode::UNAUTHORIZED || !reply.at_home {
+            return Ok(Opened::new(reply, used.as_deref()));
+        }
+        let headers = reply.response.headers().clone();
+        let said = message::of_body(&body::read_error(reply.response).await, "Unauthorized");
+        let asked = Asked { session: self.session(), name: self.name(), access: self.access() };
+        let grant: Arc<Grant> = self.tokens().renew(&asked, &headers, used.as_ref(), &said).await?;
+        let reply = self.dispatch(request, Some(&grant)).await?;
+        Ok(Opened::new(reply, Some(&grant)))
+    }
+
+    /// Sends a request by the registry's scheme, or while that is not known by each that may be.
+    async fn dispatch(&self, request: &Request, grant: Option<&Grant>) -> Result<Reply, Failure> {
+        let mut failure = None;
+        let addresses = self.host().addresses();
+        for (at, home) in addresses.iter().enumerate() {
+            let url = match &request.target {
+                Target::Url(url) => url.clone(),
+                Target::Path(path) => home.join(path).map_err(|error| Fault::Protocol(error.to_string()))?,
+            };
+            let outgoing = Outgoing {
+                method: &request.method,
+                url,
+                headers: &request.headers,
+                body: &request.body,
+                authorization: grant.map(|grant| &grant.header),
+                home,
+                name: &self.name().host,
+            };
+            let more = at + 1 < addresses.len();
+            match (self.session().follow(&outgoing).await, failure.take()) {
+                // Go's and nginx's answer to plain http at a TLS port.
+                (Ok(reply), earlier)
+                    if home.scheme() == "http" && reply.response.status() == StatusCode::BAD_REQUEST =>
+                {
+                    if let Some(earlier) = earlier {
+                        return Err(earlier);
+                    }
+                    if !more {
+                        return Ok(reply);
+                    }
+                    let limit = Fault::Protocol("the registry wants https, which does not work either".to_owned());
+                    failure = Some(limit.into());
+                }
+                (Ok(reply), _) => {
+                    self.host().answered(home);
+                    return Ok(reply);
+                }
+                (Err(now), earlier) => {
+                    let elsewhere = matches!(now.fault, Fault::Connection(_) | Fault::PlainHttp(_));
+                    let first = earlier.unwrap_or(now);
+                    if !(more && elsewhere) {
+                        return Err(first);
+                    }
+                    failure = Some(first);
+                }
+            }
+        }
+        Err(failure.unwrap_or_else(|| Fault::Protocol("the registry has no address".to_owned()).into()))
+    }
+
+    /// The failure to read a body.
+    pub(super) fn unread(&self, error: BodyError) -> Failure {
+        let options = &self.session().inner.options;
+        match error {
+            BodyError::Wrong(fault) => fault.into(),
+            BodyError::Broken(error) => Failure::transport(&error, options.read_timeout, options.connect_timeout),
+        }
+    }
+}
+
+impl Opened {
+    fn new(reply: Reply, grant: Option<&Grant>) -> Self {
+        let standing = grant.map_or(Standing::Anonymous, |grant| grant.standing);
+        Self { response: reply.response, at_home: reply.at_home, standing }
+    }
+
+    /// The answer of an error, its body read as far as it is shown.
+    pub(super) async fn into_error(self, request: &Request) -> Failure {
+        let Self { response, at_home, standing } = self;
+        let (status, headers, url) = (response.status(), response.headers().clone(), response.url().clone());
+        let answer = Answer { status, headers, url, body: body::read_error(response).await, at_home, standing };
+        let again = passing(status, &answer.headers).unwrap_or(Again::Never);
+        Failure { fault: answer.refusal(request), again }
+    }
+}
+
+impl Answer {
+    /// The answer, if its status is one of these.
+    pub(super) fn with(self, statuses: &[StatusCode], request: &Request) -> Result<Self, Fault> {
+        if statuses.contains(&self.status) { Ok(self) } else { Err(self.refusal(request)) }
+    }
+
+    /// Whether the registry itself said that a thing is not there.
+    pub(super) fn is_absent(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND && self.at_home
+    }
+
+    /// A header's text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// What a status means that is not the hoped-for one. docker-registry answers 401, not 403, when a token's rights
+    /// do not suffice.
+    fn refusal(&self, request: &Request) -> Fault {
+        let permission = request.permission();
+        let message = message::of_body(&self.body, self.status.canonical_reason().unwrap_or("no reason given"));
+        match (self.status, self.standing) {
+            _ if !self.at_home => {
+                let host = super::tls::authority(&self.url);
+                Fault::Status { status: self.status.as_u16(), message: format!("{message} (at {host})") }
+            }
+            (StatusCode::NOT_FOUND, _) if permission == "pull" => Fault::NotFound,
+            (StatusCode::UNAUTHORIZED, Standing::Token) | (StatusCode::FORBIDDEN, _) => {
+                Fault::Forbidden { permission, message }
+            }
+            (StatusCode::UNAUTHORIZED, _) => Fault::Unauthorized(message),
+            (status, _) => Fault::Status { status: status.as_u16(), message },
+        }
+    }
+}
+
+/// Whether a status may pass, and when.
+fn passing(status: StatusCode, headers: &HeaderMap) -> Option<Again> {
+    let asked = || retry_after(headers, Timestamp::now()).map_or(Again::Backoff, Again::After);
+    match status.as_u16() {
+        429 | 503 => Some(asked()),
+        500 | 502 | 504 => Some(Again::Backoff),
+        _ => None,
+    }
+}

@@ -1,0 +1,82 @@
+use super::{Options, auth::Tokens, lock, tls};
+use crate::{limits::TOKENS, oci::RepositoryName, registry::Access};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+use tokio::sync::Semaphore;
+use url::Url;
+
+/// A registry, and what a run has learned of it.
+pub(super) struct Host {
+    /// Slots for requests under way.
+    pub(super) slots: Semaphore,
+    /// Its address by each scheme that may be tried, the one to try first in front.
+    addresses: Vec<Url>,
+    decided: OnceLock<usize>,
+    lacks_referrers: AtomicBool,
+    tokens: Mutex<BTreeMap<(String, Access), Arc<Tokens>>>,
+}
+
+impl Host {
+    /// A registry by its name in references: `docker.io` answers at another address.
+    ///
+    /// Schemes: https. On this machine plain http first, and https only if that does not work (so that plain http
+    /// costs no extra request), the other way round where TLS material is set for it. With `insecure_http` https
+    /// first, then http. What worked is kept for the run.
+    pub(super) fn new(options: &Options, name: &str) -> Result<Self, url::ParseError> {
+        let authority = if name == "docker.io" { "registry-1.docker.io" } else { name };
+        let (https, http) =
+            (Url::parse(&format!("https://{authority}/"))?, Url::parse(&format!("http://{authority}/"))?);
+        let addresses = match tls::is_loopback(&https) {
+            true if tls::has_material(options, name) => vec![https, http],
+            true => vec![http, https],
+            false if options.insecure_http => vec![https, http],
+            false => vec![https],
+        };
+        Ok(Self {
+            slots: Semaphore::new(options.concurrency.max(1)),
+            addresses,
+            decided: OnceLock::new(),
+            lacks_referrers: AtomicBool::new(false),
+            tokens: Mutex::default(),
+        })
+    }
+
+    /// The addresses to try, in order; one, once it is known.
+    pub(super) fn addresses(&self) -> &[Url] {
+        match self.decided.get().and_then(|at| self.addresses.get(*at)) {
+            Some(one) => std::slice::from_ref(one),
+            None => &self.addresses,
+        }
+    }
+
+    /// Remembers which address answered.
+    pub(super) fn answered(&self, address: &Url) {
+        if let Some(at) = self.addresses.iter().position(|known| known == address) {
+            let _ = self.decided.set(at);
+        }
+    }
+
+    /// Whether it was seen to have no referrers API.
+    pub(super) fn lacks_referrers(&self) -> bool {
+        self.lacks_referrers.load(Ordering::Relaxed)
+    }
+
+    /// Remembers that it has no referrers API.
+    pub(super) fn set_lacks_referrers(&self) {
+        self.lacks_referrers.store(true, Ordering::Relaxed);
+    }
+
+    /// The token of a repository and access, shared by all who ask for the same.
+    pub(super) fn tokens(&self, name: &RepositoryName, access: Access) -> Arc<Tokens> {
+        let mut tokens = lock(&self.tokens);
+        if tokens.len() >= TOKENS {
+            tokens.retain(|_, held| Arc::strong_count(held) > 1);
+        }
+        Arc::clone(tokens.entry((name.path.clone(), access)).or_default())
+    }
+}

@@ -1,0 +1,134 @@
+use super::{Fetched, Layout, Listing, Merge, RegistryError, Remote, Selector, TagRead};
+use crate::oci::{Descriptor, Digest, ImageManifest, Manifest};
+use std::time::Instant;
+use tokio::io::AsyncWrite;
+
+/// A place that holds manifests, wherever it is. What each operation checks stands with [`Remote`]'s.
+#[derive(Clone)]
+pub enum Repo {
+    /// A repository in a registry.
+    Remote(Remote),
+    /// An image layout on disk.
+    Layout(Layout),
+}
+
+impl Repo {
+    /// Fetches a manifest; see [`Remote::manifest`].
+    ///
+    /// # Errors
+    /// [`super::Fault::NotFound`] if it is not there; any other fault.
+    pub async fn manifest(&self, at: &Selector) -> Result<Fetched, RegistryError> {
+        match self {
+            Self::Remote(remote) => remote.manifest(at).await,
+            Self::Layout(layout) => layout.manifest(at).await,
+        }
+    }
+
+    /// Resolves a tag to what it means now; see [`Remote::resolve`].
+    ///
+    /// # Errors
+    /// [`super::Fault::NotFound`] if it is not there; any other fault.
+    pub async fn resolve(&self, tag: &str) -> Result<Descriptor, RegistryError> {
+        match self {
+            Self::Remote(remote) => remote.resolve(tag).await,
+            Self::Layout(layout) => layout.resolve(tag).await,
+        }
+    }
+
+    /// Fetches a blob of at most `cap` bytes; see [`Remote::blob`].
+    ///
+    /// # Errors
+    /// Any fault.
+    pub async fn blob(&self, descriptor: &Descriptor, cap: u64) -> Result<Vec<u8>, RegistryError> {
+        match self {
+            Self::Remote(remote) => remote.blob(descriptor, cap).await,
+            Self::Layout(layout) => layout.blob(descriptor, cap).await,
+        }
+    }
+
+    /// Fetches a blob of any size; see [`Remote::blob_to`].
+    ///
+    /// # Errors
+    /// Any fault; what the sink holds is worthless then.
+    pub async fn blob_to(
+        &self,
+        descriptor: &Descriptor,
+        sink: &mut (dyn AsyncWrite + Send + Unpin),
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<(), RegistryError> {
+        match self {
+            Self::Remote(remote) => remote.blob_to(descriptor, sink, progress).await,
+            Self::Layout(layout) => layout.blob_to(descriptor, sink, progress).await,
+        }
+    }
+
+    /// Lists the referrers of a subject; see [`Remote::referrers`].
+    pub async fn referrers(&self, subject: &Digest) -> Listing {
+        match self {
+            Self::Remote(remote) => remote.referrers(subject).await,
+            Self::Layout(layout) => layout.referrers(subject).await,
+        }
+    }
+
+    /// Pushes a blob; see [`Remote::push_blob`].
+    ///
+    /// # Errors
+    /// Any fault.
+    pub async fn push_blob(&self, content: &[u8]) -> Result<(), RegistryError> {
+        match self {
+            Self::Remote(remote) => remote.push_blob(content).await,
+            Self::Layout(layout) => layout.push_blob(content).await,
+        }
+    }
+
+    /// Pushes a manifest; see [`Remote::push_manifest`].
+    ///
+    /// # Errors
+    /// Any fault.
+    pub async fn push_manifest(&self, at: &Selector, manifest: &Manifest) -> Result<(Digest, bool), RegistryError> {
+        match self {
+            Self::Remote(remote) => remote.push_manifest(at, manifest).await,
+            Self::Layout(layout) => layout.push_manifest(at, manifest).await,
+        }
+    }
+
+    /// Pushes an artifact and lists it at its subject; see [`Remote::attach`].
+    ///
+    /// # Errors
+    /// Any fault.
+    pub async fn attach(&self, manifest: &ImageManifest) -> Result<Digest, RegistryError> {
+        match self {
+            Self::Remote(remote) => remote.attach(manifest).await,
+            Self::Layout(layout) => layout.attach(manifest).await,
+        }
+    }
+
+    /// Reads a tag that may be absent; see [`Remote::read_tag`].
+    ///
+    /// # Errors
+    /// Any fault but [`super::Fault::NotFound`].
+    pub async fn read_tag(&self, tag: &str) -> Result<TagRead, RegistryError> {
+        match self {
+            Self::Remote(remote) => remote.read_tag(tag).await,
+            Self::Layout(layout) => {
+                let fetched = match layout.manifest(&Selector::Tag(tag.to_owned())).await {
+                    Ok(fetched) => Some(fetched),
+                    Err(error) if error.is_not_found() => None,
+                    Err(error) => return Err(error),
+                };
+                Ok(TagRead { at: Instant::now(), fetched })
+            }
+        }
+    }
+
+    /// Changes what a shared tag means; see [`Remote::update_tag`]. A layout is locked meanwhile, and reads for itself.
+    ///
+    /// # Errors
+    /// Any fault.
+    pub async fn update_tag(&self, tag: &str, base: Option<TagRead>, change: &dyn Merge) -> Result<(), RegistryError> {
+        match self {
+            Self::Remote(remote) => remote.update_tag(tag, base, change).await,
+            Self::Layout(layout) => layout.update_tag(tag, change).await,
+        }
+    }
+}
