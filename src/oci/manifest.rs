@@ -152,6 +152,16 @@ impl Manifest {
         Ok(())
     }
 
+    /// The manifest as JSON, members in the order of the specification. Structs with text keys only: it can't fail.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let bytes = match self {
+            Self::Image(image) => serde_json::to_vec(image),
+            Self::Index(index) => serde_json::to_vec(index),
+        };
+        bytes.unwrap_or_default()
+    }
+
     /// The media type: what the document says, or what OCI has for its kind.
     #[must_use]
     pub fn media_type(&self) -> &str {

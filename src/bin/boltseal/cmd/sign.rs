@@ -27,8 +27,7 @@ pub async fn run(args: SignArgs, output: &Output) -> Result<Exit, Failure> {
         (None, true) => Scope::IndexOnly,
         (None, false) => Scope::All,
     };
-    let formats =
-        Formats { bundle: args.format != SignFormat::Simple, simple: args.format != SignFormat::Bundle };
+    let formats = Formats { bundle: args.format != SignFormat::Simple, simple: args.format != SignFormat::Bundle };
     let request = SignRequest {
         signer: &signer,
         formats,
