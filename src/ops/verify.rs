@@ -4,9 +4,9 @@ use super::{OpsError, Pin, Platform, collect::collect, pin};
 use crate::{
     limits::Limits,
     oci::Reference,
-    policy::{Outcome, Policy, evaluate},
+    policy::{Mode, Outcome, Policy, evaluate},
     registry::{Access, Repo, Selector, Session},
-    verify::{Findings, Subject, verify_all},
+    verify::{Collected, Findings, Subject, verify_all},
 };
 use jiff::Timestamp;
 
@@ -50,8 +50,9 @@ impl Verifier<'_> {
     /// # Errors
     /// Nothing hangs on the digest and the registry does not have it.
     pub async fn judge(&self, repo: &Repo, subject: &Subject) -> Result<Verification, OpsError> {
-        let collected = collect(repo, subject).await;
-        if collected.blobs.is_empty() && collected.unread.is_empty() {
+        let judged = self.policy.explain(&subject.reference).mode != Mode::Disabled;
+        let collected = if judged { collect(repo, subject).await } else { Collected::default() };
+        if judged && collected.blobs.is_empty() && collected.unread.is_empty() {
             // A digest that does not exist is not an unsigned image.
             repo.manifest(&Selector::Digest(subject.digest)).await?;
         }
