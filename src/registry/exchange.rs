@@ -4,9 +4,9 @@ use super::{
     Fault, Remote,
     auth::{Asked, Grant, Standing},
     body::{self, BodyError, Expected},
-    http::{Outgoing, Reply},
     message,
     retry::{Again, Failure, retry_after, retrying},
+    transport::{Outgoing, Reply},
 };
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
@@ -112,6 +112,9 @@ impl Remote {
         let asked = Asked { session: self.session(), name: self.name(), access: self.access() };
         let grant: Arc<Grant> = self.tokens().renew(&asked, &headers, used.as_ref(), &said).await?;
         let reply = self.dispatch(request, Some(&grant)).await?;
+        if reply.response.status() == StatusCode::UNAUTHORIZED && reply.at_home {
+            self.tokens().refused(&grant, &said).await;
+        }
         Ok(Opened::new(reply, Some(&grant)))
     }
 
@@ -131,6 +134,7 @@ impl Remote {
                 body: &request.body,
                 authorization: grant.map(|grant| &grant.header),
                 home,
+                leaves_home: true,
                 name: &self.name().host,
             };
             let more = at + 1 < addresses.len();

@@ -1,7 +1,7 @@
 //! Fetch and push: registries over HTTP, and image layouts on disk. Every read is checked against its digest.
 //!
 //! A [`Session`] is one run's connections, credentials and tokens; [`Session::open`] gives the [`Repo`] of a name. What
-//! goes out passes `exchange` (retries, time), `auth` (tokens), `http` (redirects, TLS), in this order.
+//! goes out passes `exchange` (retries, time), `auth` (tokens), `transport` (redirects, TLS), in this order.
 
 mod auth;
 mod body;
@@ -11,7 +11,7 @@ mod environment;
 mod error;
 mod exchange;
 mod host;
-mod http;
+
 mod layout_stub;
 mod message;
 mod options;
@@ -23,6 +23,7 @@ mod retry;
 mod session;
 mod shared_tag;
 mod tls;
+mod transport;
 
 pub use content::{Access, Fetched, ListSource, Listing, Merge, Merged, Selector};
 pub use environment::Environment;
