@@ -6,10 +6,16 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 pub mod crypto;
+pub mod format;
 mod json;
 pub mod limits;
 pub mod oci;
 #[cfg(feature = "net")]
+pub mod ops;
+pub mod policy;
+#[cfg(feature = "net")]
 pub mod registry;
+pub mod sign;
+pub mod store;
 pub mod trust;
 pub mod verify;

@@ -17,6 +17,8 @@ pub const ATTACHMENTS: usize = 1_000;
 pub const REFERRERS: usize = 10_000;
 /// Pages of one list. Source: [`REFERRERS`] at the 100 a page that registries use.
 pub const LIST_PAGES: usize = 100;
+/// Bytes of an image layout's `index.json`. Source: [`REFERRERS`] entries of 500 bytes, and as much again.
+pub const LAYOUT_INDEX_BYTES: u64 = 10 << 20;
 /// Layers of one image or attachment manifest. Source: `.sig` manifests hold a layer a signature.
 pub const LAYERS: usize = 2_048;
 /// Entries of an image index. Source: official images have about 20, attestation manifests double it.
@@ -29,6 +31,8 @@ pub const ENVELOPE_SIGNATURES: usize = 16;
 pub const STATEMENT_SUBJECTS: usize = 1_024;
 /// Bytes of a policy file.
 pub const POLICY_BYTES: u64 = 1 << 20;
+/// Scopes of a policy. Source: a fleet of 1,000 images with a scope for each, twice.
+pub const POLICY_SCOPES: usize = 2_000;
 /// Bytes of a key file, encrypted or not. Source: an RSA-8192 key in PEM is 6.4 KB.
 pub const KEY_FILE_BYTES: u64 = 64 << 10;
 /// Bytes of a registry's error answer or of a token answer.
@@ -37,6 +41,8 @@ pub const ERROR_BODY_BYTES: u64 = 64 << 10;
 pub const CREDENTIALS_BYTES: u64 = 1 << 20;
 /// scrypt's N, r and p that a key file may ask for: twice cosign's N and the same r and p, 128 MiB at most.
 pub const SCRYPT: (u64, u32, u32) = (1 << 17, 8, 1);
+/// Rounds of PBKDF2 that a key file may ask for. Source: RFC 8018, 4.2, "10,000,000 … for especially critical keys".
+pub const PBKDF2_ROUNDS: u32 = 10_000_000;
 /// RSA key sizes, in bits. Source: NIST SP 800-131A for the least, aws-lc for the most.
 pub const RSA_BITS: std::ops::RangeInclusive<usize> = 2_048..=8_192;
 /// Seconds a signer's own clock may be ahead of ours before a time it states counts as "in the future".
@@ -68,6 +74,14 @@ pub const HELPER_TIMEOUT: Duration = Duration::from_secs(30);
 pub const TOKENS: usize = 256;
 /// Age at which a read of a shared tag is too old to write on; it is read again.
 pub const MERGE_BASE_AGE: Duration = Duration::from_millis(50);
+/// The longest wait for another writer of the same image layout. Source: a writer holds the lock for milliseconds.
+pub const LAYOUT_LOCK_WAIT: Duration = Duration::from_secs(30);
+/// Bytes of content that the embedded registry holds unless told otherwise. Source: `demo` and the tests need a tenth.
+pub const EMBEDDED_MEMORY: usize = 256 << 20;
+/// Requests that the embedded registry remembers. Source: a run over 1,000 images makes about 5,000.
+pub const EMBEDDED_REQUESTS: usize = 20_000;
+/// Uploads open at once in the embedded registry. Source: sixteen times [`CONCURRENCY`].
+pub const EMBEDDED_UPLOADS: usize = 1_024;
 
 /// The bounds of one verification, as [`crate::verify::verify_all`] takes them.
 #[derive(Clone, Debug)]

@@ -2,5 +2,16 @@
 
 mod fingerprint;
 pub mod hash;
+mod key;
+pub mod keyfile;
+mod pem;
+mod private;
+mod signature;
 
 pub use fingerprint::{Fingerprint, FingerprintError};
+pub use key::{KeyAlgorithm, KeyAlgorithmError, PublicKey, PublicKeyError};
+pub use pem::PemError;
+pub use private::{PrivateKey, PrivateKeyError};
+pub use signature::SignatureError;
+/// A secret's holder: wiped on drop.
+pub use zeroize::Zeroizing;

@@ -170,6 +170,17 @@ impl Manifest {
             Self::Index(m) => m.subject.as_ref(),
         }
     }
+
+    /// How a list of referrers shows this manifest, which was read or pushed as `described` (distribution-spec 1.1,
+    /// "Listing Referrers": artifact type and annotations are copied).
+    #[must_use]
+    pub fn as_referrer(&self, described: &Descriptor) -> Descriptor {
+        let (artifact_type, annotations) = match self {
+            Self::Image(m) => (Some(m.effective_artifact_type().to_owned()), m.annotations.clone()),
+            Self::Index(m) => (m.artifact_type.clone(), m.annotations.clone()),
+        };
+        Descriptor { artifact_type, annotations, ..described.clone() }
+    }
 }
 
 impl ImageManifest {

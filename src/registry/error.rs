@@ -102,6 +102,9 @@ pub enum Fault {
     /// The layout's folder is not one.
     #[error("{0} is no OCI image layout")]
     NoLayout(PathBuf),
+    /// Another process holds a layout's lock.
+    #[error("{0} stayed locked by another process; is one hanging?")]
+    Locked(PathBuf),
     /// A file could not be read or written.
     #[error("{path}: {source}", path = .path.display())]
     Io {

@@ -225,7 +225,10 @@ impl Answer {
             (StatusCode::UNAUTHORIZED, Standing::Token) | (StatusCode::FORBIDDEN, _) => {
                 Fault::Forbidden { permission, message }
             }
-            (StatusCode::UNAUTHORIZED, _) => Fault::Unauthorized(message),
+            (StatusCode::UNAUTHORIZED, Standing::Anonymous) => {
+                Fault::Unauthorized(format!("no credentials are configured; it says: {message}"))
+            }
+            (StatusCode::UNAUTHORIZED, Standing::Password) => Fault::Unauthorized(message),
             (status, _) => Fault::Status { status: status.as_u16(), message },
         }
     }

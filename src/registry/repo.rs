@@ -1,4 +1,4 @@
-use super::{Fetched, Listing, Merge, RegistryError, Remote, Selector, TagRead, layout_stub::Layout};
+use super::{Fetched, Layout, Listing, Merge, RegistryError, Remote, Selector, TagRead};
 use crate::oci::{Descriptor, Digest, ImageManifest, Manifest};
 use std::time::Instant;
 use tokio::io::AsyncWrite;

@@ -4,7 +4,10 @@ use super::Fault;
 use crate::limits::{RETRY_AFTER, TRIES};
 use http::HeaderMap;
 use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
-use std::time::Duration;
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    time::Duration,
+};
 
 /// A fault, and whether another try could go better.
 #[derive(Debug)]
@@ -71,9 +74,10 @@ pub(super) fn delay(base: Duration, tries: u32) -> Duration {
     full / 2 + jitter(full)
 }
 
-/// A random part of `most`. Without randomness from the system, none of it: writers then only meet more often.
+/// A random part of `most`. The hash maps' seeds are random enough for writers to fall out of step.
 pub(super) fn jitter(most: Duration) -> Duration {
-    most.mul_f64(f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX))
+    let random = RandomState::new().build_hasher().finish();
+    most.mul_f64(random as f64 / u64::MAX as f64)
 }
 
 /// `Retry-After` (RFC 9110, 10.2.3), seconds or a date, as a wait from `now` on.
@@ -126,5 +130,7 @@ mod tests {
             assert!(wait >= Duration::from_millis(50) && wait <= RETRY_AFTER * 3 / 2, "{tries}: {wait:?}");
         }
         assert!(delay(Duration::from_millis(100), 4) >= Duration::from_millis(400));
+        let waits: std::collections::BTreeSet<_> = (0..20).map(|_| jitter(Duration::from_secs(1))).collect();
+        assert!(waits.len() > 10 && waits.iter().all(|wait| *wait <= Duration::from_secs(1)), "{waits:?}");
     }
 }

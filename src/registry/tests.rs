@@ -150,3 +150,22 @@ fn what_the_operations_return_can_be_sent_to_other_threads() {
     let (mut sink, progress) = (Vec::new(), |_| ());
     drop(send(repo.blob_to(&blob, &mut sink, &progress)));
 }
+
+#[tokio::test]
+async fn proxies_are_used_but_never_to_this_machine() {
+    // https is tried first: this proxy makes no tunnel, so that plain http, which was allowed, follows.
+    let proxy =
+        Server::start(|call, _| server::say(if call.method == "GET" { 200 } else { 502 }, &[], "content")).await;
+    let address = Some(format!("http://{}", proxy.address).into());
+    let environment = Environment { http_proxy: address.clone(), https_proxy: address, ..Environment::default() };
+    let options = Options { insecure_http: true, environment, ..quick() };
+    let session = Session::new(options.clone()).unwrap();
+    let elsewhere = Repository::Registry("registry.example/app".parse().unwrap());
+    let repo = session.open(&elsewhere, Access::Pull).unwrap();
+    let blob = Descriptor::of("a/b", b"content");
+    assert_eq!(repo.blob(&blob, 7).await.unwrap(), b"content");
+    assert_eq!(proxy.calls().last().unwrap().header("host"), Some("registry.example"));
+    let (here, before) = (Server::start(|_, _| server::say(200, &[], "content")).await, proxy.log().len());
+    assert_eq!(open_with(&here, options, Access::Pull).blob(&blob, 7).await.unwrap(), b"content");
+    assert_eq!((here.log().len(), proxy.log().len()), (1, before));
+}

@@ -1,5 +1,9 @@
 //! Anchors, identities, and the one counter of principals.
 
+mod anchors;
 mod identity;
+mod principal;
 
+pub use anchors::Anchors;
 pub use identity::{Identity, Principal};
+pub use principal::{Assignment, count_distinct};

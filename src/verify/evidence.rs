@@ -24,6 +24,11 @@ pub enum BlobKind {
     },
     /// A bare DSSE envelope (cosign's `.att`).
     Envelope,
+    /// Read, with the right digest, and not decodable.
+    Malformed {
+        /// What is wrong with it.
+        why: String,
+    },
     /// Something of another tool; its content was not read.
     Foreign {
         /// The artifact or media type.

@@ -133,3 +133,24 @@ impl Findings {
         &self.unread
     }
 }
+
+#[cfg(test)]
+impl Findings {
+    /// Findings without a verification, for the tests of what is made of them.
+    pub(crate) fn for_test(
+        subject: Subject,
+        verified: Vec<Verified>,
+        rejected: Vec<Rejected>,
+        unread: Vec<Unread>,
+    ) -> Self {
+        Self { subject, verified, rejected, unread }
+    }
+}
+
+#[cfg(test)]
+impl Verified {
+    /// A signature that was never made, for the same tests.
+    pub(crate) fn for_test(identity: Identity, digest: Digest, claim: Claim, place: Place) -> Self {
+        Self { identity, digest, claim, place, format: Format::Bundle }
+    }
+}

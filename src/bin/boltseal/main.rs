@@ -1,1 +1,59 @@
-fn main() {}
+//! The command line: arguments in; text, JSON and an exit code out. All work is done by the library's `ops`.
+#![forbid(unsafe_code)]
+#![warn(clippy::too_many_lines, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod args;
+mod cmd;
+mod demo;
+mod exit;
+mod output;
+mod render;
+mod settings;
+
+use args::{Cli, Command};
+use clap::Parser as _;
+use exit::{Exit, Failure};
+use output::Output;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+    };
+    let output = Output::new(cli.output, cli.quiet);
+    match run(cli, &output) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            output.failure(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Bug, format!("no runtime: {error}")))?;
+    let done = runtime.block_on(async {
+        match cli.command {
+            Command::Sign(args) => cmd::sign::run(args, output).await,
+            Command::Attest(args) => cmd::attest::run(args, output).await,
+            Command::Verify(args) => cmd::verify::run(args, output).await,
+            Command::Pull(args) => cmd::pull::run(args, output).await,
+            Command::Inspect(args) => cmd::inspect::run(args, output).await,
+            Command::Key(args) => cmd::key::run(args, output),
+            Command::Policy(args) => cmd::policy::run(args, output),
+            Command::Demo(args) => demo::run(args, output).await,
+            Command::Completions(args) => cmd::docs::completions(&args, output),
+            Command::Man(args) => cmd::docs::man(&args),
+        }
+    });
+    // A prompt or a helper that hangs must not keep a finished command alive.
+    runtime.shutdown_background();
+    done
+}

@@ -1,0 +1,368 @@
+//! The command line as clap reads it. Flags that cosign, docker or notation users know have their names.
+
+use boltseal::{crypto::KeyAlgorithm, oci::Reference};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Signs container images in their registry and verifies them before they are used.
+///
+/// Signatures and attestations are OCI artifacts beside the image, readable by cosign, skopeo and podman. Exit codes:
+/// 0 allowed or done, 1 denied, 2 wrong usage, 3 unusable policy or key, 4 could not tell, 5 a bug.
+#[derive(Parser)]
+#[command(name = "boltseal", version, propagate_version = false, max_term_width = 100)]
+pub struct Cli {
+    /// How results are written to standard output.
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    pub output: Format,
+    /// No progress and no warnings; errors and results stay.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    Sign(SignArgs),
+    Attest(AttestArgs),
+    Verify(VerifyArgs),
+    Pull(PullArgs),
+    Inspect(InspectArgs),
+    #[command(subcommand)]
+    Key(KeyCommand),
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    Demo(DemoArgs),
+    Completions(CompletionsArgs),
+    #[command(hide = true)]
+    Man(ManArgs),
+}
+
+/// How registries are reached; the same for every verb.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Registry")]
+pub struct RegistryArgs {
+    /// Reach registries on other machines by plain http too. Anybody on the way can read and change what is sent.
+    #[arg(long)]
+    pub insecure_http: bool,
+    /// Trust this certification authority as well (PEM); may be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub registry_ca: Vec<PathBuf>,
+    /// Present this client certificate (PEM).
+    #[arg(long, value_name = "FILE", requires = "registry_client_key")]
+    pub registry_client_cert: Option<PathBuf>,
+    /// The client certificate's private key (PEM).
+    #[arg(long, value_name = "FILE", requires = "registry_client_cert")]
+    pub registry_client_key: Option<PathBuf>,
+}
+
+/// The key that signs.
+#[derive(Args, Clone, Debug)]
+pub struct SigningKeyArgs {
+    /// Private key: a file, or env://NAME for a variable that holds the file's content.
+    #[arg(long, value_name = "KEY")]
+    pub key: String,
+    /// Read the key's password from this file; else BOLTSEAL_PASSWORD, COSIGN_PASSWORD, or a prompt.
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// Use an unencrypted key file even if others can read or write it.
+    #[arg(long)]
+    pub insecure_key_permissions: bool,
+}
+
+/// Signs images: writes a signature into the image's own repository.
+///
+/// A tag is resolved once and the digest is printed. For an index every image in it is signed too. Signing twice adds
+/// nothing.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  boltseal sign --key release.key registry.example.com/app:1.2
+  boltseal sign --key env://RELEASE_KEY -a git=4f2a1c registry.example.com/app@sha256:…
+  boltseal sign --key release.key --format bundle oci:build/image:1.2")]
+pub struct SignArgs {
+    /// Images, [registry/]repository[:tag][@digest] or oci:DIR[:tag].
+    #[arg(required = true, value_name = "REF")]
+    pub references: Vec<Reference>,
+    #[command(flatten)]
+    pub key: SigningKeyArgs,
+    /// What is written: `bundle` is read by cosign 3, `simple` by podman, CRI-O, skopeo and OpenShift.
+    #[arg(long, value_enum, default_value_t = SignFormat::Both)]
+    pub format: SignFormat,
+    /// Sign the index alone, not the images in it.
+    #[arg(long, conflicts_with = "platform")]
+    pub index_only: bool,
+    /// Sign one image of the index.
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    pub platform: Option<String>,
+    /// Sign this too, beside the digest; may be repeated.
+    #[arg(short, long = "annotation", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub annotations: Vec<(String, String)>,
+    /// Sign this reference beside the digest, not the one that was typed.
+    #[arg(long, value_name = "REF")]
+    pub identity: Option<Reference>,
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SignFormat {
+    Bundle,
+    Simple,
+    Both,
+}
+
+/// Attests something of an image: provenance, an SBOM, a scan.
+///
+/// The predicate is signed together with the image's digest and attached as cosign attaches it.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  boltseal attest --key release.key --type slsaprovenance1 --predicate provenance.json registry.example.com/app:1.2
+  boltseal attest --key release.key --type spdxjson --predicate sbom.spdx.json --platform linux/amd64 registry.example.com/app:1.2
+  boltseal attest --key release.key --statement statement.json registry.example.com/app@sha256:…")]
+pub struct AttestArgs {
+    /// The image.
+    #[arg(value_name = "REF")]
+    pub reference: Reference,
+    #[command(flatten)]
+    pub key: SigningKeyArgs,
+    /// The predicate's type: slsaprovenance, slsaprovenance02, slsaprovenance1, spdx, spdxjson, cyclonedx, vuln, link,
+    /// openvex, custom, or a URI.
+    #[arg(long = "type", value_name = "TYPE", requires = "predicate", required_unless_present = "statement")]
+    pub predicate_type: Option<String>,
+    /// The predicate's file.
+    #[arg(long, value_name = "FILE", requires = "predicate_type")]
+    pub predicate: Option<PathBuf>,
+    /// A ready in-toto statement, whose subject is the image.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["predicate", "predicate_type", "identity"])]
+    pub statement: Option<PathBuf>,
+    /// What is written: a bundle, or cosign's older `.att`.
+    #[arg(long, value_enum, default_value_t = AttestFormat::Bundle)]
+    pub format: AttestFormat,
+    /// Attest one image of the index.
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    pub platform: Option<String>,
+    /// Sign this reference beside the digest, not the one that was typed.
+    #[arg(long, value_name = "REF")]
+    pub identity: Option<Reference>,
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AttestFormat {
+    Bundle,
+    Att,
+    Both,
+}
+
+/// What images are judged by: a policy file, or flags.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Policy")]
+pub struct JudgeArgs {
+    /// The policy file; else BOLTSEAL_POLICY, /etc/boltseal/policy.yaml, $XDG_CONFIG_HOME/boltseal/policy.yaml.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "threshold", "predicate_types", "annotations", "identity"])]
+    pub policy: Option<PathBuf>,
+    /// Judge by this public key, without a policy file; may be repeated together with --threshold.
+    #[arg(long, value_name = "KEY")]
+    pub key: Vec<String>,
+    /// How many different keys have to have signed.
+    #[arg(long, value_name = "N", requires = "key")]
+    pub threshold: Option<usize>,
+    /// Ask for an attestation of this type, and not for a signature; may be repeated.
+    #[arg(long = "type", value_name = "TYPE", requires = "key")]
+    pub predicate_types: Vec<String>,
+    /// Ask that the signature carries this annotation; may be repeated.
+    #[arg(short, long = "annotation", requires = "key", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub annotations: Vec<(String, String)>,
+    /// What the signed reference has to agree with; only with --key.
+    #[arg(long, value_enum, requires = "key", value_name = "RULE")]
+    pub identity: Option<IdentityRule>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum IdentityRule {
+    /// The digest alone.
+    Any,
+    /// The repository.
+    Repository,
+    /// Repository and tag.
+    Tag,
+}
+
+/// Verifies images against the trust policy.
+///
+/// All that hangs on an image is read (bundles, .sig, .att; by the referrers API or the fallback tag) and judged once.
+/// Exit code 0: allowed, 1: denied, 4: could not tell. Of several images the worst counts.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  boltseal verify registry.example.com/app:1.2
+  boltseal verify --key release.pub --key qa.pub --threshold 2 registry.example.com/app@sha256:…
+  boltseal verify -o json --policy policy.yaml $(cat images.txt)")]
+pub struct VerifyArgs {
+    /// Images, [registry/]repository[:tag][@digest] or oci:DIR[:tag].
+    #[arg(required = true, value_name = "REF")]
+    pub references: Vec<Reference>,
+    #[command(flatten)]
+    pub judge: JudgeArgs,
+    /// Judge one image of the index; what is signed of the index counts for it.
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    pub platform: Option<String>,
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+}
+
+/// Verifies an image, then fetches it by the digest that was verified.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  boltseal pull registry.example.com/app:1.2 --to oci:image:1.2
+  boltseal pull registry.example.com/app:1.2 --to docker-archive:app.tar && docker load -i app.tar")]
+pub struct PullArgs {
+    /// The image.
+    #[arg(value_name = "REF")]
+    pub reference: Reference,
+    /// Where to: oci:DIR[:tag] or docker-archive:FILE.
+    #[arg(long, value_name = "DESTINATION")]
+    pub to: String,
+    #[command(flatten)]
+    pub judge: JudgeArgs,
+    /// One image of the index; for a docker-archive this machine's, if it is not named.
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    pub platform: Option<String>,
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+}
+
+/// Shows all that hangs on an image, as a tree. Nothing of it is verified.
+#[derive(Args)]
+pub struct InspectArgs {
+    /// The image.
+    #[arg(value_name = "REF")]
+    pub reference: Reference,
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+}
+
+/// Makes, imports and shows keys.
+#[derive(Subcommand)]
+pub enum KeyCommand {
+    /// Makes a key pair: PREFIX.key, encrypted as cosign does, and PREFIX.pub.
+    Generate {
+        /// The kind of key: ecdsa-p256, ecdsa-p384, ed25519, rsa-2048, rsa-3072, rsa-4096.
+        #[arg(long = "type", value_name = "TYPE", default_value = "ecdsa-p256")]
+        algorithm: KeyAlgorithm,
+        #[command(flatten)]
+        save: SaveKeyArgs,
+    },
+    /// Encrypts a key of another tool: PKCS#8, SEC1 or PKCS#1 PEM, encrypted or not.
+    Import {
+        /// The key to import.
+        #[arg(long, value_name = "KEY")]
+        key: String,
+        /// Read an unencrypted key even if others can read or write it.
+        #[arg(long)]
+        insecure_key_permissions: bool,
+        #[command(flatten)]
+        save: SaveKeyArgs,
+    },
+    /// Prints the public key (PEM) of a private key.
+    Public(SigningKeyArgs),
+    /// Tells a key file's kind and fingerprint, without its password where it is public.
+    Inspect {
+        /// Key files, private or public.
+        #[arg(required = true, value_name = "KEY")]
+        keys: Vec<String>,
+    },
+}
+
+#[derive(Args)]
+pub struct SaveKeyArgs {
+    /// The files are PREFIX.key and PREFIX.pub.
+    #[arg(long, value_name = "PREFIX", default_value = "boltseal")]
+    pub output_key_prefix: PathBuf,
+    /// Read the new password from this file; else BOLTSEAL_PASSWORD, COSIGN_PASSWORD, or a prompt.
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// Overwrite files that exist.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Makes, checks and explains trust policies.
+#[derive(Subcommand)]
+pub enum PolicyCommand {
+    /// Writes a first policy: asks what it needs to know, unless flags say it.
+    Init(PolicyInitArgs),
+    /// Checks a policy file and the keys that it names.
+    Check {
+        /// The policy file.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Tells which scope an image falls into and what it asks; no network.
+    Explain {
+        /// The image.
+        #[arg(value_name = "REF")]
+        reference: Reference,
+        /// The policy file; else as `verify` finds it.
+        #[arg(long, value_name = "FILE")]
+        policy: Option<PathBuf>,
+    },
+    /// Prints the JSON Schema of the policy language.
+    Schema,
+}
+
+#[derive(Args)]
+pub struct PolicyInitArgs {
+    /// Which images, for example registry.example.com/prod/**.
+    #[arg(long, value_name = "SCOPE")]
+    pub scope: Option<String>,
+    /// Who may sign: a name and a public key's file; may be repeated.
+    #[arg(long = "key", value_name = "NAME=FILE", value_parser = key_value)]
+    pub keys: Vec<(String, String)>,
+    /// How many of them have to have signed.
+    #[arg(long, value_name = "N")]
+    pub threshold: Option<usize>,
+    /// What the signed reference has to agree with.
+    #[arg(long, value_enum, default_value_t = IdentityRule::Repository, value_name = "RULE")]
+    pub identity: IdentityRule,
+    /// Where the policy is written; it must not exist.
+    #[arg(long, value_name = "FILE", default_value = "policy.yaml")]
+    pub file: PathBuf,
+}
+
+/// Shows the main job and four attacks that fail, on an in-process registry; needs nothing but this program.
+#[derive(Args)]
+pub struct DemoArgs {
+    /// Leave the registry up afterwards, with commands to try.
+    #[arg(long)]
+    pub keep: bool,
+}
+
+/// Prints a completion script for a shell.
+#[derive(Args)]
+#[command(after_help = "Example:
+  boltseal completions bash > /etc/bash_completion.d/boltseal")]
+pub struct CompletionsArgs {
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// Writes the man pages into a folder.
+#[derive(Args)]
+pub struct ManArgs {
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("expected key=value".to_owned()),
+    }
+}

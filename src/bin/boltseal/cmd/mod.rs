@@ -1,0 +1,10 @@
+//! One file a verb: arguments to `ops`, results to [`crate::output`].
+
+pub mod attest;
+pub mod docs;
+pub mod inspect;
+pub mod key;
+pub mod policy;
+pub mod pull;
+pub mod sign;
+pub mod verify;

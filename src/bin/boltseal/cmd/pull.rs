@@ -1,0 +1,61 @@
+use crate::{
+    args::PullArgs,
+    cmd::verify::{policy_source, warn},
+    exit::{Exit, Failure},
+    output::{JSON_VERSION, Output, Progress, Unit},
+    render::verification::{to_json, to_text, verdict},
+    settings,
+};
+use boltseal::{
+    limits::Limits,
+    ops::{
+        Platform,
+        pull::{self, Destination, pull},
+        verify::Verifier,
+    },
+};
+use jiff::Timestamp;
+use serde_json::json;
+use std::sync::OnceLock;
+
+pub async fn run(args: PullArgs, output: &Output) -> Result<Exit, Failure> {
+    let destination: Destination =
+        args.to.parse().map_err(|error: pull::DestinationError| Failure::usage(error.to_string()))?;
+    let judge = settings::judge(&args.judge)?;
+    let session = settings::session(&args.registry)?;
+    let limits = Limits::default();
+    let verifier = Verifier { session: &session, policy: &judge.policy, now: Timestamp::now(), limits: &limits };
+    let platform = args.platform.map(Platform);
+    let bar = Bar { output, progress: OnceLock::new() };
+    let pulled = pull(&verifier, &args.reference, platform.as_ref(), &destination, &bar).await?;
+    drop(bar);
+    let (word, exit) = verdict(&pulled.verification);
+    warn(&pulled.verification.outcome.decision, pulled.verification.outcome.mode, word, &args.reference, output);
+    let fetched = pulled.fetched.map(|reference| reference.to_string());
+    let value = json!({
+        "version": JSON_VERSION, "policy": policy_source(&judge), "result": to_json(&pulled.verification),
+        "pulled": fetched, "to": args.to, "exit": exit as u8,
+    });
+    output.result(&value, || {
+        let done = fetched.map(|reference| format!("  pulled   {reference}\n  to       {}\n", args.to));
+        format!("{}{}", to_text(&pulled.verification), done.unwrap_or_default())
+    });
+    Ok(exit)
+}
+
+struct Bar<'o> {
+    output: &'o Output,
+    progress: OnceLock<Progress<'o>>,
+}
+
+impl pull::Progress for Bar<'_> {
+    fn total(&self, bytes: u64) {
+        self.progress.get_or_init(|| self.output.progress(bytes, Unit::Bytes));
+    }
+
+    fn arrived(&self, bytes: u64) {
+        if let Some(progress) = self.progress.get() {
+            progress.advance(bytes);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+use crate::{
+    args::VerifyArgs,
+    exit::{Exit, Failure},
+    output::{JSON_VERSION, Output},
+    render::verification::{to_json, to_text, verdict},
+    settings::{self, Judge},
+};
+use boltseal::{
+    limits::Limits,
+    oci::Reference,
+    ops::{Platform, verify::Verifier},
+    policy::{Decision, Mode},
+};
+use futures_util::{StreamExt as _, stream};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+/// References that are verified at once; results come in the order that was typed, as they are ready.
+const AT_ONCE: usize = 16;
+
+pub async fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
+    let judge = settings::judge(&args.judge)?;
+    let session = settings::session(&args.registry)?;
+    let limits = Limits::default();
+    let verifier = Verifier { session: &session, policy: &judge.policy, now: Timestamp::now(), limits: &limits };
+    let platform = args.platform.map(Platform);
+    let one = |reference: Reference| {
+        let (verifier, platform) = (&verifier, platform.as_ref());
+        async move { (verifier.verify(&reference, platform).await, reference) }
+    };
+    let mut work = stream::iter(args.references).map(one).buffered(AT_ONCE);
+    let mut report = Report { output, exit: Exit::Done, shown: 0 };
+    report.begin(&judge);
+    while let Some((done, reference)) = work.next().await {
+        match done {
+            Ok(verification) => {
+                let (word, exit) = verdict(&verification);
+                warn(&verification.outcome.decision, verification.outcome.mode, word, &reference, output);
+                report.one(exit, || to_json(&verification), || to_text(&verification));
+            }
+            Err(error) => {
+                let failure = Failure::from(error);
+                output.failure_line(&failure);
+                let value = json!({
+                    "reference": reference.to_string(), "decision": "could-not-tell",
+                    "error": failure.message, "exit": failure.exit as u8,
+                });
+                report.one(failure.exit, || value, || format!("could-not-tell  {reference}\n"));
+            }
+        }
+    }
+    Ok(report.end())
+}
+
+pub fn warn(decision: &Decision, mode: Mode, word: &str, reference: &Reference, output: &Output) {
+    match (decision, mode) {
+        (Decision::Deny(_), Mode::Permissive) => {
+            output.warn(format_args!("{reference}: {word}: the policy's mode is permissive, UNVERIFIED"));
+        }
+        (Decision::NotJudged, _) => {
+            output.warn(format_args!("{reference}: {word}: the policy's mode is disabled, UNVERIFIED"));
+        }
+        _ => {}
+    }
+}
+
+/// Where a report says the policy came from.
+pub fn policy_source(judge: &Judge) -> Value {
+    match &judge.file {
+        Some((path, digest)) => json!({ "file": path.display().to_string(), "digest": digest.to_string() }),
+        None => json!({ "flags": true }),
+    }
+}
+
+/// Writes results as they come, so that a thousand of them need no more memory than one.
+struct Report<'o> {
+    output: &'o Output,
+    exit: Exit,
+    shown: usize,
+}
+
+impl Report<'_> {
+    fn begin(&self, judge: &Judge) {
+        if self.output.is_json() {
+            let head =
+                format!("{{\n\"version\": {JSON_VERSION},\n\"policy\": {},\n\"results\": [", policy_source(judge));
+            self.output.raw(&head);
+        } else if let Some((path, digest)) = &judge.file {
+            self.output.note(format_args!("policy {} {digest}", path.display()));
+        }
+    }
+
+    fn one(&mut self, exit: Exit, value: impl FnOnce() -> Value, text: impl FnOnce() -> String) {
+        self.exit = self.exit.worst(exit);
+        if self.output.is_json() {
+            let comma = if self.shown == 0 { "" } else { "," };
+            self.output.raw(&format!("{comma}\n{:#}", value()));
+        } else {
+            self.output.raw(&text());
+        }
+        self.shown += 1;
+    }
+
+    fn end(self) -> Exit {
+        if self.output.is_json() {
+            self.output.raw(&format!("\n],\n\"exit\": {}\n}}\n", self.exit as u8));
+        }
+        self.exit
+    }
+}

@@ -1,0 +1,161 @@
+//! Exit codes, and which error has which; the one place that decides it.
+
+use boltseal::{
+    crypto::{PrivateKeyError, PublicKeyError},
+    oci::ReferenceError,
+    ops::OpsError,
+    policy::PolicyError,
+    registry::{Fault, RegistryError},
+    store::{LoadKeyError, SaveKeyError},
+};
+use std::process::ExitCode;
+
+/// What a run ends with (SPEC.md, "Exit codes").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Allowed, or done.
+    Done = 0,
+    /// Denied.
+    Denied = 1,
+    /// The command line can't be meant.
+    Usage = 2,
+    /// What the operator supplied (policy, key, file) can't be used.
+    Supplied = 3,
+    /// Could not tell.
+    Unknown = 4,
+    /// A bug of ours.
+    Bug = 5,
+}
+
+impl Exit {
+    /// Of several results the worst: 5, 3, 1, 4, 0; wrong usage ends a run before there is a result.
+    pub fn worst(self, other: Self) -> Self {
+        const ORDER: [Exit; 6] = [Exit::Done, Exit::Unknown, Exit::Denied, Exit::Supplied, Exit::Usage, Exit::Bug];
+        let rank = |exit: Self| ORDER.iter().position(|one| *one == exit);
+        if rank(self) >= rank(other) { self } else { other }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a run ended without a result.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// What went wrong.
+    pub message: String,
+    /// What to try; never to ask for less.
+    pub hint: Option<&'static str>,
+}
+
+impl Failure {
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), hint: None }
+    }
+
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    pub fn supplied(message: impl Into<String>) -> Self {
+        Self::new(Exit::Supplied, message)
+    }
+}
+
+impl From<OpsError> for Failure {
+    fn from(error: OpsError) -> Self {
+        let exit = match &error {
+            OpsError::Registry(inner) => exit_of(inner),
+            OpsError::Manifest { .. } | OpsError::Unread { .. } => Exit::Unknown,
+            OpsError::NoPlatform { .. }
+            | OpsError::NotAnIndex { .. }
+            | OpsError::Unprintable { .. }
+            | OpsError::PredicateType(_) => Exit::Usage,
+            OpsError::Predicate { .. }
+            | OpsError::Statement { .. }
+            | OpsError::StatementSubject { .. }
+            | OpsError::Sign(_)
+            | OpsError::Io { .. } => Exit::Supplied,
+            OpsError::Unverifiable(_) => Exit::Bug,
+            _ => Exit::Unknown,
+        };
+        let hint = match &error {
+            OpsError::Registry(RegistryError { fault: Fault::Forbidden { permission: "push", .. }, .. }) => {
+                Some("signing writes into the image's own repository: log in with credentials that may push there")
+            }
+            OpsError::NoPlatform { .. } => Some("`boltseal inspect` lists the platforms"),
+            _ => None,
+        };
+        Self { exit, message: error.to_string(), hint }
+    }
+}
+
+impl From<RegistryError> for Failure {
+    fn from(error: RegistryError) -> Self {
+        OpsError::from(error).into()
+    }
+}
+
+fn exit_of(error: &RegistryError) -> Exit {
+    match error.fault {
+        Fault::PlainHttp(_) => Exit::Usage,
+        Fault::Setting { .. } | Fault::NoLayout(_) | Fault::Io { .. } => Exit::Supplied,
+        _ => Exit::Unknown,
+    }
+}
+
+impl From<ReferenceError> for Failure {
+    fn from(error: ReferenceError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<PolicyError> for Failure {
+    fn from(error: PolicyError) -> Self {
+        Self::supplied(error.to_string())
+    }
+}
+
+impl From<LoadKeyError> for Failure {
+    fn from(error: LoadKeyError) -> Self {
+        Self::supplied(error.to_string())
+    }
+}
+
+impl From<SaveKeyError> for Failure {
+    fn from(error: SaveKeyError) -> Self {
+        Self::supplied(error.to_string())
+    }
+}
+
+impl From<PrivateKeyError> for Failure {
+    fn from(error: PrivateKeyError) -> Self {
+        Self::supplied(error.to_string())
+    }
+}
+
+impl From<PublicKeyError> for Failure {
+    fn from(error: PublicKeyError) -> Self {
+        Self::supplied(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Exit::{Bug, Denied, Done, Supplied, Unknown};
+
+    #[test]
+    fn the_worst_result_wins() {
+        let order = [Done, Unknown, Denied, Supplied, Bug];
+        for (at, low) in order.iter().enumerate() {
+            for high in &order[at..] {
+                assert_eq!((low.worst(*high), high.worst(*low)), (*high, *high));
+            }
+        }
+    }
+}

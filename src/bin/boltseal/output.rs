@@ -1,0 +1,138 @@
+//! Terminal manners, in one place: results to standard output, all else to standard error, bars only on a terminal,
+//! nothing but a quiet end when the reader of a pipe has gone.
+
+use crate::{args::Format, exit::Failure};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+use std::{
+    fmt::Display,
+    io::{self, IsTerminal as _, Write as _},
+};
+
+/// The version of everything that `-o json` writes.
+pub const JSON_VERSION: u32 = 1;
+
+pub struct Output {
+    format: Format,
+    quiet: bool,
+}
+
+impl Output {
+    pub fn new(format: Format, quiet: bool) -> Self {
+        Self { format, quiet }
+    }
+
+    pub fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// A result, in the format that was asked for: `text` is asked for only if it is shown.
+    pub fn result(&self, value: &Value, text: impl FnOnce() -> String) {
+        match self.format {
+            Format::Json => self.raw(&format!("{value:#}\n")),
+            Format::Text => self.raw(&text()),
+        }
+    }
+
+    /// Exactly this, to standard output.
+    pub fn raw(&self, text: &str) {
+        let mut stdout = io::stdout().lock();
+        if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+            // `boltseal … | head`: the reader has what it wanted. Anything else is worth a word.
+            let exit = if error.kind() == io::ErrorKind::BrokenPipe { 0 } else { 4 };
+            if exit != 0 {
+                let _ = writeln!(io::stderr(), "boltseal: standard output: {error}");
+            }
+            std::process::exit(exit);
+        }
+    }
+
+    /// Something by the way.
+    pub fn note(&self, text: impl Display) {
+        if !self.quiet {
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+
+    pub fn warn(&self, text: impl Display) {
+        self.note(format_args!("warning: {text}"));
+    }
+
+    /// What went wrong with one of several things.
+    pub fn failure_line(&self, failure: &Failure) {
+        let mut stderr = io::stderr().lock();
+        let _ = writeln!(stderr, "error: {}", printable(&failure.message));
+        if let Some(hint) = failure.hint {
+            let _ = writeln!(stderr, "  {hint}");
+        }
+    }
+
+    /// What ended the run.
+    pub fn failure(&self, failure: &Failure) {
+        self.failure_line(failure);
+        if self.is_json() {
+            let error = json!({ "message": failure.message, "hint": failure.hint });
+            self.raw(&format!(
+                "{:#}\n",
+                json!({ "version": JSON_VERSION, "error": error, "exit": failure.exit as u8 })
+            ));
+        }
+    }
+
+    /// A bar over `length` steps on a terminal; elsewhere each step is a line of its own.
+    pub fn progress(&self, length: u64, unit: Unit) -> Progress<'_> {
+        let bar = (!self.quiet && length > 0 && io::stderr().is_terminal()).then(|| {
+            let template = match unit {
+                Unit::Steps => "{bar:30} {pos}/{len} {msg}",
+                Unit::Bytes => "{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {msg}",
+            };
+            let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+            ProgressBar::new(length).with_style(style)
+        });
+        Progress { output: self, bar }
+    }
+}
+
+/// What a bar counts.
+#[derive(Clone, Copy)]
+pub enum Unit {
+    Steps,
+    Bytes,
+}
+
+pub struct Progress<'o> {
+    output: &'o Output,
+    bar: Option<ProgressBar>,
+}
+
+impl Progress<'_> {
+    pub fn advance(&self, by: u64) {
+        if let Some(bar) = &self.bar {
+            bar.inc(by);
+        }
+    }
+
+    /// One step done: moves the bar, or says so in a line.
+    pub fn step(&self, what: impl Display) {
+        match &self.bar {
+            Some(bar) => {
+                bar.set_message(what.to_string());
+                bar.inc(1);
+            }
+            None => self.output.note(what),
+        }
+    }
+}
+
+impl Drop for Progress<'_> {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Text from a registry or a signature, with nothing in it that a terminal would obey.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+}

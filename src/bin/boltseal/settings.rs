@@ -1,0 +1,177 @@
+//! What a run works with, out of flags, environment and files: connections, keys, the policy.
+
+use crate::{
+    args::{IdentityRule, JudgeArgs, RegistryArgs, SigningKeyArgs},
+    exit::Failure,
+    output::Output,
+};
+use boltseal::{
+    crypto::{
+        KeyAlgorithm, PrivateKey,
+        keyfile::{Password, PasswordError},
+    },
+    oci::{Digest, Reference, Repository},
+    ops::policy_file,
+    policy::{Flags, IdentityRule as Rule, Policy},
+    registry::{Environment, Options, Session},
+    sign::LocalSigner,
+    store::{KeySource, load_private_key, load_public_key},
+    verify::SignedReference,
+};
+use std::{
+    env,
+    io::{IsTerminal as _, Read as _},
+    path::{Path, PathBuf},
+};
+
+pub fn session(args: &RegistryArgs) -> Result<Session, Failure> {
+    let options = Options {
+        insecure_http: args.insecure_http,
+        registry_ca: args.registry_ca.clone(),
+        client_certificate: args.registry_client_cert.clone().zip(args.registry_client_key.clone()),
+        environment: Environment::from_process(),
+        ..Options::default()
+    };
+    Ok(Session::new(options)?)
+}
+
+pub fn signer(args: &SigningKeyArgs, output: &Output) -> Result<LocalSigner, Failure> {
+    signer_key(args, output).map(LocalSigner::new)
+}
+
+pub fn signer_key(args: &SigningKeyArgs, output: &Output) -> Result<PrivateKey, Failure> {
+    private_key(&args.key, args.password_file.as_deref(), args.insecure_key_permissions, output)
+}
+
+/// Whether cosign verifies this kind of key with its own defaults (WIRE: it fails for P-384 and Ed25519).
+pub fn is_read_by_cosign(algorithm: KeyAlgorithm) -> bool {
+    matches!(algorithm, KeyAlgorithm::EcdsaP256 | KeyAlgorithm::Rsa(_))
+}
+
+pub fn private_key(
+    key: &str,
+    password_file: Option<&Path>,
+    insecure_permissions: bool,
+    output: &Output,
+) -> Result<PrivateKey, Failure> {
+    let source = key_source(key)?;
+    let mut password = || password(password_file, &format!("Password for {key}: "));
+    let loaded = load_private_key(&source, &mut password, insecure_permissions)?;
+    if let Some(warning) = &loaded.warning {
+        output.warn(warning);
+    }
+    Ok(loaded.key)
+}
+
+pub fn key_source(text: &str) -> Result<KeySource, Failure> {
+    text.parse().map_err(|error: boltseal::store::KeySourceError| Failure::usage(error.to_string()))
+}
+
+/// A password: from a file, from the environment, or asked for without echo.
+pub fn password(file: Option<&Path>, prompt: &str) -> Result<Password, PasswordError> {
+    if let Some(file) = file {
+        let mut text = Password::default();
+        std::fs::File::open(file)
+            .and_then(|open| open.take(4096).read_to_end(&mut text))
+            .map_err(|error| format!("{}: {error}", file.display()))?;
+        let end = text.iter().rposition(|b| *b != b'\n' && *b != b'\r').map_or(0, |at| at + 1);
+        text.truncate(end);
+        return Ok(text);
+    }
+    for variable in ["BOLTSEAL_PASSWORD", "COSIGN_PASSWORD"] {
+        if let Ok(text) = env::var(variable) {
+            return Ok(Password::new(text.into_bytes()));
+        }
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err("no password: set BOLTSEAL_PASSWORD, name a --password-file, or use a terminal".into());
+    }
+    Ok(Password::new(rpassword::prompt_password(prompt)?.into_bytes()))
+}
+
+/// A new key's password; at a prompt it is asked for twice.
+pub fn new_password(file: Option<&Path>) -> Result<Password, Failure> {
+    let from_prompt = file.is_none() && env::var("BOLTSEAL_PASSWORD").or_else(|_| env::var("COSIGN_PASSWORD")).is_err();
+    let failed = |error: PasswordError| Failure::usage(error.to_string());
+    let first = password(file, "Password for the new key: ").map_err(failed)?;
+    if from_prompt && password(file, "The same again: ").map_err(failed)? != first {
+        return Err(Failure::usage("the two passwords differ; nothing was written"));
+    }
+    Ok(first)
+}
+
+/// The policy that images are judged by, and what reports say of where it came from.
+pub struct Judge {
+    pub policy: Policy,
+    pub file: Option<(PathBuf, Digest)>,
+}
+
+pub fn judge(args: &JudgeArgs) -> Result<Judge, Failure> {
+    if args.key.is_empty() {
+        return file_policy(args.policy.clone());
+    }
+    if args.key.len() > 1 && args.threshold.is_none() {
+        let message = format!("{} keys: say with --threshold how many of them have to have signed", args.key.len());
+        return Err(Failure::usage(message));
+    }
+    let mut keys = Vec::new();
+    for key in &args.key {
+        keys.push((key.clone(), load_public_key(&key_source(key)?)?));
+    }
+    let identity = match args.identity {
+        None | Some(IdentityRule::Any) => Rule::Any,
+        Some(IdentityRule::Repository) => Rule::Repository,
+        Some(IdentityRule::Tag) => Rule::Tag,
+    };
+    let flags = Flags {
+        keys,
+        threshold: args.threshold,
+        signatures: args.predicate_types.is_empty(),
+        types: args.predicate_types.clone(),
+        identity,
+        annotations: args.annotations.iter().cloned().collect(),
+    };
+    let policy = Policy::from_flags(flags).map_err(|error| Failure::usage(error.to_string()))?;
+    Ok(Judge { policy, file: None })
+}
+
+pub fn file_policy(named: Option<PathBuf>) -> Result<Judge, Failure> {
+    let named = named.or_else(|| env::var_os("BOLTSEAL_POLICY").filter(|v| !v.is_empty()).map(PathBuf::from));
+    let unusable = |error: policy_file::PolicyFileError| Failure {
+        hint: matches!(error, policy_file::PolicyFileError::None(_))
+            .then_some("`boltseal policy init` writes a first one; `--key` judges by a key alone"),
+        ..Failure::supplied(error.to_string())
+    };
+    let path = policy_file::find(named, &policy_places()).map_err(unusable)?;
+    let loaded = policy_file::load(&path).map_err(unusable)?;
+    Ok(Judge { policy: loaded.policy, file: Some((loaded.path, loaded.digest)) })
+}
+
+fn policy_places() -> Vec<PathBuf> {
+    let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let config = set("XDG_CONFIG_HOME").or_else(|| Some(set("HOME")?.join(".config")));
+    let mut places = vec![PathBuf::from("/etc/boltseal/policy.yaml")];
+    places.extend(config.map(|config| config.join("boltseal/policy.yaml")));
+    places
+}
+
+/// The reference that `--identity` names.
+pub fn signed_reference(identity: Option<&Reference>) -> Result<Option<SignedReference>, Failure> {
+    match identity {
+        None => Ok(None),
+        Some(Reference { repository: Repository::Registry(name), tag, digest: None }) => {
+            Ok(Some(SignedReference { repository: name.clone(), tag: tag.clone() }))
+        }
+        Some(other) => {
+            Err(Failure::usage(format!("--identity {other}: expected registry/repository[:tag], without a digest")))
+        }
+    }
+}
+
+/// Writes a file that must not exist yet.
+pub fn write_new(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    use std::io::Write as _;
+    let failed = |error: std::io::Error| Failure::supplied(format!("{}: {error}", path.display()));
+    let mut file = std::fs::File::create_new(path).map_err(failed)?;
+    file.write_all(content).and_then(|()| file.sync_all()).map_err(failed)
+}

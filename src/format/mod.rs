@@ -1,0 +1,14 @@
+//! Untrusted bytes to untrusted structs and back: strict, bounded, and without an opinion on who signed.
+
+pub mod bundle;
+pub mod dsse;
+pub mod predicate;
+pub mod simple_signing;
+pub mod statement;
+
+use serde::Serialize;
+
+/// JSON of our own structs: maps with text keys and no foreign `Serialize`, so it can't fail.
+fn to_json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
+}

@@ -1,0 +1,16 @@
+//! Use-cases: the only place that joins I/O and judgement.
+
+pub mod archive;
+mod attach;
+pub mod attest;
+mod collect;
+mod error;
+pub mod inspect;
+mod pin;
+pub mod policy_file;
+pub mod pull;
+pub mod sign;
+pub mod verify;
+
+pub use error::OpsError;
+pub use pin::{Pin, Platform, pin};

@@ -1,0 +1,67 @@
+use super::OpsError;
+use crate::{
+    oci::{Descriptor, Manifest, Reference},
+    registry::{Fetched, Repo, Selector},
+    verify::{Pinned, Subject},
+};
+
+/// Which of an index's images is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Platform(pub String);
+
+/// A subject, and what had to be read to pin it.
+#[derive(Debug)]
+pub struct Pin {
+    /// The one digest.
+    pub subject: Subject,
+    /// The manifest that the reference leads to, where it was read: the index, if a platform was asked for.
+    pub fetched: Option<Fetched>,
+}
+
+/// Pins a reference to one digest.
+///
+/// A typed digest is taken as it is, without a request. A tag is resolved once, with one request. A platform costs
+/// the index's manifest, which is read by digest or, for a tag, in the request that resolves it.
+///
+/// # Errors
+/// The registry failed, or the index does not have the platform.
+pub async fn pin(repo: &Repo, reference: &Reference, platform: Option<&Platform>) -> Result<Pin, OpsError> {
+    let pinned = if reference.digest.is_some() { Pinned::Typed } else { Pinned::RegistryTag };
+    if let Some(platform) = platform {
+        let fetched = repo.manifest(&selector(reference)).await?;
+        let entry = entry_for(&fetched, reference, platform)?;
+        let within = Some(fetched.descriptor.digest);
+        let subject = Subject { reference: reference.clone(), digest: entry.digest, pinned, within };
+        return Ok(Pin { subject, fetched: Some(fetched) });
+    }
+    let digest = match (reference.digest, reference.tag_or_latest()) {
+        (Some(digest), _) => digest,
+        (None, tag) => repo.resolve(tag.unwrap_or_default()).await?.digest,
+    };
+    Ok(Pin { subject: Subject { reference: reference.clone(), digest, pinned, within: None }, fetched: None })
+}
+
+/// What a reference asks the registry for: its digest where it has one.
+pub(super) fn selector(reference: &Reference) -> Selector {
+    match reference.digest {
+        Some(digest) => Selector::Digest(digest),
+        None => Selector::Tag(reference.tag_or_latest().unwrap_or_default().to_owned()),
+    }
+}
+
+pub(super) fn entry_for<'f>(
+    fetched: &'f Fetched,
+    reference: &Reference,
+    platform: &Platform,
+) -> Result<&'f Descriptor, OpsError> {
+    let Manifest::Index(index) = &fetched.manifest else {
+        return Err(OpsError::NotAnIndex { reference: reference.to_string() });
+    };
+    let images = index.platforms().map_err(|source| OpsError::Manifest { reference: reference.to_string(), source })?;
+    let matching = |entry: &&&Descriptor| entry.platform.as_ref().is_some_and(|p| p.matches(&platform.0));
+    images.iter().find(matching).copied().ok_or_else(|| OpsError::NoPlatform {
+        reference: reference.to_string(),
+        asked: platform.0.clone(),
+        listed: images.iter().filter_map(|entry| entry.platform.as_ref()).map(ToString::to_string).collect(),
+    })
+}

@@ -1,0 +1,111 @@
+//! Finds and loads the policy file. Never from the working directory by itself: a cloned repository must not bring
+//! its own law.
+
+use crate::{
+    crypto::PublicKey,
+    limits::{KEY_FILE_BYTES, POLICY_BYTES},
+    oci::Digest,
+    policy::{Policy, PolicyError},
+};
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
+
+/// A policy and the file that it came from.
+#[derive(Debug)]
+pub struct PolicyFile {
+    /// The policy.
+    pub policy: Policy,
+    /// The file.
+    pub path: PathBuf,
+    /// SHA-256 of its bytes: stands in every report.
+    pub digest: Digest,
+}
+
+/// Why there is no policy to judge by.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyFileError {
+    /// None was named and none was found.
+    #[error("no trust policy: name one with --policy or BOLTSEAL_POLICY, or put it at {}", .0.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(" or "))]
+    None(Vec<PathBuf>),
+    /// The file could not be read.
+    #[error("policy {path}: {source}", path = .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The file is not text.
+    #[error("policy {path}: not UTF-8 text", path = .path.display())]
+    Text {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The policy can't be used.
+    #[error("policy {path}: {source}", path = .path.display())]
+    Policy {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<PolicyError>,
+    },
+}
+
+/// The policy's path: `named` (from the command line or `BOLTSEAL_POLICY`), else the first of `places` that exists.
+///
+/// # Errors
+/// None was named and none exists.
+pub fn find(named: Option<PathBuf>, places: &[PathBuf]) -> Result<PathBuf, PolicyFileError> {
+    let there = |path: &&PathBuf| path.symlink_metadata().is_ok();
+    named.or_else(|| places.iter().find(there).cloned()).ok_or_else(|| PolicyFileError::None(places.to_vec()))
+}
+
+/// Loads a policy; the keys that it names are read from its own folder.
+///
+/// # Errors
+/// The file or one of its keys can't be read, or the policy can't be used.
+pub fn load(path: &Path) -> Result<PolicyFile, PolicyFileError> {
+    let read = |source| PolicyFileError::Read { path: path.to_owned(), source };
+    // One byte more than is allowed: the parser says which limit was passed.
+    let bytes = read_bounded(path, POLICY_BYTES + 1).map_err(read)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| PolicyFileError::Text { path: path.to_owned() })?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let key = |name: &str| -> Result<PublicKey, String> {
+        let path = folder.join(name);
+        let bytes = read_bounded(&path, KEY_FILE_BYTES).map_err(|e| format!("{}: {e}", path.display()))?;
+        PublicKey::from_pem_bytes(&bytes).map_err(|e| format!("{}: {e}", path.display()))
+    };
+    let policy = Policy::parse(text, &key)
+        .map_err(|source| PolicyFileError::Policy { path: path.to_owned(), source: Box::new(source) })?;
+    Ok(PolicyFile { policy, path: path.to_owned(), digest: Digest::sha256(&bytes) })
+}
+
+fn read_bounded(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_named_policy_comes_first_and_a_missing_one_is_not_made_up() {
+        let home = tempfile::tempdir().expect("a folder");
+        let (first, second) = (home.path().join("a.yaml"), home.path().join("b.yaml"));
+        let places = [first.clone(), second.clone()];
+        assert!(matches!(find(None, &places), Err(PolicyFileError::None(_))));
+        std::fs::write(&second, "").expect("a file");
+        assert_eq!(find(None, &places).expect("the second"), second);
+        std::fs::write(&first, "").expect("a file");
+        assert_eq!(find(None, &places).expect("the first"), first);
+        let named = home.path().join("nowhere.yaml");
+        assert_eq!(find(Some(named.clone()), &places).expect("the named"), named);
+        assert!(matches!(load(&named), Err(PolicyFileError::Read { .. })));
+    }
+}

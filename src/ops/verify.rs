@@ -1,0 +1,62 @@
+//! `verify`: pin, fetch, judge, evaluate.
+
+use super::{OpsError, Pin, Platform, collect::collect, pin};
+use crate::{
+    limits::Limits,
+    oci::Reference,
+    policy::{Outcome, Policy, evaluate},
+    registry::{Access, Repo, Selector, Session},
+    verify::{Findings, Subject, verify_all},
+};
+use jiff::Timestamp;
+
+/// A verification: what was found and what the policy says of it.
+#[must_use]
+#[derive(Debug)]
+pub struct Verification {
+    /// What held, what was rejected, what could not be read.
+    pub findings: Findings,
+    /// What the policy says.
+    pub outcome: Outcome,
+}
+
+/// What a run of verifications shares.
+#[derive(Clone, Copy)]
+pub struct Verifier<'a> {
+    /// The connections.
+    pub session: &'a Session,
+    /// The policy.
+    pub policy: &'a Policy,
+    /// The time to judge by.
+    pub now: Timestamp,
+    /// The bounds.
+    pub limits: &'a Limits,
+}
+
+impl Verifier<'_> {
+    /// Verifies one image.
+    ///
+    /// # Errors
+    /// The reference could not be pinned to a digest, or names nothing. That is "could not tell", never a denial; what
+    /// goes wrong later stands in the findings as unread.
+    pub async fn verify(&self, reference: &Reference, platform: Option<&Platform>) -> Result<Verification, OpsError> {
+        let repo = self.session.open(&reference.repository, Access::Pull)?;
+        let Pin { subject, .. } = pin(&repo, reference, platform).await?;
+        self.judge(&repo, &subject).await
+    }
+
+    /// Verifies a subject that is pinned already.
+    ///
+    /// # Errors
+    /// Nothing hangs on the digest and the registry does not have it.
+    pub async fn judge(&self, repo: &Repo, subject: &Subject) -> Result<Verification, OpsError> {
+        let collected = collect(repo, subject).await;
+        if collected.blobs.is_empty() && collected.unread.is_empty() {
+            // A digest that does not exist is not an unsigned image.
+            repo.manifest(&Selector::Digest(subject.digest)).await?;
+        }
+        let findings = verify_all(subject, collected, self.policy.anchors(), self.limits);
+        let outcome = evaluate(self.policy, &findings, self.now);
+        Ok(Verification { findings, outcome })
+    }
+}

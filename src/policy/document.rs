@@ -1,0 +1,261 @@
+//! The policy file as it is written: YAML into types that mean nothing yet.
+
+use super::{Mode, PolicyError, Position};
+use crate::limits::POLICY_BYTES;
+use schemars::{
+    JsonSchema, Schema, SchemaGenerator,
+    transform::{RecursiveTransform, Transform as _},
+};
+use serde::{
+    Deserialize,
+    de::{Deserializer, MapAccess, Visitor},
+};
+use serde_saphyr::{MergeKeyPolicy, Options, Spanned, budget, options};
+use std::{borrow::Cow, collections::BTreeMap, fmt, marker::PhantomData};
+
+/// A Boltseal trust policy: which images are wanted, signed and attested by whom.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Document {
+    /// The version of this language: 1.
+    #[schemars(with = "u64", range(min = 1, max = 1))]
+    #[allow(dead_code)] // read by `Head`, before anything else is
+    pub version: Spanned<u64>,
+    /// What is done with a deny, where a scope does not say it: `enforced` (the default), `permissive` or `disabled`.
+    #[serde(default)]
+    pub mode: Mode,
+    /// What happens to an image that no scope matches: it is denied.
+    #[serde(default)]
+    #[allow(dead_code)] // has but one value
+    pub default: DefaultDecision,
+    /// Names for who may sign.
+    #[serde(default)]
+    pub authorities: Entries<Authority>,
+    /// For each scope, a glob over repository names, what is asked of its images. The most specific scope counts.
+    pub images: Entries<Scope>,
+}
+
+/// What happens to an image that no scope matches.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum DefaultDecision {
+    /// It is denied.
+    #[default]
+    Deny,
+}
+
+/// Who may sign: any of these keys. They are one authority, and count once.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("oneOf" = [{ "required": ["key"] }, { "required": ["keys"] }]))]
+pub(super) struct Authority {
+    /// A public key: a file, relative to the policy's folder, or the PEM text itself.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "String")]
+    pub key: Option<Spanned<String>>,
+    /// Several public keys, any of which signs for this authority.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Vec<String>", length(min = 1))]
+    pub keys: Option<Vec<Spanned<String>>>,
+}
+
+/// What is asked of the images of a scope.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Scope {
+    /// What is done with a deny in this scope.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Mode")]
+    pub mode: Option<Mode>,
+    /// The image signatures that are asked for.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Signatures")]
+    pub signatures: Option<Signatures>,
+    /// The attestations that are asked for, every one of them.
+    #[serde(default)]
+    pub attestations: Vec<Attestation>,
+}
+
+/// The image signatures that are asked for.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Signatures {
+    /// How many of the authorities have to have signed, as different principals; 1 where it is left out.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "u64", range(min = 1))]
+    pub threshold: Option<Spanned<usize>>,
+    /// The authorities whose signatures count.
+    #[schemars(with = "Vec<String>", length(min = 1))]
+    pub from: Vec<Spanned<String>>,
+    /// What the reference that was signed with the digest has to say.
+    #[serde(default)]
+    pub identity: Identity,
+    /// Annotations that the signature has to carry, with these values.
+    #[serde(default)]
+    pub annotations: Entries<String>,
+}
+
+/// An attestation that is asked for.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Attestation {
+    /// The predicate's type: a URI, or one of cosign's names (`slsaprovenance1`, `spdxjson`, `vuln`, ...).
+    #[serde(rename = "type")]
+    #[schemars(with = "String")]
+    pub predicate_type: Spanned<String>,
+    /// The authorities whose attestations count.
+    #[schemars(with = "Vec<String>", length(min = 1))]
+    pub from: Vec<Spanned<String>>,
+    /// How many of the authorities have to have attested, as different principals; 1 where it is left out.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "u64", range(min = 1))]
+    pub threshold: Option<Spanned<usize>>,
+    /// The greatest age, by the time that the predicate states: `36h`, `7d`.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "String", regex(pattern = "^[0-9]+[hd]$"))]
+    pub max_age: Option<Spanned<String>>,
+    /// What the reference that was signed with the digest has to say.
+    #[serde(default)]
+    pub identity: Identity,
+}
+
+/// What the reference that was signed with the digest has to say.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Identity {
+    /// Nothing: a signature over the digest alone counts.
+    #[default]
+    Any,
+    /// The repository that was asked for.
+    Repository,
+    /// The repository and the tag that were asked for.
+    Tag,
+    /// The repository that was asked for, after the longest of these prefixes is replaced.
+    Map(#[schemars(with = "BTreeMap<String, String>")] Entries<Spanned<String>>),
+}
+
+/// A field that may be left out, and has a value where it stands: an empty `signatures:` must not mean "none asked".
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// The entries of a mapping, in order, each with its place; a key that comes twice is refused.
+#[derive(Debug)]
+pub(super) struct Entries<T>(pub Vec<(Spanned<String>, T)>);
+
+impl<T> Default for Entries<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EntriesVisitor(PhantomData))
+    }
+}
+
+struct EntriesVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for EntriesVisitor<T> {
+    type Value = Entries<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a mapping")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<T>, A::Error> {
+        let mut entries = Vec::new();
+        let mut names = std::collections::BTreeSet::new();
+        while let Some(name) = map.next_key::<Spanned<String>>()? {
+            // YAML's own rule misses two keys that differ in type alone (`1` and `"1"`).
+            if !names.insert(name.value.clone()) {
+                return Err(serde::de::Error::custom(format_args!("{:?} appears twice", name.value)));
+            }
+            entries.push((name, map.next_value()?));
+        }
+        Ok(Entries(entries))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Entries<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        BTreeMap::<String, T>::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        BTreeMap::<String, T>::json_schema(generator)
+    }
+}
+
+/// The one field that is read before the others: another version has other fields.
+#[derive(Deserialize)]
+struct Head {
+    version: Option<Spanned<u64>>,
+}
+
+/// Reads the text: one YAML document without anchors, aliases, merge keys and tags, no key twice, no unknown field.
+pub(super) fn parse(text: &str) -> Result<Document, PolicyError> {
+    let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
+    if bytes > POLICY_BYTES {
+        return Err(PolicyError::TooLarge { bytes });
+    }
+    let head: Head = serde_saphyr::from_str_with_options(text, strict()).map_err(error)?;
+    match head.version {
+        Some(version) if version.value == 1 => {}
+        version => {
+            let place = version.as_ref().map_or(Position::START, Position::of);
+            return Err(PolicyError::Version { place, found: version.map(|v| v.value) });
+        }
+    }
+    serde_saphyr::from_str_with_options(text, strict()).map_err(error)
+}
+
+fn strict() -> Options {
+    options! {
+        budget: budget! { max_documents: 1, max_anchors: 0, max_aliases: 0, max_depth: 16, flow_nesting_limit: 16 },
+        merge_keys: MergeKeyPolicy::Error,
+        strict_booleans: true,
+        reject_unsupported_tags: true,
+        reject_tagged_field_names: true,
+        with_snippet: false,
+    }
+}
+
+/// The fields of DESIGN's policy that a later version brings: refused by name, so that nobody takes them for in force.
+const LATER: [&str; 6] = ["keyless", "x509", "content-trust", "builder", "source", "max-severity"];
+
+fn error(error: serde_saphyr::Error) -> PolicyError {
+    let place = error.location().map_or(Position::START, |at| Position::At { line: at.line(), column: at.column() });
+    match error.without_snippet() {
+        serde_saphyr::Error::SerdeUnknownField { field, .. } if LATER.contains(&field.as_str()) => {
+            PolicyError::NotInThisVersion { place, field: field.clone() }
+        }
+        serde_saphyr::Error::SerdeUnknownField { field, expected, .. } => PolicyError::UnknownField {
+            place,
+            field: field.clone(),
+            expected: expected.iter().map(|field| (*field).to_owned()).collect(),
+        },
+        _ => PolicyError::Yaml { place, source: Box::new(error) },
+    }
+}
+
+/// The JSON Schema (2020-12) of the policy file, for editors and for `policy schema`.
+///
+/// It describes the shape; names, thresholds and scopes are judged by [`super::Policy::parse`] alone.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    let mut schema = schemars::schema_for!(Document);
+    let no_null = |schema: &mut Schema| {
+        // A field may be left out; `null` in its place is refused.
+        if schema.get("default").is_some_and(serde_json::Value::is_null) {
+            schema.remove("default");
+        }
+    };
+    RecursiveTransform(no_null).transform(&mut schema);
+    schema.to_value()
+}

@@ -1,0 +1,236 @@
+use super::{Pattern, ScopeError};
+use crate::{
+    format::predicate::PredicateTypeError,
+    limits::{POLICY_BYTES, POLICY_SCOPES},
+};
+use serde_saphyr::{MessageFormatter as _, Spanned, UserMessageFormatter};
+use std::fmt;
+
+/// Why a policy cannot be used. Each message says where, what, and what would be right.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyError {
+    /// More bytes than are read.
+    #[error("{bytes} bytes, at most {POLICY_BYTES} are read")]
+    TooLarge {
+        /// The text's length.
+        bytes: u64,
+    },
+    /// More scopes than are read.
+    #[error("{0} scopes, at most {POLICY_SCOPES} are expected; a glob spares many")]
+    TooManyScopes(usize),
+    /// No version, or one that is not known.
+    #[error("{place}: {}; expected `version: 1`", .found.map_or("no version".to_owned(), |v| format!("version {v}")))]
+    Version {
+        /// Where.
+        place: Position,
+        /// What stands there.
+        found: Option<u64>,
+    },
+    /// Not YAML, or not of the policy's shape.
+    #[error("{place}: {}", plain(.source))]
+    Yaml {
+        /// Where.
+        place: Position,
+        /// What the YAML reader says.
+        source: Box<serde_saphyr::Error>,
+    },
+    /// A field that this version has not yet.
+    #[error(
+        "{place}: `{field}` is not in this version of boltseal, and a policy that asks for it cannot be kept; a newer version is needed"
+    )]
+    NotInThisVersion {
+        /// Where.
+        place: Position,
+        /// The field.
+        field: String,
+    },
+    /// A field that nobody knows.
+    #[error("{place}: unknown field `{field}`; expected {}", list(.expected))]
+    UnknownField {
+        /// Where.
+        place: Position,
+        /// The field.
+        field: String,
+        /// The fields that would be known there.
+        expected: Vec<String>,
+    },
+    /// An authority without a key, or with both `key` and `keys`.
+    #[error("{place}: authority `{name}`: expected either `key` with one public key or `keys` with at least one")]
+    AuthorityKeys {
+        /// Where.
+        place: Position,
+        /// The authority.
+        name: String,
+    },
+    /// A public key that could not be read.
+    #[error("{place}: authority `{authority}`: key {key}: {why}")]
+    Key {
+        /// Where.
+        place: Position,
+        /// The authority.
+        authority: String,
+        /// The file, or that it was given inline.
+        key: String,
+        /// What is wrong, in the words of who read it.
+        why: String,
+    },
+    /// A scope that cannot be read.
+    #[error("{place}: scope {scope:?}: {source}")]
+    Scope {
+        /// Where.
+        place: Position,
+        /// The scope as written.
+        scope: String,
+        /// What is wrong with it.
+        source: ScopeError,
+    },
+    /// Two scopes of which none is the more specific, though some repositories are in both.
+    #[error(
+        "{place}: scopes `{first}` and `{second}` match some of the same repositories, and none is the more specific one; expected one scope for those"
+    )]
+    AmbiguousScopes {
+        /// Where the second one stands.
+        place: Position,
+        /// One scope.
+        first: Box<Pattern>,
+        /// The other.
+        second: Box<Pattern>,
+    },
+    /// A scope that asks for nothing.
+    #[error(
+        "{place}: scope `{scope}` asks for nothing; expected `signatures`, `attestations`, or `mode: disabled` to say that nothing is judged"
+    )]
+    AsksNothing {
+        /// Where.
+        place: Position,
+        /// The scope.
+        scope: String,
+    },
+    /// No authority to hear.
+    #[error("{place}: `from` is empty; expected at least one authority")]
+    FromNobody {
+        /// Where.
+        place: Position,
+    },
+    /// An authority that is not defined.
+    #[error("{place}: no authority `{name}`; defined are: {}", list(.defined))]
+    UnknownAuthority {
+        /// Where.
+        place: Position,
+        /// The name.
+        name: String,
+        /// The names that are defined.
+        defined: Vec<String>,
+    },
+    /// An authority that is named twice in one `from`.
+    #[error("{place}: authority `{name}` is named twice; expected each once")]
+    RepeatedAuthority {
+        /// Where.
+        place: Position,
+        /// The name.
+        name: String,
+    },
+    /// A threshold that is zero, or that these authorities can never reach.
+    #[error(
+        "{place}: threshold {threshold}; these authorities are {reachable} different signers, so expected 1 to {reachable}"
+    )]
+    Threshold {
+        /// Where.
+        place: Position,
+        /// What was asked.
+        threshold: usize,
+        /// How many different principals the authorities can be at most.
+        reachable: usize,
+    },
+    /// Neither a known name nor a URI.
+    #[error("{place}: {source}")]
+    PredicateType {
+        /// Where.
+        place: Position,
+        /// What is wrong with it.
+        source: PredicateTypeError,
+    },
+    /// Not a duration.
+    #[error("{place}: max-age {found:?}; expected hours or days, such as `36h` or `7d`")]
+    MaxAge {
+        /// Where.
+        place: Position,
+        /// What stands there.
+        found: String,
+    },
+    /// An age is asked of a predicate that states no time that is known here.
+    #[error("{place}: max-age cannot be judged for {predicate_type}, in which no time is known; expected it at {}", super::predicate::TIMED.join(", "))]
+    MaxAgeUntimed {
+        /// Where.
+        place: Position,
+        /// The predicate's type.
+        predicate_type: String,
+    },
+    /// No prefix of a repository name.
+    #[error("{place}: {found:?} is no prefix of a repository; expected host, or host/path, without a slash at the end")]
+    MapPrefix {
+        /// Where.
+        place: Position,
+        /// What stands there.
+        found: String,
+    },
+    /// A map without entries.
+    #[error("{place}: `identity: map` without a prefix; expected at least one, or `identity: repository`")]
+    MapEmpty {
+        /// Where.
+        place: Position,
+    },
+}
+
+/// Where in a policy something stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Position {
+    /// In the text, both from 1, in characters.
+    At {
+        /// The line.
+        line: u64,
+        /// The column.
+        column: u64,
+    },
+    /// In the flags of a one-line policy.
+    Flags,
+}
+
+impl Position {
+    pub(super) const START: Self = Self::At { line: 1, column: 1 };
+
+    pub(super) fn of<T>(spanned: &Spanned<T>) -> Self {
+        Self::At { line: spanned.referenced.line(), column: spanned.referenced.column() }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At { line, column } => write!(f, "line {line}, column {column}"),
+            Self::Flags => f.write_str("flags"),
+        }
+    }
+}
+
+/// The YAML reader's message without its own words for the place, in this policy's words where it has none for a user.
+fn plain(error: &serde_saphyr::Error) -> String {
+    use serde_saphyr::{Error, budget::BudgetBreach};
+    let text = match error.without_snippet() {
+        Error::Unexpected { expected: "mapping start", .. } => "expected a mapping, `name: value`",
+        Error::Unexpected { expected: "sequence start", .. } => "expected a list, `[a, b]`",
+        Error::InvalidScalar { ty: "u64" | "usize", .. } => "expected a whole number",
+        Error::NullIntoString { .. } => "no value; expected a text",
+        Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => "a second document; expected one",
+        Error::Budget { breach: BudgetBreach::Anchors { .. } | BudgetBreach::Aliases { .. }, .. } => {
+            "anchors and aliases are not read; expected the value itself"
+        }
+        other => return UserMessageFormatter.format_message(other).into_owned(),
+    };
+    text.to_owned()
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}

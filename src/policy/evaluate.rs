@@ -1,0 +1,212 @@
+use super::{
+    Approved, Asked, Authority, Decision, Match, Met, Mode, Outcome, Pattern, Policy, Reason, Requirement, Scope,
+    predicate::stated_time,
+};
+use crate::{
+    limits::CLOCK_SKEW,
+    trust::{Principal, count_distinct},
+    verify::{Claim, Findings, Rejection, SignedReference, Verified},
+};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Judges findings by a policy.
+///
+/// Checked: that the most specific scope's every requirement is met by signatures that hold, counted by
+/// [`count_distinct`]; what the signed references, annotations and times say, where the scope asks. Not checked, since
+/// [`Findings`] already stand for it: signatures and digests. What was rejected never counts, neither for nor against.
+///
+/// More evidence never turns an `Allow` into anything else. What could not be read turns a `Deny` that it might have
+/// changed into `Undetermined`, and never touches an `Allow`. Times are as the signer states them. Without a matching
+/// scope the answer is a deny; where the mode is `disabled`, there is none.
+pub fn evaluate(policy: &Policy, findings: &Findings, now: Timestamp) -> Outcome {
+    let repository = &findings.subject().reference.repository;
+    let scope = policy.scope(repository);
+    let mode = scope.map_or(policy.mode, |scope| scope.mode);
+    let decision = match scope {
+        _ if mode == Mode::Disabled => Decision::NotJudged,
+        Some(scope) if !scope.requirements.is_empty() => judge(scope, findings, now),
+        _ => Decision::Deny(vec![Reason::NoPolicy { repository: Pattern::of(repository).to_string() }]),
+    };
+    Outcome { scope: scope.map(|scope| scope.pattern.to_string()), mode, decision }
+}
+
+fn judge(scope: &Scope, findings: &Findings, now: Timestamp) -> Decision {
+    let mut met = Vec::new();
+    let mut reasons: Vec<Reason> = Vec::new();
+    for requirement in &scope.requirements {
+        match weigh(requirement, findings, now) {
+            Ok(one) => met.push(one),
+            Err(unmet) => reasons.extend(unmet),
+        }
+    }
+    if reasons.is_empty() {
+        return Decision::Allow(Approved { subject: findings.subject().clone(), met });
+    }
+    let is_final = reasons.iter().any(Reason::is_final);
+    reasons.extend(rejected(findings));
+    let unread = match findings.unread() {
+        [first, ..] if !is_final => Some(Reason::Unread { count: findings.unread().len(), first: first.clone() }),
+        _ => None,
+    };
+    let undetermined = unread.is_some();
+    reasons.extend(unread);
+    reasons.sort_by_key(Reason::order);
+    reasons.dedup();
+    if undetermined { Decision::Undetermined(reasons) } else { Decision::Deny(reasons) }
+}
+
+/// What one authority has to show for a requirement.
+#[derive(Default)]
+struct Shown<'f> {
+    /// The evidence that counts, by who signed it.
+    counts: BTreeMap<Principal, &'f Verified>,
+    /// Why the evidence that came nearest does not.
+    nearest: Option<Reason>,
+}
+
+fn weigh(requirement: &Requirement, findings: &Findings, now: Timestamp) -> Result<Met, Vec<Reason>> {
+    let asked = &findings.subject().reference;
+    let expected = requirement
+        .identity
+        .expected(asked)
+        .map_err(|why| vec![Reason::IdentityUnmeetable { rule: requirement.identity.clone(), why }])?;
+    let relevant: Vec<&Verified> =
+        findings.verified().iter().filter(|verified| is_asked(&requirement.asked, verified.claim())).collect();
+    let shown: Vec<Shown<'_>> = requirement
+        .from
+        .iter()
+        .map(|authority| show(&requirement.asked, expected.as_ref(), authority, &relevant, now))
+        .collect();
+    let principals: Vec<BTreeSet<Principal>> = shown.iter().map(|s| s.counts.keys().cloned().collect()).collect();
+    let assignment = count_distinct(&principals);
+    let matches = requirement.from.iter().zip(&shown).zip(&assignment.matched);
+    let by: Vec<Match> =
+        matches.filter_map(|((authority, shown), to)| matched(authority, shown, to.as_ref()?)).collect();
+    if by.len() >= requirement.threshold {
+        return Ok(Met { requirement: requirement.clone(), by });
+    }
+    let mut reasons: Vec<Reason> =
+        shown.into_iter().filter(|shown| shown.counts.is_empty()).filter_map(|shown| shown.nearest).collect();
+    reasons.push(shortfall(requirement, relevant.is_empty(), &by));
+    Err(reasons)
+}
+
+fn is_asked(asked: &Asked, claim: &Claim) -> bool {
+    match (asked, claim) {
+        (Asked::Signature { .. }, Claim::Signature { .. }) => true,
+        (Asked::Attestation { predicate, .. }, Claim::Attestation { predicate_type, .. }) => {
+            predicate.matches(predicate_type)
+        }
+        _ => false,
+    }
+}
+
+fn show<'f>(
+    asked: &Asked,
+    expected: Option<&SignedReference>,
+    authority: &Authority,
+    relevant: &[&'f Verified],
+    now: Timestamp,
+) -> Shown<'f> {
+    let mut shown = Shown::default();
+    for verified in relevant.iter().filter(|verified| authority.includes(verified.identity())) {
+        match miss(asked, expected, &authority.name, verified.claim(), now) {
+            None => {
+                shown.counts.entry(verified.identity().principal()).or_insert(verified);
+            }
+            Some(reason) if shown.nearest.as_ref().is_none_or(|nearest| reason.order() < nearest.order()) => {
+                shown.nearest = Some(reason);
+            }
+            Some(_) => {}
+        }
+    }
+    shown
+}
+
+/// Why a claim that holds does not count, if so.
+fn miss(
+    asked: &Asked,
+    expected: Option<&SignedReference>,
+    authority: &str,
+    claim: &Claim,
+    now: Timestamp,
+) -> Option<Reason> {
+    let (Claim::Signature { references, .. } | Claim::Attestation { references, .. }) = claim;
+    if let Some(expected) = expected {
+        let same = |signed: &SignedReference| {
+            signed.repository == expected.repository && (expected.tag.is_none() || signed.tag == expected.tag)
+        };
+        if !references.iter().any(same) {
+            let (expected, found) = (expected.clone(), references.clone());
+            return Some(Reason::IdentityMismatch { authority: authority.to_owned(), expected, found });
+        }
+    }
+    match (asked, claim) {
+        (Asked::Signature { annotations: asked }, Claim::Signature { annotations, .. }) => {
+            let (name, expected) = asked.iter().find(|(name, value)| annotations.get(*name) != Some(*value))?;
+            let found = annotations.get(name).cloned();
+            let (name, expected) = (name.clone(), expected.clone());
+            Some(Reason::AnnotationMismatch { authority: authority.to_owned(), name, expected, found })
+        }
+        (
+            Asked::Attestation { max_age: Some(max_age), predicate: kind },
+            Claim::Attestation { predicate_type, predicate, .. },
+        ) => {
+            let (authority, kind) = (authority.to_owned(), kind.clone());
+            let Some(stated) = stated_time(predicate_type, predicate) else {
+                return Some(Reason::AttestationTimeUnknown { authority, predicate: kind });
+            };
+            let age = now.duration_since(stated);
+            if age < -SignedDuration::from_secs(CLOCK_SKEW.as_secs().cast_signed()) {
+                return Some(Reason::AttestationFromFuture { authority, predicate: kind, stated });
+            }
+            let max_age = *max_age;
+            (age > max_age).then_some(Reason::AttestationTooOld { authority, predicate: kind, stated, max_age })
+        }
+        _ => None,
+    }
+}
+
+fn matched(authority: &Authority, shown: &Shown<'_>, principal: &Principal) -> Option<Match> {
+    let verified = shown.counts.get(principal)?;
+    Some(Match {
+        authority: authority.name.clone(),
+        principal: principal.clone(),
+        place: verified.place().clone(),
+        format: verified.format(),
+    })
+}
+
+fn shortfall(requirement: &Requirement, nothing_holds: bool, by: &[Match]) -> Reason {
+    let from = requirement.from.iter().map(|authority| authority.name.clone()).collect();
+    let predicate = match &requirement.asked {
+        Asked::Attestation { predicate, .. } => Some(predicate.clone()),
+        Asked::Signature { .. } => None,
+    };
+    match (nothing_holds, predicate) {
+        (true, Some(predicate)) => Reason::AttestationMissing { predicate, from },
+        (true, None) => Reason::Unsigned { from },
+        (false, predicate) => {
+            let matched = by.iter().map(|one| one.authority.clone()).collect();
+            Reason::ThresholdUnmet { predicate, threshold: requirement.threshold, matched, from }
+        }
+    }
+}
+
+/// The rejections of what set out to be a signature on this image; junk and other tools' formats stay in the findings.
+fn rejected(findings: &Findings) -> impl Iterator<Item = Reason> {
+    let mut by_id: BTreeMap<&str, (&Rejection, usize)> = BTreeMap::new();
+    for one in findings.rejected() {
+        if matches!(
+            one.rejection,
+            Rejection::SignatureInvalid(_) | Rejection::SubjectMismatch(_) | Rejection::SignerUnknown { .. }
+        ) {
+            by_id.entry(one.rejection.id()).or_insert((&one.rejection, 0)).1 += 1;
+        }
+    }
+    by_id.into_values().map(|(rejection, count)| Reason::EvidenceRejected { rejection: rejection.clone(), count })
+}
+
+#[cfg(test)]
+mod tests;

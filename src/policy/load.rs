@@ -1,0 +1,278 @@
+//! From the policy as written to one that can be kept.
+
+use super::{
+    Asked, Authority, IdentityPattern, IdentityRule, Mode, Pattern, Policy, PolicyError, Position, PredicateType,
+    Requirement, Scope, document,
+};
+use crate::{
+    crypto::PublicKey,
+    limits::POLICY_SCOPES,
+    oci::RepositoryName,
+    trust::{Anchors, count_distinct},
+};
+use jiff::SignedDuration;
+use serde_saphyr::Spanned;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// Reads the public key that a policy names by path; the caller knows the folder that paths start from.
+/// The error says what is wrong with the key.
+pub type KeyLoader<'a> = dyn Fn(&str) -> Result<PublicKey, String> + 'a;
+
+/// A policy in one line, as the flags of `verify` give it: the same for every image.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// The keys, each an authority of its own, named as it was given.
+    pub keys: Vec<(String, PublicKey)>,
+    /// How many of the keys have to have signed; 1 where it is left out.
+    pub threshold: Option<usize>,
+    /// Whether an image signature is asked for.
+    pub signatures: bool,
+    /// The attestations that are asked for: cosign's names, or URIs.
+    pub types: Vec<String>,
+    /// What the signed reference has to say.
+    pub identity: IdentityRule,
+    /// The annotations that an image signature has to carry.
+    pub annotations: BTreeMap<String, String>,
+}
+
+type Authorities = BTreeMap<String, Arc<Authority>>;
+
+impl Policy {
+    /// Reads a policy file's text (YAML, or JSON, which is YAML).
+    ///
+    /// Refused, too: a key or field that comes twice, fields that are not known, anchors and aliases, more than one
+    /// document, more than [`crate::limits::POLICY_BYTES`].
+    ///
+    /// # Errors
+    /// See [`PolicyError`]; each says where, what, and what would be right.
+    pub fn parse(text: &str, load: &KeyLoader<'_>) -> Result<Self, PolicyError> {
+        let document = document::parse(text)?;
+        let count = document.images.0.len();
+        if count > POLICY_SCOPES {
+            return Err(PolicyError::TooManyScopes(count));
+        }
+        let mut keys = Vec::new();
+        let mut authorities = Authorities::new();
+        for (name, raw) in document.authorities.0 {
+            let authority = authority(&name, raw, load, &mut keys)?;
+            authorities.insert(name.value, Arc::new(authority));
+        }
+        let mut scopes = Vec::with_capacity(count);
+        for (text, raw) in document.images.0 {
+            scopes.push((Position::of(&text), scope(&text, raw, document.mode, &authorities)?));
+        }
+        refuse_ambiguous(&scopes)?;
+        scopes.sort_by_key(|(_, scope)| std::cmp::Reverse(scope.pattern.rank()));
+        let scopes = scopes.into_iter().map(|(_, scope)| scope).collect();
+        Ok(Self { mode: document.mode, scopes, anchors: Anchors::new(keys) })
+    }
+
+    /// The policy that `verify --key K --threshold N --type T` means: one scope for everything, enforced.
+    ///
+    /// # Errors
+    /// No key, nothing asked for, a threshold that these keys cannot reach, or an unknown type.
+    pub fn from_flags(flags: Flags) -> Result<Self, PolicyError> {
+        let place = Position::Flags;
+        let authority = |(name, key): &(String, PublicKey)| {
+            let identities = vec![IdentityPattern::Key(key.fingerprint())];
+            Arc::new(Authority { name: name.clone(), identities })
+        };
+        let from: Vec<_> = flags.keys.iter().map(authority).collect();
+        let threshold = threshold(place, flags.threshold, &from)?;
+        let signature = flags.signatures.then_some(Asked::Signature { annotations: flags.annotations });
+        let mut asked: Vec<_> = signature.into_iter().collect();
+        for text in &flags.types {
+            asked.push(Asked::Attestation { predicate: predicate(place, text)?, max_age: None });
+        }
+        let requirement =
+            |asked| Requirement { asked, threshold, from: from.clone(), identity: flags.identity.clone() };
+        let requirements: Vec<_> = asked.into_iter().map(requirement).collect();
+        if requirements.is_empty() {
+            return Err(PolicyError::AsksNothing { place, scope: "**".to_owned() });
+        }
+        let mut scopes = Vec::new();
+        for text in ["**", "oci:**"] {
+            let pattern =
+                Pattern::parse(text).map_err(|source| PolicyError::Scope { place, scope: text.to_owned(), source })?;
+            scopes.push(Scope { pattern, mode: Mode::Enforced, requirements: requirements.clone() });
+        }
+        let anchors = Anchors::new(flags.keys.into_iter().map(|(_, key)| key));
+        Ok(Self { mode: Mode::Enforced, scopes, anchors })
+    }
+}
+
+fn authority(
+    name: &Spanned<String>,
+    raw: document::Authority,
+    load: &KeyLoader<'_>,
+    keys: &mut Vec<PublicKey>,
+) -> Result<Authority, PolicyError> {
+    let sources = match (raw.key, raw.keys) {
+        (Some(key), None) => vec![key],
+        (None, Some(keys)) if !keys.is_empty() => keys,
+        _ => return Err(PolicyError::AuthorityKeys { place: Position::of(name), name: name.value.clone() }),
+    };
+    let mut identities = Vec::new();
+    for source in sources {
+        let inline = source.value.trim_start().starts_with("-----BEGIN");
+        let key =
+            if inline { PublicKey::from_pem(&source.value).map_err(|e| e.to_string()) } else { load(&source.value) };
+        let key = key.map_err(|why| PolicyError::Key {
+            place: Position::of(&source),
+            authority: name.value.clone(),
+            key: if inline { "(inline)".to_owned() } else { source.value.clone() },
+            why,
+        })?;
+        identities.push(IdentityPattern::Key(key.fingerprint()));
+        keys.push(key);
+    }
+    Ok(Authority { name: name.value.clone(), identities })
+}
+
+fn scope(
+    text: &Spanned<String>,
+    raw: document::Scope,
+    mode: Mode,
+    authorities: &Authorities,
+) -> Result<Scope, PolicyError> {
+    let place = Position::of(text);
+    let pattern = Pattern::parse(&text.value).map_err(|source| PolicyError::Scope {
+        place,
+        scope: text.value.clone(),
+        source,
+    })?;
+    let mode = raw.mode.unwrap_or(mode);
+    let mut requirements = Vec::new();
+    if let Some(raw) = raw.signatures {
+        let annotations = raw.annotations.0.into_iter().map(|(name, value)| (name.value, value)).collect();
+        let asked = Asked::Signature { annotations };
+        requirements.push(requirement(place, asked, raw.threshold, &raw.from, raw.identity, authorities)?);
+    }
+    for raw in raw.attestations {
+        let predicate = predicate(Position::of(&raw.predicate_type), &raw.predicate_type.value)?;
+        let max_age = raw.max_age.map(|text| max_age(&text, &predicate)).transpose()?;
+        let place = Position::of(&raw.predicate_type);
+        let asked = Asked::Attestation { predicate, max_age };
+        requirements.push(requirement(place, asked, raw.threshold, &raw.from, raw.identity, authorities)?);
+    }
+    if requirements.is_empty() && mode != Mode::Disabled {
+        return Err(PolicyError::AsksNothing { place, scope: text.value.clone() });
+    }
+    Ok(Scope { pattern, mode, requirements })
+}
+
+fn requirement(
+    place: Position,
+    asked: Asked,
+    wanted: Option<Spanned<usize>>,
+    names: &[Spanned<String>],
+    identity: document::Identity,
+    authorities: &Authorities,
+) -> Result<Requirement, PolicyError> {
+    let mut from = Vec::with_capacity(names.len());
+    let mut seen = BTreeSet::new();
+    for name in names {
+        let place = Position::of(name);
+        let Some(authority) = authorities.get(&name.value) else {
+            let defined = authorities.keys().cloned().collect();
+            return Err(PolicyError::UnknownAuthority { place, name: name.value.clone(), defined });
+        };
+        if !seen.insert(&name.value) {
+            return Err(PolicyError::RepeatedAuthority { place, name: name.value.clone() });
+        }
+        from.push(Arc::clone(authority));
+    }
+    let at = wanted.as_ref().map_or(place, Position::of);
+    let threshold = threshold(at, wanted.map(|wanted| wanted.value), &from)?;
+    Ok(Requirement { asked, threshold, from, identity: identity_rule(place, identity)? })
+}
+
+/// The threshold, if all of these authorities together could reach it.
+fn threshold(place: Position, asked: Option<usize>, from: &[Arc<Authority>]) -> Result<usize, PolicyError> {
+    if from.is_empty() {
+        return Err(PolicyError::FromNobody { place });
+    }
+    let threshold = asked.unwrap_or(1);
+    let everybody: Vec<BTreeSet<_>> = from.iter().map(|authority| authority.principals().collect()).collect();
+    let reachable = count_distinct(&everybody).count();
+    if (1..=reachable).contains(&threshold) {
+        Ok(threshold)
+    } else {
+        Err(PolicyError::Threshold { place, threshold, reachable })
+    }
+}
+
+fn identity_rule(place: Position, raw: document::Identity) -> Result<IdentityRule, PolicyError> {
+    let entries = match raw {
+        document::Identity::Any => return Ok(IdentityRule::Any),
+        document::Identity::Repository => return Ok(IdentityRule::Repository),
+        document::Identity::Tag => return Ok(IdentityRule::Tag),
+        document::Identity::Map(entries) => entries.0,
+    };
+    if entries.is_empty() {
+        return Err(PolicyError::MapEmpty { place });
+    }
+    let mut map = BTreeMap::new();
+    for (asked, signed) in entries {
+        let layout = asked.value.strip_prefix("oci:").is_some_and(|dir| !dir.is_empty() && !dir.ends_with('/'));
+        for (text, good) in [(&asked, layout || is_prefix(&asked.value)), (&signed, is_prefix(&signed.value))] {
+            if !good {
+                return Err(PolicyError::MapPrefix { place: Position::of(text), found: text.value.clone() });
+            }
+        }
+        map.insert(asked.value, signed.value);
+    }
+    Ok(IdentityRule::Map(map))
+}
+
+/// Whether something below it is a repository's name, in the spelling that names have.
+fn is_prefix(text: &str) -> bool {
+    let below = format!("{text}/x/y");
+    below.parse::<RepositoryName>().is_ok_and(|name| name.to_string() == below)
+}
+
+fn predicate(place: Position, text: &str) -> Result<PredicateType, PolicyError> {
+    PredicateType::parse(text).map_err(|source| PolicyError::PredicateType { place, source })
+}
+
+fn max_age(text: &Spanned<String>, predicate: &PredicateType) -> Result<SignedDuration, PolicyError> {
+    let place = Position::of(text);
+    let refused = || PolicyError::MaxAge { place, found: text.value.clone() };
+    let (number, hours) = match (text.value.strip_suffix('h'), text.value.strip_suffix('d')) {
+        (Some(number), _) => (number, 1),
+        (_, Some(number)) => (number, 24),
+        _ => return Err(refused()),
+    };
+    if !predicate.is_timed() {
+        return Err(PolicyError::MaxAgeUntimed { place, predicate_type: predicate.to_string() });
+    }
+    let digits = number.len() <= 6 && number.bytes().all(|b| b.is_ascii_digit());
+    match number.parse::<i64>() {
+        Ok(number) if digits && number > 0 => Ok(SignedDuration::from_hours(number * hours)),
+        _ => Err(refused()),
+    }
+}
+
+/// Scopes of one rank that can match the same repository leave open which one counts. Those of one rank that start
+/// differently cannot, so they are compared within what starts alike.
+fn refuse_ambiguous(scopes: &[(Position, Scope)]) -> Result<(), PolicyError> {
+    let mut alike: BTreeMap<_, Vec<&Pattern>> = BTreeMap::new();
+    for (place, scope) in scopes {
+        let others = alike.entry((scope.pattern.rank(), scope.pattern.start())).or_default();
+        if let Some(other) = others.iter().find(|other| other.overlaps(&scope.pattern)) {
+            return Err(PolicyError::AmbiguousScopes {
+                place: *place,
+                first: Box::new((*other).clone()),
+                second: Box::new(scope.pattern.clone()),
+            });
+        }
+        others.push(&scope.pattern);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,23 @@
+//! Findings to decision: what a scope asks of an image, and whether it was met. Pure; `now` is an argument.
+
+mod decision;
+mod document;
+mod error;
+mod evaluate;
+mod load;
+mod predicate;
+mod reason;
+mod rule;
+mod scope;
+
+pub use decision::{Approved, Decision, Match, Met, Outcome};
+pub use document::schema;
+pub use error::{PolicyError, Position};
+pub use evaluate::evaluate;
+pub use load::{Flags, KeyLoader};
+pub use predicate::PredicateType;
+pub use reason::Reason;
+pub use rule::{
+    Asked, Authority, Explanation, IdentityPattern, IdentityRule, IdentityUnmeetable, Mode, Policy, Requirement, Scope,
+};
+pub use scope::{Pattern, ScopeError};

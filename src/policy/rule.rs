@@ -1,0 +1,248 @@
+use super::{Pattern, PredicateType};
+use crate::{
+    crypto::Fingerprint,
+    oci::{Reference, Repository, RepositoryName},
+    trust::{Anchors, Identity, Principal},
+    verify::SignedReference,
+};
+use jiff::SignedDuration;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+/// A trust policy that can be kept: every name in it is defined, every threshold can be reached, and at most one scope
+/// is the most specific for any repository.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    pub(super) mode: Mode,
+    /// Most specific first.
+    pub(super) scopes: Vec<Scope>,
+    pub(super) anchors: Anchors,
+}
+
+/// What is done with a deny. It never changes what counts as verified.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// A deny stops what was asked for.
+    #[default]
+    Enforced,
+    /// A deny is reported and stops nothing.
+    Permissive,
+    /// Nothing is judged, and nothing is called allowed.
+    Disabled,
+}
+
+/// What a policy asks of the images of one scope.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    /// The repositories that it is about.
+    pub pattern: Pattern,
+    /// What is done with a deny.
+    pub mode: Mode,
+    /// What is asked; all of it has to be met.
+    pub requirements: Vec<Requirement>,
+}
+
+/// One thing that is asked: so many of these authorities have to have said this of the image.
+#[derive(Clone, Debug)]
+pub struct Requirement {
+    /// What has to be said.
+    pub asked: Asked,
+    /// Of how many authorities, as different principals; at least 1.
+    pub threshold: usize,
+    /// By whom.
+    pub from: Vec<Arc<Authority>>,
+    /// What the signed reference has to say.
+    pub identity: IdentityRule,
+}
+
+/// What has to be said of an image. A signature is no attestation, and an attestation no signature.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Asked {
+    /// "This image".
+    Signature {
+        /// With these annotations, others beside them.
+        annotations: BTreeMap<String, String>,
+    },
+    /// An attestation.
+    Attestation {
+        /// Of this type.
+        predicate: PredicateType,
+        /// Not older than this, by the time that the predicate states: as the signer states it.
+        max_age: Option<SignedDuration>,
+    },
+}
+
+/// A policy's name for a set of identities.
+#[derive(Clone, Debug)]
+pub struct Authority {
+    /// The name.
+    pub name: String,
+    /// Any of these speaks for it.
+    pub identities: Vec<IdentityPattern>,
+}
+
+/// Which identities speak for an authority.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IdentityPattern {
+    /// The holder of this key, signing as itself and not in a role.
+    Key(Fingerprint),
+}
+
+/// What the reference inside the signed bytes has to say about the one that was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum IdentityRule {
+    /// Nothing.
+    #[default]
+    Any,
+    /// The same repository. A signature that carries no reference, as cosign's bundles, does not count.
+    Repository,
+    /// The same repository and the tag that was asked for.
+    Tag,
+    /// The repository that was asked for, after the longest prefix among the keys is replaced by its value; a
+    /// repository without such a prefix stays itself. Prefixes end where a component does.
+    Map(BTreeMap<String, String>),
+}
+
+impl Policy {
+    /// The keys that the policy names: what a verification starts from.
+    #[must_use]
+    pub fn anchors(&self) -> &Anchors {
+        &self.anchors
+    }
+
+    /// What is done with a deny where no scope matches.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The scopes, most specific first.
+    #[must_use]
+    pub fn scopes(&self) -> &[Scope] {
+        &self.scopes
+    }
+
+    /// The most specific scope that matches.
+    #[must_use]
+    pub fn scope(&self, repository: &Repository) -> Option<&Scope> {
+        let name = Pattern::of(repository);
+        self.scopes.iter().find(|scope| scope.pattern.matches(&name))
+    }
+
+    /// What the policy asks of a reference, without looking at the image.
+    #[must_use]
+    pub fn explain(&self, reference: &Reference) -> Explanation<'_> {
+        let scope = self.scope(&reference.repository);
+        Explanation {
+            repository: Pattern::of(&reference.repository).to_string(),
+            mode: scope.map_or(self.mode, |scope| scope.mode),
+            scope,
+        }
+    }
+}
+
+/// What a policy asks of a reference.
+#[derive(Clone, Debug)]
+pub struct Explanation<'p> {
+    /// The repository's name as scopes are matched against it.
+    pub repository: String,
+    /// What is done with a deny.
+    pub mode: Mode,
+    /// The scope that counts; without one the image is denied.
+    pub scope: Option<&'p Scope>,
+}
+
+impl Authority {
+    /// Whether an identity speaks for this authority.
+    #[must_use]
+    pub fn includes(&self, identity: &Identity) -> bool {
+        self.identities.iter().any(|pattern| match (pattern, identity) {
+            (IdentityPattern::Key(key), Identity::Key(signer)) => key == signer,
+            (IdentityPattern::Key(_), _) => false,
+        })
+    }
+
+    /// The principals that can speak for this authority.
+    pub(super) fn principals(&self) -> impl Iterator<Item = Principal> {
+        self.identities.iter().map(|IdentityPattern::Key(key)| Principal::Key(*key))
+    }
+}
+
+impl IdentityRule {
+    /// What a signed reference has to be for this rule and what was asked for: a repository, and a tag where one is
+    /// compared; `Any` asks for nothing.
+    ///
+    /// # Errors
+    /// Why no signature at all can meet the rule for this reference.
+    pub(super) fn expected(&self, asked: &Reference) -> Result<Option<SignedReference>, IdentityUnmeetable> {
+        let mut tag = None;
+        let repository = match self {
+            Self::Any => return Ok(None),
+            Self::Map(map) => mapped(map, &asked.repository.to_string()).ok_or(IdentityUnmeetable::NoName)?,
+            Self::Repository | Self::Tag => match &asked.repository {
+                Repository::Registry(name) => name.clone(),
+                Repository::Layout(_) => return Err(IdentityUnmeetable::NoName),
+            },
+        };
+        if *self == Self::Tag {
+            tag = Some(asked.tag_or_latest().ok_or(IdentityUnmeetable::NoTag)?.to_owned());
+        }
+        Ok(Some(SignedReference { repository, tag }))
+    }
+}
+
+/// Why no signature can meet an identity rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IdentityUnmeetable {
+    /// The rule compares tags, and the image was asked for by digest alone.
+    NoTag,
+    /// The rule compares repositories, and what was asked for is a layout, or maps to no repository name.
+    NoName,
+}
+
+fn mapped(map: &BTreeMap<String, String>, asked: &str) -> Option<RepositoryName> {
+    let at_component = |prefix: &str| {
+        asked.strip_prefix(prefix).filter(|rest| rest.is_empty() || rest.starts_with('/')).map(str::to_owned)
+    };
+    let longest = map
+        .iter()
+        .filter_map(|(prefix, signed)| at_component(prefix).map(|rest| (prefix.len(), signed, rest)))
+        .max_by_key(|(length, ..)| *length);
+    let name = longest.map_or(asked.to_owned(), |(_, signed, rest)| format!("{signed}{rest}"));
+    if name.starts_with("oci:") { None } else { name.parse().ok() }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Enforced => "enforced",
+            Self::Permissive => "permissive",
+            Self::Disabled => "disabled",
+        })
+    }
+}
+
+impl fmt::Display for IdentityRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Any => "any",
+            Self::Repository => "repository",
+            Self::Tag => "tag",
+            Self::Map(_) => "map",
+        })
+    }
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signature { .. } => f.write_str("image signature"),
+            Self::Attestation { predicate, .. } => write!(f, "attestation {predicate}"),
+        }
+    }
+}

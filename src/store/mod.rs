@@ -1,0 +1,12 @@
+//! What is kept on disk.
+
+mod atomic;
+mod key_file;
+mod keys;
+
+pub use atomic::write_atomic;
+pub use key_file::{KeyFile, load_key_file};
+pub use keys::{
+    KeySource, KeySourceError, LoadKeyError, LoadedKey, PermissionWarning, SaveKeyError, load_private_key,
+    load_public_key, save_key_pair,
+};

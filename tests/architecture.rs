@@ -1,0 +1,186 @@
+//! The house rules as tests: which module may know which, which read no clock, disk or network, how long files are.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// What each module may name, besides itself, `limits` and `json`.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("crypto", &[]),
+    ("oci", &["crypto"]),
+    ("format", &["crypto", "oci"]),
+    ("trust", &["format", "crypto", "oci"]),
+    ("verify", &["trust", "format", "crypto", "oci"]),
+    ("policy", &["verify", "trust", "format", "crypto", "oci"]),
+    ("sign", &["format", "crypto", "oci"]),
+    ("registry", &["crypto", "oci"]),
+    ("store", &["crypto", "oci"]),
+    ("ops", &["policy", "verify", "trust", "format", "crypto", "oci", "registry", "store", "sign"]),
+];
+
+/// Modules that read no clock, disk or network, and what would read it.
+const PURE: &[&str] = &["crypto", "oci", "format", "trust", "verify", "policy"];
+const IMPURE: &[&str] = &[
+    "std::fs",
+    "std::net",
+    "std::env",
+    "std::process",
+    "SystemTime",
+    "Instant::now",
+    "Timestamp::now",
+    "Zoned::now",
+    "tokio",
+    "reqwest",
+    "hyper",
+    "File::",
+    "TcpStream",
+    "std::thread",
+];
+
+/// The crates that only `crypto` may name.
+const CRYPTOGRAPHY: &[&str] =
+    &["aws_lc_rs", "p256", "p384", "ed25519_dalek", "sha2", "scrypt", "crypto_secretbox", "pkcs8", "sec1", "getrandom"];
+
+const MAX_LINES: usize = 400;
+const MAX_MEDIAN: usize = 150;
+const MAX_JUDGEMENT: usize = 2_500;
+
+#[derive(Debug)]
+struct Source {
+    path: PathBuf,
+    module: String,
+    /// Lines of code: without tests, blanks and comments.
+    code: Vec<String>,
+}
+
+#[test]
+fn modules_name_only_what_lies_below_them() {
+    let arrows: BTreeMap<_, _> = ARROWS.iter().copied().collect();
+    for source in sources() {
+        let Some(allowed) = arrows.get(source.module.as_str()) else { continue };
+        for line in &source.code {
+            for named in arrows.keys().filter(|name| line.contains(&format!("crate::{name}"))) {
+                let fine = *named == source.module || allowed.contains(named);
+                assert!(fine, "{}: `{}` may not know `{named}`: {line}", source.path.display(), source.module);
+            }
+            grouped_imports(line, &arrows, &source, allowed);
+        }
+    }
+}
+
+/// `use crate::{a::…, b::…}` over several lines is written one module a line by rustfmt.
+fn grouped_imports(line: &str, arrows: &BTreeMap<&str, &[&str]>, source: &Source, allowed: &[&str]) {
+    let text = line.trim_start();
+    for named in arrows.keys() {
+        let imports = text.starts_with(&format!("{named}::")) && text.ends_with([',', '{', '}']);
+        let fine = !imports || *named == source.module || allowed.contains(named);
+        assert!(fine, "{}: `{}` may not know `{named}`: {line}", source.path.display(), source.module);
+    }
+}
+
+#[test]
+fn pure_modules_read_no_clock_disk_or_network() {
+    for source in sources().iter().filter(|source| PURE.contains(&source.module.as_str())) {
+        for line in &source.code {
+            let impure = IMPURE.iter().find(|word| line.contains(**word));
+            assert_eq!(impure, None, "{}: {line}", source.path.display());
+        }
+    }
+}
+
+#[test]
+fn only_crypto_names_cryptography() {
+    for source in sources().iter().filter(|source| source.module != "crypto") {
+        for line in &source.code {
+            let named = CRYPTOGRAPHY.iter().find(|name| line.contains(&format!("{name}::")));
+            assert_eq!(named, None, "{}: {line}", source.path.display());
+        }
+    }
+}
+
+#[test]
+fn verified_findings_and_approved_have_one_maker_each() {
+    for (made, maker) in [("Verified {", "verify"), ("Findings {", "verify"), ("Approved {", "policy")] {
+        for source in sources().iter().filter(|source| source.module != maker) {
+            let makes = |line: &&String| {
+                line.contains(made) && !line.contains("struct") && !line.contains("impl") && !line.contains("->")
+            };
+            assert_eq!(source.code.iter().find(makes), None, "{}", source.path.display());
+        }
+    }
+}
+
+#[test]
+fn proofs_can_be_neither_made_up_nor_read_from_text() {
+    for proof in ["Verified", "Findings", "Approved"] {
+        let mut found = false;
+        for source in sources() {
+            for (at, line) in source.code.iter().enumerate() {
+                if line.contains(&format!("pub struct {proof} {{")) {
+                    found = true;
+                    let above = source.code[at.saturating_sub(3)..at].join(" ");
+                    assert!(!above.contains("Deserialize") && !above.contains("Default"), "{proof}: {above}");
+                    assert!(above.contains("must_use"), "{proof}: {above}");
+                    let fields = source.code[at + 1..].iter().take_while(|line| !line.starts_with('}'));
+                    fields.for_each(|field| assert!(!field.trim_start().starts_with("pub "), "{proof}: {field}"));
+                }
+            }
+        }
+        assert!(found, "{proof} is gone");
+    }
+}
+
+#[test]
+fn files_are_short() {
+    let mut lengths: Vec<_> = sources().into_iter().map(|source| (source.code.len(), source.path)).collect();
+    lengths.sort();
+    for (length, path) in &lengths {
+        assert!(*length <= MAX_LINES, "{}: {length} lines of code, at most {MAX_LINES}", path.display());
+    }
+    let median = lengths[lengths.len() / 2].0;
+    assert!(median <= MAX_MEDIAN, "the median file has {median} lines, at most {MAX_MEDIAN}");
+}
+
+#[test]
+fn judging_is_an_auditor_s_day() {
+    let judging = |source: &Source| {
+        ["verify", "policy"].contains(&source.module.as_str()) && !source.path.starts_with("src/policy/rules")
+    };
+    let lines: usize = sources().iter().filter(|source| judging(source)).map(|source| source.code.len()).sum();
+    assert!(lines <= MAX_JUDGEMENT, "verify and policy have {lines} lines, at most {MAX_JUDGEMENT}");
+    assert!(lines > 0);
+}
+
+fn sources() -> Vec<Source> {
+    let mut paths = Vec::new();
+    walk(Path::new("src"), &mut paths);
+    assert!(paths.len() > 20, "src/ is not where it was");
+    paths.into_iter().map(read).collect()
+}
+
+fn walk(folder: &Path, paths: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("src") {
+        let path = entry.expect("an entry").path();
+        let is_test = path.file_name().is_some_and(|name| name == "tests.rs" || name == "tests");
+        if path.is_dir() && !is_test {
+            walk(&path, paths);
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !is_test {
+            paths.push(path);
+        }
+    }
+}
+
+fn read(path: PathBuf) -> Source {
+    let text = fs::read_to_string(&path).expect("a source");
+    let module = path.strip_prefix("src").expect("src").components().next().expect("a name");
+    let module = module.as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned();
+    let code = text
+        .lines()
+        .take_while(|line| !line.starts_with("#[cfg(test)]"))
+        .filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with("//"))
+        .map(str::to_owned)
+        .collect();
+    Source { path, module, code }
+}

@@ -1,0 +1,132 @@
+//! The real tools, as `tests/peers.sh` fetched them, and the real registries among them.
+
+use super::{Ran, image, isolate};
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// The folder that holds the tools.
+pub fn folder() -> PathBuf {
+    std::env::var_os("BOLTSEAL_PEERS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/bin"), PathBuf::from)
+}
+
+pub fn is_there(tool: &str) -> bool {
+    folder().join(tool).exists()
+}
+
+/// A tool in a folder of its own.
+pub fn tool(name: &str, home: &Path) -> Command {
+    let mut command = Command::new(folder().join(name));
+    isolate(&mut command, home);
+    command.env("COSIGN_PASSWORD", super::PASSWORD).env("COSIGN_YES", "true");
+    command
+}
+
+/// A registry that runs until it is dropped.
+pub struct Registry {
+    pub address: SocketAddr,
+    process: Child,
+    _home: tempfile::TempDir,
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The registries that the tests run against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// docker-registry 2.8: no referrers API, fallback tags.
+    DockerRegistry,
+    /// go-containerregistry's, with the referrers API.
+    Refreg,
+}
+
+impl Kind {
+    pub fn tool(self) -> &'static str {
+        match self {
+            Self::DockerRegistry => "docker-registry",
+            Self::Refreg => "refreg",
+        }
+    }
+}
+
+pub fn start(kind: Kind) -> Registry {
+    match kind {
+        Kind::DockerRegistry => start_docker_registry(""),
+        Kind::Refreg => {
+            let home = tempfile::tempdir().expect("a folder");
+            let address = free_address();
+            run(
+                home,
+                address,
+                |command| {
+                    command.arg(address.to_string());
+                },
+                "refreg",
+            )
+        }
+    }
+}
+
+/// docker-registry with more of its configuration (YAML, indented from the first column).
+pub fn start_docker_registry(more: &str) -> Registry {
+    let home = tempfile::tempdir().expect("a folder");
+    let address = free_address();
+    let config = home.path().join("config.yml");
+    let text = format!(
+        "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\n{}",
+        home.path().join("data").display(),
+        more.replace("@ADDRESS@", &address.to_string()),
+    );
+    let text = if more.contains("http:") { text } else { format!("{text}http: {{addr: \"{address}\"}}\n") };
+    fs::write(&config, text).expect("a configuration");
+    run(
+        home,
+        address,
+        |command| {
+            command.arg("serve").arg(&config);
+        },
+        "docker-registry",
+    )
+}
+
+fn run(home: tempfile::TempDir, address: SocketAddr, arguments: impl FnOnce(&mut Command), name: &str) -> Registry {
+    let mut command = tool(name, home.path());
+    arguments(&mut command);
+    let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the registry starts");
+    let registry = Registry { address, process, _home: home };
+    let patience = Instant::now() + Duration::from_secs(20);
+    while TcpStream::connect(address).is_err() {
+        assert!(Instant::now() < patience, "{name} does not listen on {address}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    registry
+}
+
+/// A loopback address that nobody listens on.
+pub fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
+}
+
+impl Registry {
+    /// Pushes a small multi-arch image as `repository:tag`; its digests.
+    pub fn push(&self, repository: &str, tag: &str) -> image::Layout {
+        let home = tempfile::tempdir().expect("a folder");
+        let dir = home.path().join("layout");
+        let layout = image::write(&dir, tag, &format!("{repository}:{tag}"));
+        let from = format!("{}:{tag}", dir.display());
+        let to = format!("{}/{repository}:{tag}", self.address);
+        Ran::of(tool("oras", home.path()).args(["cp", "--no-tty", "--from-oci-layout", "--to-plain-http", &from, &to]))
+            .expect(0);
+        layout
+    }
+}

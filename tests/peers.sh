@@ -1,0 +1,76 @@
+#!/bin/bash
+# tests/peers.sh [TARGET_DIR]
+# Fetches the real tools that boltseal is tested against, from Debian (sid, trixie as the second source), and unpacks them
+# below TARGET_DIR (target/peers): cosign, notation, crane, oras, docker-registry, skopeo, and refreg, which is
+# go-containerregistry's in-memory registry with the referrers API, built from Debian's Go. Nothing is installed, apt's own
+# state is untouched, a second run fetches nothing. TARGET_DIR/missing lists what could not be had, a line each.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+HERE=$PWD/tests/peers
+TARGET=$(realpath -m "${1:-target/peers}")
+PEERS=(cosign notation crane oras docker-registry)
+SKOPEO=(skopeo libc6 libgpgme45 libassuan9 libgpg-error0 libsqlite3-0)
+GOLANG=(golang-1.26-go golang-1.26-src golang-github-google-go-containerregistry-dev)
+mkdir -p "$TARGET"/{debs,bin,apt/lists/partial,apt/cache/archives/partial,apt/empty}
+: > "$TARGET/missing"
+
+missing() { echo "$1: $2" | tee -a "$TARGET/missing" >&2; }
+
+have_all() { for tool in "${PEERS[@]}" skopeo refreg; do [ -x "$TARGET/bin/$tool" ] || return 1; done; }
+have_all && exit 0
+
+mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN)' 2>/dev/null |
+  awk '$2 == "Debian" {print $1}' | grep -v security | sort -u | head -1)}
+if [ -z "$mirror" ]; then
+  for tool in "${PEERS[@]}" skopeo refreg; do missing "$tool" "no Debian source is configured on this machine"; done
+  exit 0
+fi
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+printf 'deb [signed-by=%s] %s %s main\n' $keyring "$mirror" trixie $keyring "$mirror" sid > "$TARGET/apt/sources.list"
+APT=(apt-get -qq -o "Dir::Etc::sourcelist=$TARGET/apt/sources.list" -o Dir::Etc::sourceparts=/dev/null
+  -o "Dir::State::lists=$TARGET/apt/lists" -o "Dir::Cache=$TARGET/apt/cache" -o APT::Default-Release=sid
+  -o APT::Sandbox::User=root -o Acquire::Check-Valid-Until=false -o Acquire::Retries=3)
+"${APT[@]}" update || true
+
+# fetch PACKAGE FOLDER: downloads a package unless it is there and unpacks it into FOLDER
+fetch() {
+  local file
+  # apt names no file for a package that already lies in the current folder
+  file=$(cd "$TARGET/apt/empty" && "${APT[@]}" download --print-uris "$1" 2> /dev/null | awk 'NR == 1 {print $2}')
+  [ -n "$file" ] || return 1
+  [ -s "$TARGET/debs/$file" ] || (cd "$TARGET/debs" && "${APT[@]}" download "$1" > /dev/null) || return 1
+  mkdir -p "$2" && dpkg -x "$TARGET/debs/$file" "$2"
+}
+
+for tool in "${PEERS[@]}"; do
+  if fetch "$tool" "$TARGET/root" && [ -x "$TARGET/root/usr/bin/$tool" ]; then
+    ln -sf "../root/usr/bin/$tool" "$TARGET/bin/$tool"
+  else
+    missing "$tool" "could not be fetched from Debian"
+  fi
+done
+
+# sid's skopeo wants a newer C library than this machine may have: it runs on its own
+good=1
+for package in "${SKOPEO[@]}"; do fetch "$package" "$TARGET/skopeo" || good=0; done
+if [ $good = 1 ]; then
+  cat > "$TARGET/bin/skopeo" << SH
+#!/bin/sh
+exec $TARGET/skopeo/usr/lib64/ld-linux-x86-64.so.2 --library-path $TARGET/skopeo/usr/lib/x86_64-linux-gnu $TARGET/skopeo/usr/bin/skopeo "\$@"
+SH
+  chmod +x "$TARGET/bin/skopeo"
+  "$TARGET/bin/skopeo" --version > /dev/null || { rm "$TARGET/bin/skopeo"; missing skopeo "does not run here"; }
+else
+  missing skopeo "could not be fetched from Debian"
+fi
+
+good=1
+for package in "${GOLANG[@]}"; do fetch "$package" "$TARGET/go" || good=0; done
+if [ $good = 1 ]; then
+  root=$TARGET/go/usr
+  GOROOT=$root/lib/go-1.26 GOPATH=$root/share/gocode GO111MODULE=off GOTOOLCHAIN=local GOFLAGS= GOCACHE=$TARGET/go/cache \
+    "$root/lib/go-1.26/bin/go" build -o "$TARGET/bin/refreg" "$HERE/refreg/main.go" || missing refreg "does not build"
+else
+  missing refreg "Go could not be fetched from Debian"
+fi
+exit 0
