@@ -90,12 +90,14 @@ pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duratio
     Some(Duration::try_from(at.duration_since(now)).unwrap_or_default())
 }
 
-/// Whether the failure came out of TLS: tokio-rustls gives each as an I/O error of invalid data.
+/// Whether the failure came out of TLS: tokio-rustls gives each as an I/O error of invalid data, hyper-rustls puts
+/// another I/O error around it.
 fn is_tls(error: &reqwest::Error) -> bool {
-    error.is_connect()
-        && chain(error).any(|cause| {
-            cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::InvalidData)
-        })
+    fn invalid_data(io: &std::io::Error) -> bool {
+        let inner = io.get_ref().and_then(|inner| inner.downcast_ref());
+        io.kind() == std::io::ErrorKind::InvalidData || inner.is_some_and(invalid_data)
+    }
+    error.is_connect() && chain(error).any(|cause| cause.downcast_ref().is_some_and(invalid_data))
 }
 
 /// What the last cause says: reqwest's own words name the address, which the action's name has already.
