@@ -101,7 +101,7 @@ pub async fn pull(
     if !may_be_used(&verification) {
         return Ok(Pulled { verification, fetched: None });
     }
-    let digest = verification.findings.subject().digest;
+    let digest = verification.findings.subject().digest();
     let repo = verifier.session.open(&reference.repository, Access::Pull)?;
     let fetch = Fetch { repo: &repo, reference, progress };
     match destination {

@@ -1,6 +1,6 @@
 //! `verify`: pin, fetch, judge, evaluate.
 
-use super::{OpsError, Pin, Platform, collect::collect, pin};
+use super::{OpsError, Platform, collect::collect, pin};
 use crate::{
     limits::Limits,
     oci::Reference,
@@ -41,7 +41,7 @@ impl Verifier<'_> {
     /// goes wrong later stands in the findings as unread.
     pub async fn verify(&self, reference: &Reference, platform: Option<&Platform>) -> Result<Verification, OpsError> {
         let repo = self.session.open(&reference.repository, Access::Pull)?;
-        let Pin { subject, .. } = pin(&repo, reference, platform).await?;
+        let subject = pin(&repo, reference, platform).await?;
         self.judge(&repo, &subject).await
     }
 
@@ -50,11 +50,11 @@ impl Verifier<'_> {
     /// # Errors
     /// Nothing hangs on the digest and the registry does not have it.
     pub async fn judge(&self, repo: &Repo, subject: &Subject) -> Result<Verification, OpsError> {
-        let judged = self.policy.explain(&subject.reference).mode != Mode::Disabled;
-        let collected = if judged { collect(repo, subject).await } else { Collected::default() };
+        let judged = self.policy.explain(subject.reference()).mode != Mode::Disabled;
+        let collected = if judged { collect(repo, subject.digests()).await } else { Collected::default() };
         if judged && collected.blobs.is_empty() && collected.unread.is_empty() {
             // A digest that does not exist is not an unsigned image.
-            repo.manifest(&Selector::Digest(subject.digest)).await?;
+            repo.manifest(&Selector::Digest(subject.digest())).await?;
         }
         let findings = verify_all(subject, collected, self.policy.anchors(), self.limits);
         let outcome = evaluate(self.policy, &findings, self.now);

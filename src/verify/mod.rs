@@ -13,7 +13,7 @@ mod subject;
 pub use evidence::{Blob, BlobKind, Collected, Place, Unread, Via};
 pub use findings::{Claim, Findings, Format, Rejected, SignedReference, Verified};
 pub use rejection::Rejection;
-pub use subject::{Pinned, Subject};
+pub use subject::{Pinned, Subject, SubjectError};
 
 use crate::{
     crypto::PublicKey,

@@ -3,7 +3,7 @@ use crate::{
     crypto::{Fingerprint, PublicKey},
     oci::Digest,
     trust::Identity,
-    verify::{Pinned, Place, Rejected, Subject, Unread, Via},
+    verify::{Place, Rejected, Subject, Unread, Via},
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -62,7 +62,7 @@ fn unread() -> Vec<Unread> {
 }
 
 fn subject(reference: &str) -> Subject {
-    Subject { reference: reference.parse().unwrap(), digest: digest(), pinned: Pinned::RegistryTag, within: None }
+    Subject::new(reference.parse().unwrap(), digest())
 }
 
 fn findings(verified: &[Verified], unread: Vec<Unread>) -> Findings {
@@ -93,7 +93,7 @@ fn an_image_signature_by_an_authority_is_enough() {
     let policy = policy("{ signatures: { from: [release] } }");
     let Decision::Allow(approved) = judged(&policy, &findings(&[signed(0, &[], &[])], Vec::new())) else { panic!() };
     assert_eq!(approved.reference().to_string(), format!("r.example/app@{}", digest()));
-    assert_eq!(approved.digest(), &digest());
+    assert_eq!(approved.digest(), digest());
     let [met] = approved.met() else { panic!() };
     assert_eq!(met.by[0].authority, "release");
     assert_eq!(met.by[0].principal, Principal::Key(fingerprint(0)));

@@ -31,7 +31,7 @@ async fn foreign_signature(stage: &Stage<'_>, show: &mut Show<'_>) -> Result<(),
 
 /// The tag is moved to another image. The digest that was verified stays what it was.
 async fn moved_tag(stage: &Stage<'_>, good: &Reference, show: &mut Show<'_>) -> Result<(), Failure> {
-    let digest = stage.verify(good).await?.findings.subject().digest;
+    let digest = stage.verify(good).await?.findings.subject().digest();
     let moved = stage.push(good, "cart 1.0, with a backdoor").await?;
     show.denied("a moved tag", &stage.verify(good).await?, "unsigned")?;
     let pinned = Reference { digest: Some(digest), ..good.clone() };
