@@ -116,6 +116,7 @@ impl<'de> Visitor<'de> for Strict {
 mod tests {
     use super::*;
 
+    // [V-09]
     #[test]
     fn a_repeated_member_is_refused_at_any_level() {
         assert!(decode_value(br#"{"a":1,"b":{"c":1,"c":2}}"#).is_err());
@@ -123,6 +124,7 @@ mod tests {
         assert!(decode_value(br#"{"a":[{"b":1},{"b":1}]}"#).is_ok());
     }
 
+    // [V-09]
     #[test]
     fn depth_and_trailing_bytes_are_bounded() {
         let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));

@@ -94,6 +94,7 @@ fn read_bounded(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 mod tests {
     use super::*;
 
+    // [V-30]
     #[test]
     fn the_named_policy_comes_first_and_a_missing_one_is_not_made_up() {
         let home = tempfile::tempdir().expect("a folder");

@@ -132,3 +132,6 @@ impl Judge<'_> {
 fn malformed(error: impl std::fmt::Display) -> Rejection {
     Rejection::Malformed(error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

@@ -113,6 +113,7 @@ mod tests {
     use super::*;
     use crate::oci::{Descriptor, ImageIndex, media_type};
 
+    // [V-21]
     #[test]
     fn an_image_lies_within_an_index_only_if_the_index_itself_lists_it() {
         let image = Descriptor::of(media_type::IMAGE_MANIFEST, b"image");

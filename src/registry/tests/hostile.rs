@@ -20,6 +20,7 @@ async fn read_blob(server: &Server) -> (Result<Vec<u8>, Fault>, Result<Vec<u8>, 
     (whole, streamed.map(|()| sink))
 }
 
+// [V-07]
 #[tokio::test]
 async fn bytes_of_another_digest_are_refused_and_not_asked_for_again() {
     let server = Server::start(|_, _| say(200, &[], "9876543210")).await;
@@ -29,6 +30,7 @@ async fn bytes_of_another_digest_are_refused_and_not_asked_for_again() {
     assert_eq!(server.log().len(), 2);
 }
 
+// [V-07]
 #[tokio::test]
 async fn bytes_of_another_size_are_refused() {
     for body in ["012345678", "0123456789a"] {
@@ -49,6 +51,7 @@ async fn an_endless_body_is_left_where_it_is_too_long() {
     assert!(matches!(error.fault, Fault::Limit { .. }), "{error}");
 }
 
+// [V-08]
 #[tokio::test]
 async fn a_manifest_over_the_cap_is_not_read() {
     let server = Server::start(|_, _| say(200, &[], vec![b' '; MANIFEST_BYTES as usize + 1])).await;
@@ -190,6 +193,7 @@ async fn a_stated_digest_or_media_type_that_is_not_the_manifests_is_refused() {
     assert!(matches!(&error.fault, Fault::Manifest(_)), "{error}");
 }
 
+// [V-06]
 #[tokio::test]
 async fn a_list_that_fails_is_never_an_empty_list() {
     for failing in [400, 401, 403, 405, 429, 500, 503] {
@@ -278,6 +282,7 @@ async fn a_list_that_breaks_off_keeps_what_was_read_and_says_so() {
     assert!(matches!(listing.fault.unwrap().fault, Fault::Protocol(_)));
 }
 
+// [V-08]
 #[tokio::test]
 async fn an_endless_list_ends_with_a_limit() {
     let link = "</v2/app/referrers/x>; rel=next";

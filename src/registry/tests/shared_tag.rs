@@ -14,6 +14,7 @@ fn listed(listing: &Listing) -> Vec<Digest> {
     digests
 }
 
+// [V-15]
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_writers_at_once_lose_nothing() {
     let server = Arc::new(Server::start(Memory::default().handler()).await);
@@ -35,6 +36,7 @@ async fn ten_writers_at_once_lose_nothing() {
     assert_eq!(listed(&listing), attached);
 }
 
+// [V-14]
 #[tokio::test]
 async fn a_fallback_entry_is_spec_true_and_others_stay_as_they_stand() {
     let memory = Memory::default();
