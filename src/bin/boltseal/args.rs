@@ -265,6 +265,9 @@ pub enum KeyCommand {
         /// The key to import.
         #[arg(long, value_name = "KEY")]
         key: String,
+        /// Read the password that the key has now from this file; else as the new one.
+        #[arg(long, value_name = "FILE")]
+        key_password_file: Option<PathBuf>,
         /// Read an unencrypted key even if others can read or write it.
         #[arg(long)]
         insecure_key_permissions: bool,
@@ -365,5 +368,28 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("expected key=value".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_verb_has_at_most_eight_flags_of_its_own() {
+        const SHARED: [&str; 5] = ["Registry", "Output", "Signing key", "Policy", "Global"];
+        for verb in Cli::command().get_subcommands() {
+            let own = verb.get_arguments().filter(|argument| {
+                !argument.is_positional()
+                    && !argument.get_help_heading().is_some_and(|heading| SHARED.contains(&heading))
+            });
+            assert!(own.count() <= 8, "{}", verb.get_name());
+        }
     }
 }

@@ -14,9 +14,8 @@ use std::path::PathBuf;
 pub fn run(command: KeyCommand, output: &Output) -> Result<Exit, Failure> {
     match command {
         KeyCommand::Generate { algorithm, save: to } => save(&PrivateKey::generate(algorithm)?, &to, output),
-        KeyCommand::Import { key, insecure_key_permissions, save: to } => {
-            // The password asked for here is the old one; environment and file name the new one.
-            let key = private_key(&key, None, insecure_key_permissions, output)?;
+        KeyCommand::Import { key, key_password_file, insecure_key_permissions, save: to } => {
+            let key = private_key(&key, key_password_file.as_deref(), insecure_key_permissions, output)?;
             save(&key, &to, output)
         }
         KeyCommand::Public(args) => public(&args, output),
