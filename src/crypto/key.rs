@@ -1,4 +1,4 @@
-use super::{Fingerprint, pem, pem::PemError};
+use super::{Fingerprint, SignatureScheme, pem, pem::PemError};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, EcdsaVerificationAlgorithm, ParsedPublicKey,
     RSA_PKCS1_2048_8192_SHA256,
@@ -163,6 +163,20 @@ impl PublicKey {
             RSA if parameters.is_some_and(|any| any.is_null()) => Self::from_rsa_pkcs1(bits),
             ED25519 | RSA => Err(PublicKeyError::Parameters { oid }),
             oid => Err(PublicKeyError::Algorithm { oid, curve: None }),
+        }
+    }
+
+    /// From the bytes that a format writes beside a scheme's name: a SEC1 point, the 32 bytes of RFC 8032, 5.1.2, or an
+    /// RSAPublicKey in DER (RFC 8017, A.1.1).
+    ///
+    /// # Errors
+    /// As [`PublicKey::from_spki_der`].
+    pub fn from_raw(scheme: SignatureScheme, bytes: &[u8]) -> Result<Self, PublicKeyError> {
+        match scheme {
+            SignatureScheme::EcdsaP256Sha256 => Self::from_p256(bytes),
+            SignatureScheme::EcdsaP384Sha384 => Self::from_p384(bytes),
+            SignatureScheme::Ed25519 => Self::from_ed25519(bytes),
+            SignatureScheme::RsaPssSha256 => Self::from_rsa_pkcs1(bytes),
         }
     }
 

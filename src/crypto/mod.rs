@@ -12,6 +12,6 @@ pub use fingerprint::{Fingerprint, FingerprintError};
 pub use key::{KeyAlgorithm, KeyAlgorithmError, PublicKey, PublicKeyError};
 pub use pem::PemError;
 pub use private::{PrivateKey, PrivateKeyError};
-pub use signature::SignatureError;
+pub use signature::{SignatureError, SignatureScheme};
 /// A secret's holder: wiped on drop.
 pub use zeroize::Zeroizing;

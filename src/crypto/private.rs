@@ -1,9 +1,12 @@
-use super::key::{EC, ED25519, KeyAlgorithm, P256, P384, PublicKey, PublicKeyError, RSA};
+use super::{
+    key::{EC, ED25519, KeyAlgorithm, P256, P384, PublicKey, PublicKeyError, RSA},
+    signature::SignatureScheme,
+};
 use aws_lc_rs::{
     encoding::AsDer as _,
     rand::SystemRandom,
     rsa::{KeyPair as RsaKeyPair, KeySize},
-    signature::{KeyPair as _, RSA_PKCS1_SHA256},
+    signature::{KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaSignatureEncoding},
 };
 use ed25519_dalek::pkcs8::KeypairBytes;
 use p256::{ecdsa::signature::Signer as _, elliptic_curve::Generate as _};
@@ -64,6 +67,14 @@ pub enum PrivateKeyError {
     /// The library refused to sign or to encode.
     #[error("the {0} key could not be used")]
     Failed(KeyAlgorithm),
+    /// The scheme is of another kind of key.
+    #[error("a key of algorithm {algorithm} makes no {scheme} signatures")]
+    Scheme {
+        /// What was asked for.
+        scheme: SignatureScheme,
+        /// What the key is.
+        algorithm: KeyAlgorithm,
+    },
 }
 
 impl PrivateKey {
@@ -177,11 +188,21 @@ impl PrivateKey {
                 Ok(signature.as_bytes().to_vec())
             }
             Secret::Ed25519(key) => Ok(key.try_sign(message).map_err(|_| failed())?.to_bytes().to_vec()),
-            Secret::Rsa(key) => {
-                let mut signature = vec![0; key.public_modulus_len()];
-                key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).map_err(|_| failed())?;
-                Ok(signature)
-            }
+            Secret::Rsa(key) => rsa_sign(key, &RSA_PKCS1_SHA256, message).ok_or_else(failed),
+        }
+    }
+
+    /// Signs bytes so that [`PublicKey::verify_with`] accepts them: as [`PrivateKey::sign`], except that RSA signs by
+    /// RSASSA-PSS with a random salt.
+    ///
+    /// # Errors
+    /// The scheme is of another kind of key, or the library refused.
+    pub fn sign_with(&self, scheme: SignatureScheme, message: &[u8]) -> Result<Vec<u8>, PrivateKeyError> {
+        let algorithm = self.public.algorithm();
+        match &self.secret {
+            _ if !scheme.fits(algorithm) => Err(PrivateKeyError::Scheme { scheme, algorithm }),
+            Secret::Rsa(key) => rsa_sign(key, &RSA_PSS_SHA256, message).ok_or(PrivateKeyError::Failed(algorithm)),
+            _ => self.sign(message),
         }
     }
 
@@ -202,6 +223,12 @@ impl PrivateKey {
         };
         Ok(document.map_err(|_| failed())?.to_bytes())
     }
+}
+
+fn rsa_sign(key: &RsaKeyPair, encoding: &'static RsaSignatureEncoding, message: &[u8]) -> Option<Vec<u8>> {
+    let mut signature = vec![0; key.public_modulus_len()];
+    key.sign(encoding, &SystemRandom::new(), message, &mut signature).ok()?;
+    Some(signature)
 }
 
 /// Reads PrivateKeyInfo; also as Notary writes it, which says version 2 and leaves out the public half that this asks for.

@@ -1,5 +1,5 @@
 use super::{Signer, Signing};
-use crate::crypto::{PrivateKey, PublicKey};
+use crate::crypto::{PrivateKey, PublicKey, SignatureScheme};
 
 /// Signs with a private key in memory.
 #[derive(Debug)]
@@ -20,6 +20,10 @@ impl Signer for LocalSigner {
 
     fn sign<'a>(&'a self, message: &'a [u8]) -> Signing<'a> {
         Box::pin(async move { Ok(self.0.sign(message)?) })
+    }
+
+    fn sign_with<'a>(&'a self, scheme: SignatureScheme, message: &'a [u8]) -> Signing<'a> {
+        Box::pin(async move { Ok(self.0.sign_with(scheme, message)?) })
     }
 }
 

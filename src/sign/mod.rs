@@ -5,7 +5,7 @@ mod local;
 pub use local::LocalSigner;
 
 use crate::{
-    crypto::{PrivateKeyError, PublicKey},
+    crypto::{Fingerprint, KeyAlgorithm, PrivateKeyError, PublicKey, SignatureScheme},
     format::{
         dsse::{Envelope, EnvelopeSignature},
         statement::Statement,
@@ -36,6 +36,14 @@ pub enum SignError {
     /// The private key in memory did not sign.
     #[error(transparent)]
     Key(#[from] PrivateKeyError),
+    /// The signer signs in its one way only, and that is another.
+    #[error("this signer of key {key} makes no {scheme} signatures")]
+    Scheme {
+        /// What was asked for.
+        scheme: SignatureScheme,
+        /// The signer's key.
+        key: Fingerprint,
+    },
 }
 
 /// Holds a private key, or knows who does.
@@ -47,4 +55,17 @@ pub trait Signer: Send + Sync {
 
     /// Signs exactly these bytes, so that [`PublicKey::verify`] of [`Signer::public_key`] accepts the result.
     fn sign<'a>(&'a self, message: &'a [u8]) -> Signing<'a>;
+
+    /// Signs so that [`PublicKey::verify_with`] accepts the result.
+    ///
+    /// The same as [`Signer::sign`] for every kind of key but RSA; a signer that has RSA keys and can do PSS says so here.
+    fn sign_with<'a>(&'a self, scheme: SignatureScheme, message: &'a [u8]) -> Signing<'a> {
+        let key = self.public_key();
+        let one_way = !matches!(key.algorithm(), KeyAlgorithm::Rsa(_)) && scheme.fits(key.algorithm());
+        if one_way {
+            return self.sign(message);
+        }
+        let refused = SignError::Scheme { scheme, key: key.fingerprint() };
+        Box::pin(async move { Err(refused) })
+    }
 }

@@ -333,3 +333,30 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_named_scheme_is_the_only_one_that_holds() {
+    let names = [
+        (KeyAlgorithm::EcdsaP256, SignatureScheme::EcdsaP256Sha256),
+        (KeyAlgorithm::EcdsaP384, SignatureScheme::EcdsaP384Sha384),
+        (KeyAlgorithm::Ed25519, SignatureScheme::Ed25519),
+        (KeyAlgorithm::Rsa(2048), SignatureScheme::RsaPssSha256),
+    ];
+    for (algorithm, scheme) in names {
+        let key = PrivateKey::generate(algorithm).unwrap();
+        let signature = key.sign_with(scheme, MESSAGE).unwrap();
+        key.public().verify_with(scheme, MESSAGE, &signature).unwrap();
+        key.public().verify_with(scheme, b"massage", &signature).unwrap_err();
+        for (_, other) in names.iter().filter(|(_, other)| *other != scheme) {
+            let error = key.public().verify_with(*other, MESSAGE, &signature).unwrap_err();
+            assert_eq!(error, SignatureError::Scheme { scheme: *other, algorithm });
+            assert!(matches!(key.sign_with(*other, MESSAGE), Err(crate::crypto::PrivateKeyError::Scheme { .. })));
+        }
+    }
+    // PKCS#1 v1.5 is not PSS, and Ed25519ph is not Ed25519.
+    let pkcs1 = read("rsa2048.sig");
+    public("rsa2048").verify(MESSAGE, &pkcs1).unwrap();
+    public("rsa2048").verify_with(SignatureScheme::RsaPssSha256, MESSAGE, &pkcs1).unwrap_err();
+    let (payload, prehashed) = (read("ed25519-cosign.payload"), read("ed25519-cosign.sig"));
+    public("ed25519").verify_with(SignatureScheme::Ed25519, &payload, &prehashed).unwrap_err();
+}
