@@ -48,6 +48,29 @@ pub const RSA_BITS: std::ops::RangeInclusive<usize> = 2_048..=8_192;
 /// Seconds a signer's own clock may be ahead of ours before a time it states counts as "in the future".
 pub const CLOCK_SKEW: Duration = Duration::from_secs(300);
 
+/// The largest version of a TUF file. Source: the largest whole number that every JSON reader keeps (RFC 8259, 6).
+pub const TUF_VERSION: u64 = (1 << 53) - 1;
+/// Signatures of one TUF file. Source: twice the keys of a role, for a root that changes all of them.
+pub const TUF_SIGNATURES: usize = 2 * TUF_ROLE_KEYS;
+/// Keys of one TUF role: what each file may cost to verify. Source: ten times the largest public root.
+pub const TUF_ROLE_KEYS: usize = 128;
+/// Bytes of a TUF root. Source: python-tuf's default.
+pub const TUF_ROOT_BYTES: u64 = 512_000;
+/// Bytes of a TUF timestamp. Source: python-tuf's default.
+pub const TUF_TIMESTAMP_BYTES: u64 = 16_384;
+/// Bytes of a TUF snapshot. Source: python-tuf's default.
+pub const TUF_SNAPSHOT_BYTES: u64 = 2_000_000;
+/// Bytes of one TUF targets role. Source: python-tuf's default; 10,000 tags take 3.1 MB.
+pub const TUF_TARGETS_BYTES: u64 = 5_000_000;
+/// Roots newer than the trusted one that are read in one update, and root versions searched for a pinned one.
+pub const TUF_ROOTS: u64 = 1_024;
+/// Delegations followed in one update. Source: half of [`LAYERS`], where each is a layer.
+pub const TUF_DELEGATIONS: usize = 1_024;
+/// Delegations one below the other. Source: signers of signers are two; four times that.
+pub const TUF_DEPTH: usize = 8;
+/// How far ahead of the clock the version of a timestamp or snapshot may be that counts seconds.
+pub const TUF_VERSION_AHEAD: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Time to open a connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time without a byte before a read is given up.
@@ -103,6 +126,39 @@ impl Default for Limits {
             attachments: ATTACHMENTS,
             envelope_signatures: ENVELOPE_SIGNATURES,
             statement_subjects: STATEMENT_SUBJECTS,
+        }
+    }
+}
+
+/// The bounds of one update of TUF metadata, as [`crate::trust::tuf::Update`] takes them.
+#[derive(Clone, Debug)]
+pub struct UpdateLimits {
+    /// Bytes of a root.
+    pub root_bytes: u64,
+    /// Bytes of a timestamp.
+    pub timestamp_bytes: u64,
+    /// Bytes of a snapshot.
+    pub snapshot_bytes: u64,
+    /// Bytes of one targets role.
+    pub targets_bytes: u64,
+    /// Roots newer than the trusted one.
+    pub roots: u64,
+    /// Delegations followed.
+    pub delegations: usize,
+    /// Delegations one below the other.
+    pub depth: usize,
+}
+
+impl Default for UpdateLimits {
+    fn default() -> Self {
+        Self {
+            root_bytes: TUF_ROOT_BYTES,
+            timestamp_bytes: TUF_TIMESTAMP_BYTES,
+            snapshot_bytes: TUF_SNAPSHOT_BYTES,
+            targets_bytes: TUF_TARGETS_BYTES,
+            roots: TUF_ROOTS,
+            delegations: TUF_DELEGATIONS,
+            depth: TUF_DEPTH,
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod dsse;
 pub mod predicate;
 pub mod simple_signing;
 pub mod statement;
+pub mod tuf;
 
 use serde::Serialize;
 

@@ -1,0 +1,23 @@
+//! TUF metadata (The Update Framework specification 1.0.34): untrusted bytes to untrusted structs and back.
+//!
+//! Strict JSON, members that are not known are kept, and what is signed is the canonical JSON of what was received. Nothing
+//! here says who signed: that is [`crate::trust::tuf`].
+
+mod canonical;
+mod key;
+mod metadata;
+mod name;
+mod pattern;
+mod roles;
+mod targets;
+
+pub use canonical::{CanonicalError, canonical};
+pub use key::{Key, KeyError, KeyValue, VerifyingKey};
+pub use metadata::{Header, Metadata, MetadataError, Role, RoleSignature};
+pub use name::{RoleName, percent_encode};
+pub use pattern::{Pattern, PatternError, hash_prefix_matches};
+pub use roles::{MetaFile, RoleKeys, Root, Snapshot, Timestamp, hashes_match};
+pub use targets::{Binding, Delegation, Delegations, Target, Targets};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+use super::{
+    Key, RoleName,
+    metadata::{Header, MetadataError, Role, check_role_keys, check_version, version},
+};
+use crate::oci::Digest;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// The root role: who signs what (TUF 1.0.34, 4.3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Root {
+    /// Version and expiry.
+    #[serde(flatten)]
+    pub header: Header,
+    /// Whether file names carry versions.
+    #[serde(default)]
+    pub consistent_snapshot: bool,
+    /// All keys, by id.
+    pub keys: BTreeMap<String, Key>,
+    /// The roles' keys and thresholds, by the role's name; all four top-level roles are here.
+    pub roles: BTreeMap<String, RoleKeys>,
+    /// Members that this version does not know, kept.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+/// Whose signatures count for a role, and how many it takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleKeys {
+    /// Ids of keys, none twice.
+    pub keyids: Vec<String>,
+    /// How many principals have to sign, at least 1.
+    pub threshold: u64,
+    /// Members that this version does not know, kept.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+/// What one file says about another (TUF 1.0.34, 4.4, "METAFILES").
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MetaFile {
+    /// The file's version.
+    #[serde(deserialize_with = "version")]
+    pub version: u64,
+    /// The file's length in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length: Option<u64>,
+    /// Hashes of the file, in hex, by algorithm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hashes: Option<BTreeMap<String, String>>,
+    /// Members that this version does not know, kept.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+/// The snapshot role: the versions that belong together (TUF 1.0.34, 4.4).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Version and expiry.
+    #[serde(flatten)]
+    pub header: Header,
+    /// By [`RoleName::meta_name`]: all targets roles.
+    pub meta: BTreeMap<String, MetaFile>,
+    /// Members that this version does not know, kept.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+/// The timestamp role: the newest snapshot (TUF 1.0.34, 4.6).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timestamp {
+    /// Version and expiry.
+    #[serde(flatten)]
+    pub header: Header,
+    /// By [`RoleName::meta_name`]: the snapshot, and nothing else that counts.
+    pub meta: BTreeMap<String, MetaFile>,
+    /// Members that this version does not know, kept.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+impl Root {
+    /// A role's keys and threshold.
+    #[must_use]
+    pub fn role(&self, role: &RoleName) -> Option<&RoleKeys> {
+        self.roles.get(role.as_str())
+    }
+}
+
+impl Role for Root {
+    const TYPE: &'static str = "root";
+
+    fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn check(&self) -> Result<(), MetadataError> {
+        for role in [RoleName::Root, RoleName::Timestamp, RoleName::Snapshot, RoleName::Targets] {
+            let keys = self.role(&role).ok_or_else(|| MetadataError::Missing(format!("role {role}")))?;
+            check_role_keys(&role, &keys.keyids, keys.threshold)?;
+        }
+        Ok(())
+    }
+}
+
+impl MetaFile {
+    /// What we write about a file: version, length and SHA-256.
+    #[must_use]
+    pub fn new(version: u64, bytes: &[u8]) -> Self {
+        Self {
+            version,
+            length: Some(bytes.len() as u64),
+            hashes: Some(BTreeMap::from([("sha256".to_owned(), Digest::sha256(bytes).hex())])),
+            unknown: Map::new(),
+        }
+    }
+
+    /// The SHA-256 that is stated, if it is one.
+    #[must_use]
+    pub fn sha256(&self) -> Option<Digest> {
+        stated(self.hashes.as_ref()?, "sha256")
+    }
+}
+
+/// A hash that is stated under an algorithm's name.
+pub(super) fn stated(hashes: &BTreeMap<String, String>, algorithm: &str) -> Option<Digest> {
+    format!("{algorithm}:{}", hashes.get(algorithm)?).parse().ok()
+}
+
+/// Whether bytes have the stated hashes: at least one by SHA-256 or SHA-512, and none of these another. Hashes by other
+/// algorithms say nothing.
+#[must_use]
+pub fn hashes_match(hashes: &BTreeMap<String, String>, bytes: &[u8]) -> bool {
+    let known: Vec<_> = hashes.keys().filter(|name| ["sha256", "sha512"].contains(&name.as_str())).collect();
+    let holds = |name: &&String| stated(hashes, name).is_some_and(|hash| hash.same_algorithm(bytes) == hash);
+    !known.is_empty() && known.iter().all(|name| holds(name))
+}
+
+fn check_meta(meta: &BTreeMap<String, MetaFile>, needed: &RoleName) -> Result<(), MetadataError> {
+    if !meta.contains_key(&needed.meta_name()) {
+        return Err(MetadataError::Missing(needed.meta_name()));
+    }
+    meta.iter().try_for_each(|(name, file)| check_version(name, file.version))
+}
+
+impl Snapshot {
+    /// What the snapshot says about a role's file.
+    #[must_use]
+    pub fn file(&self, role: &RoleName) -> Option<&MetaFile> {
+        self.meta.get(&role.meta_name())
+    }
+}
+
+impl Role for Snapshot {
+    const TYPE: &'static str = "snapshot";
+
+    fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn check(&self) -> Result<(), MetadataError> {
+        check_meta(&self.meta, &RoleName::Targets)
+    }
+}
+
+impl Timestamp {
+    /// What the timestamp says about the snapshot.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<&MetaFile> {
+        self.meta.get(&RoleName::Snapshot.meta_name())
+    }
+}
+
+impl Role for Timestamp {
+    const TYPE: &'static str = "timestamp";
+
+    fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn check(&self) -> Result<(), MetadataError> {
+        check_meta(&self.meta, &RoleName::Snapshot)
+    }
+}

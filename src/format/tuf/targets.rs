@@ -1,0 +1,183 @@
+use super::{
+    Key, Pattern, RoleKeys, RoleName,
+    metadata::{Header, MetadataError, Role, check_role_keys},
+    pattern::hash_prefix_matches,
+    roles::{hashes_match, stated},
+};
+use crate::oci::Digest;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A targets role, top-level or delegated (TUF 1.0.34, 4.5).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Targets {
+    /// Version and expiry.
+    #[serde(flatten)]
+    pub header: Header,
+    /// What is listed, by target path; in boltseal's own trust state the path is a tag.
+    pub targets: BTreeMap<String, Target>,
+    /// Who else lists what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegations: Option<Delegations>,
+    /// Boltseal's own member: the repository it was signed for.
+    #[serde(rename = "x-boltseal", default, skip_serializing_if = "Option::is_none")]
+    pub binding: Option<Binding>,
+    /// Members that this version does not know, kept.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+/// Where a targets role belongs: a root that two repositories share must not make their states interchangeable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    /// The image repository, `host/path`.
+    pub repository: String,
+    /// The digest of this role's file that it was edited from; none for the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Digest>,
+    /// Members that this version does not know, kept.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+/// What a path stands for: some bytes, or in boltseal's own trust state a manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// Length in bytes.
+    pub length: u64,
+    /// Hashes in hex, by algorithm.
+    pub hashes: BTreeMap<String, String>,
+    /// What the signer adds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custom: Option<Value>,
+    /// Members that this version does not know, kept.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+/// A targets role's delegations.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delegations {
+    /// The delegated roles' keys, by id.
+    pub keys: BTreeMap<String, Key>,
+    /// The delegated roles, the first asked first.
+    #[serde(default)]
+    pub roles: Vec<Delegation>,
+    /// Members that this version does not know, kept.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+/// One delegation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delegation {
+    /// The delegated role.
+    pub name: RoleName,
+    /// Its keys and threshold, and members that this version does not know.
+    #[serde(flatten)]
+    pub keys: RoleKeys,
+    /// Whether nobody after it is asked for a path of its own.
+    #[serde(default)]
+    pub terminating: bool,
+    /// The paths it is asked for, as patterns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paths: Option<Vec<String>>,
+    /// The paths it is asked for, by the start of their SHA-256 in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_hash_prefixes: Option<Vec<String>>,
+}
+
+impl Role for Targets {
+    const TYPE: &'static str = "targets";
+
+    fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn check(&self) -> Result<(), MetadataError> {
+        let mut seen = BTreeSet::new();
+        for delegation in self.delegations() {
+            let name = &delegation.name;
+            if name.is_top_level() {
+                return Err(MetadataError::ReservedName(name.clone()));
+            }
+            if !seen.insert(name) {
+                return Err(MetadataError::DuplicateDelegation(name.clone()));
+            }
+            delegation.check()?;
+        }
+        Ok(())
+    }
+}
+
+impl Targets {
+    /// The delegations, the first asked first.
+    #[must_use]
+    pub fn delegations(&self) -> &[Delegation] {
+        self.delegations.as_ref().map_or(&[], |delegations| &delegations.roles)
+    }
+
+    /// The delegation to a role.
+    #[must_use]
+    pub fn delegation(&self, role: &RoleName) -> Option<&Delegation> {
+        self.delegations().iter().find(|delegation| delegation.name == *role)
+    }
+}
+
+impl Delegation {
+    fn check(&self) -> Result<(), MetadataError> {
+        check_role_keys(&self.name, &self.keys.keyids, self.keys.threshold)?;
+        let patterns = match (&self.paths, &self.path_hash_prefixes) {
+            (Some(patterns), None) => patterns.as_slice(),
+            (None, Some(_)) => &[],
+            _ => return Err(MetadataError::Paths(self.name.clone())),
+        };
+        for pattern in patterns {
+            let parsed = Pattern::parse(pattern);
+            parsed.map_err(|source| MetadataError::Pattern { role: self.name.clone(), source })?;
+        }
+        Ok(())
+    }
+
+    /// Whether the delegated role is asked for this path.
+    #[must_use]
+    pub fn covers(&self, path: &str) -> bool {
+        let by_pattern = |pattern: &String| Pattern::parse(pattern).is_ok_and(|pattern| pattern.matches(path));
+        self.paths.as_ref().is_some_and(|paths| paths.iter().any(by_pattern))
+            || self.path_hash_prefixes.as_ref().is_some_and(|prefixes| hash_prefix_matches(prefixes, path))
+    }
+}
+
+impl Target {
+    /// A target of this length and digest.
+    #[must_use]
+    pub fn new(length: u64, digest: &Digest) -> Self {
+        let hashes = BTreeMap::from([(digest.algorithm().to_owned(), digest.hex())]);
+        Self { length, hashes, custom: None, unknown: Map::new() }
+    }
+
+    /// The SHA-256 that is stated, if it is one.
+    #[must_use]
+    pub fn sha256(&self) -> Option<Digest> {
+        stated(&self.hashes, "sha256")
+    }
+
+    /// The digests that `custom` lists as `digests`: of an index, its platforms' manifests. What is no digest is left out.
+    pub fn listed_digests(&self) -> impl Iterator<Item = Digest> + '_ {
+        let listed = self.custom.as_ref().and_then(|custom| custom.get("digests")).and_then(Value::as_array);
+        listed.into_iter().flatten().filter_map(|digest| digest.as_str()?.parse().ok())
+    }
+
+    /// The `reason` that `custom` gives.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        self.custom.as_ref()?.get("reason")?.as_str()
+    }
+
+    /// Whether these are the target's bytes: its length, and its hashes by SHA-256 and SHA-512, at least one of them.
+    #[must_use]
+    pub fn is(&self, bytes: &[u8]) -> bool {
+        self.length == bytes.len() as u64 && hashes_match(&self.hashes, bytes)
+    }
+}
