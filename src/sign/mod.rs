@@ -1,11 +1,13 @@
 //! Making signatures: the one trait that every holder of a private key implements.
 
 mod local;
+mod tuf;
 
 pub use local::LocalSigner;
+pub use tuf::sign_metadata;
 
 use crate::{
-    crypto::{Fingerprint, KeyAlgorithm, PrivateKeyError, PublicKey, SignatureScheme},
+    crypto::{Fingerprint, KeyAlgorithm, PrivateKeyError, PublicKey, SignatureError, SignatureScheme},
     format::{
         dsse::{Envelope, EnvelopeSignature},
         statement::Statement,
@@ -44,6 +46,15 @@ pub enum SignError {
         /// The signer's key.
         key: Fingerprint,
     },
+    /// A key that the metadata to be signed does not list.
+    #[error("key {key} is not among the keys that the metadata lists")]
+    NotListed {
+        /// The signer's key.
+        key: Fingerprint,
+    },
+    /// What the signer made is no signature of its key.
+    #[error(transparent)]
+    Unverified(#[from] SignatureError),
 }
 
 /// Holds a private key, or knows who does.
