@@ -62,6 +62,8 @@ pub const TUF_TIMESTAMP_BYTES: u64 = 16_384;
 pub const TUF_SNAPSHOT_BYTES: u64 = 2_000_000;
 /// Bytes of one TUF targets role. Source: python-tuf's default; 10,000 tags take 3.1 MB.
 pub const TUF_TARGETS_BYTES: u64 = 5_000_000;
+/// Bytes of all TUF targets roles of one update together. Keeps memory flat whatever a delegate delegates to.
+pub const TUF_ALL_TARGETS_BYTES: u64 = 64 << 20;
 /// Roots newer than the trusted one that are read in one update, and root versions searched for a pinned one.
 pub const TUF_ROOTS: u64 = 1_024;
 /// Delegations followed in one update. Source: half of [`LAYERS`], where each is a layer.
@@ -141,6 +143,8 @@ pub struct UpdateLimits {
     pub snapshot_bytes: u64,
     /// Bytes of one targets role.
     pub targets_bytes: u64,
+    /// Bytes of all targets roles together.
+    pub all_targets_bytes: u64,
     /// Roots newer than the trusted one.
     pub roots: u64,
     /// Delegations followed.
@@ -156,6 +160,7 @@ impl Default for UpdateLimits {
             timestamp_bytes: TUF_TIMESTAMP_BYTES,
             snapshot_bytes: TUF_SNAPSHOT_BYTES,
             targets_bytes: TUF_TARGETS_BYTES,
+            all_targets_bytes: TUF_ALL_TARGETS_BYTES,
             roots: TUF_ROOTS,
             delegations: TUF_DELEGATIONS,
             depth: TUF_DEPTH,

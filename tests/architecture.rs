@@ -120,8 +120,10 @@ fn only_crypto_names_cryptography() {
 }
 
 #[test]
-fn verified_findings_and_approved_have_one_maker_each() {
-    for (made, maker) in [("Verified {", "verify"), ("Findings {", "verify"), ("Approved {", "policy")] {
+fn proofs_have_one_maker_each() {
+    for (made, maker) in
+        [("Verified {", "verify"), ("Findings {", "verify"), ("Approved {", "policy"), ("TrustState {", "trust")]
+    {
         for source in sources().iter().filter(|source| source.module != maker) {
             let makes = |line: &&String| {
                 line.contains(made) && !line.contains("struct") && !line.contains("impl") && !line.contains("->")
@@ -133,7 +135,7 @@ fn verified_findings_and_approved_have_one_maker_each() {
 
 #[test]
 fn proofs_can_be_neither_made_up_nor_read_from_text() {
-    for proof in ["Verified", "Findings", "Approved"] {
+    for proof in ["Verified", "Findings", "Approved", "TrustState"] {
         let mut found = false;
         for source in sources() {
             for (at, line) in source.code.iter().enumerate() {

@@ -1,8 +1,9 @@
-//! Anchors, identities, and the one counter of principals.
+//! Anchors, identities, the one counter of principals, and the update of TUF metadata.
 
 mod anchors;
 mod identity;
 mod principal;
+pub mod tuf;
 
 pub use anchors::Anchors;
 pub use identity::{Identity, Principal};

@@ -16,7 +16,7 @@ pub use key::{Key, KeyError, KeyValue, VerifyingKey};
 pub use metadata::{Header, Metadata, MetadataError, Role, RoleSignature};
 pub use name::{RoleName, percent_encode};
 pub use pattern::{Pattern, PatternError, hash_prefix_matches};
-pub use roles::{MetaFile, RoleKeys, Root, Snapshot, Timestamp, hashes_match};
+pub use roles::{FileMeta, RoleKeys, Root, Snapshot, Timestamp, hashes_match};
 pub use targets::{Binding, Delegation, Delegations, Target, Targets};
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ impl Pattern {
     /// # Errors
     /// A character class that does not end in the same component, or is empty.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
-        let components = text.split('/').map(|component| parse_component(component));
+        let components = text.split('/').map(parse_component);
         components.collect::<Option<_>>().map(Self).ok_or_else(|| PatternError(text.to_owned()))
     }
 

@@ -39,7 +39,7 @@ pub struct RoleKeys {
 
 /// What one file says about another (TUF 1.0.34, 4.4, "METAFILES").
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MetaFile {
+pub struct FileMeta {
     /// The file's version.
     #[serde(deserialize_with = "version")]
     pub version: u64,
@@ -61,7 +61,7 @@ pub struct Snapshot {
     #[serde(flatten)]
     pub header: Header,
     /// By [`RoleName::meta_name`]: all targets roles.
-    pub meta: BTreeMap<String, MetaFile>,
+    pub meta: BTreeMap<String, FileMeta>,
     /// Members that this version does not know, kept.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
@@ -74,7 +74,7 @@ pub struct Timestamp {
     #[serde(flatten)]
     pub header: Header,
     /// By [`RoleName::meta_name`]: the snapshot, and nothing else that counts.
-    pub meta: BTreeMap<String, MetaFile>,
+    pub meta: BTreeMap<String, FileMeta>,
     /// Members that this version does not know, kept.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
@@ -104,7 +104,7 @@ impl Role for Root {
     }
 }
 
-impl MetaFile {
+impl FileMeta {
     /// What we write about a file: version, length and SHA-256.
     #[must_use]
     pub fn new(version: u64, bytes: &[u8]) -> Self {
@@ -134,10 +134,10 @@ pub(super) fn stated(hashes: &BTreeMap<String, String>, algorithm: &str) -> Opti
 pub fn hashes_match(hashes: &BTreeMap<String, String>, bytes: &[u8]) -> bool {
     let known: Vec<_> = hashes.keys().filter(|name| ["sha256", "sha512"].contains(&name.as_str())).collect();
     let holds = |name: &&String| stated(hashes, name).is_some_and(|hash| hash.same_algorithm(bytes) == hash);
-    !known.is_empty() && known.iter().all(|name| holds(name))
+    !known.is_empty() && known.iter().all(holds)
 }
 
-fn check_meta(meta: &BTreeMap<String, MetaFile>, needed: &RoleName) -> Result<(), MetadataError> {
+fn check_meta(meta: &BTreeMap<String, FileMeta>, needed: &RoleName) -> Result<(), MetadataError> {
     if !meta.contains_key(&needed.meta_name()) {
         return Err(MetadataError::Missing(needed.meta_name()));
     }
@@ -147,7 +147,7 @@ fn check_meta(meta: &BTreeMap<String, MetaFile>, needed: &RoleName) -> Result<()
 impl Snapshot {
     /// What the snapshot says about a role's file.
     #[must_use]
-    pub fn file(&self, role: &RoleName) -> Option<&MetaFile> {
+    pub fn file(&self, role: &RoleName) -> Option<&FileMeta> {
         self.meta.get(&role.meta_name())
     }
 }
@@ -167,7 +167,7 @@ impl Role for Snapshot {
 impl Timestamp {
     /// What the timestamp says about the snapshot.
     #[must_use]
-    pub fn snapshot(&self) -> Option<&MetaFile> {
+    pub fn snapshot(&self) -> Option<&FileMeta> {
         self.meta.get(&RoleName::Snapshot.meta_name())
     }
 }

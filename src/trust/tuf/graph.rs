@@ -1,0 +1,120 @@
+use super::{UpdateError, delegates::Edge, quorum::Authority, trusted::Trusted};
+use crate::{
+    crypto::Fingerprint,
+    format::tuf::{Delegation, RoleName, Target, Targets},
+    trust::Principal,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The targets roles that were read, and what became of each delegation between them.
+///
+/// A role's file may satisfy one who delegates to it and not another, so the edge is what is verified.
+#[derive(Debug, Default)]
+pub(super) struct Graph {
+    pub files: BTreeMap<RoleName, Trusted<Targets>>,
+    pub edges: BTreeMap<(RoleName, RoleName), Result<BTreeSet<Principal>, UpdateError>>,
+}
+
+/// What a search for a path comes to.
+pub(super) enum Search<'g> {
+    Found(&'g RoleName, &'g Target),
+    /// With the roles that may list the path and could not be used.
+    NotFound(Vec<(&'g RoleName, &'g UpdateError)>),
+    /// A role that may list the path was not asked for yet.
+    Needs(Edge),
+}
+
+impl Graph {
+    /// The search for a path: in preorder, the first delegation first, nobody twice; behind a terminating delegation
+    /// that covers the path nobody is asked (TUF 1.0.34, 5.6.7).
+    ///
+    /// A delegation that can't be used is passed over. Where it is terminating, nobody answers in its place.
+    pub fn search(&self, path: &str) -> Search<'_> {
+        let mut visited = BTreeSet::new();
+        let mut passed_over = Vec::new();
+        let mut stack: Vec<(Option<&RoleName>, &RoleName, usize)> = vec![(None, &RoleName::Targets, 0)];
+        while let Some((parent, role, depth)) = stack.pop() {
+            if visited.contains(role) {
+                continue;
+            }
+            if let Some(parent) = parent {
+                match self.edges.get(&(parent.clone(), role.clone())) {
+                    None => return Search::Needs(Edge { parent: parent.clone(), child: role.clone(), depth }),
+                    Some(Err(error)) => {
+                        passed_over.push((role, error));
+                        continue;
+                    }
+                    Some(Ok(_)) => {}
+                }
+            }
+            visited.insert(role);
+            let Some(targets) = self.targets(role) else { continue };
+            if let Some(target) = targets.targets.get(path) {
+                return Search::Found(role, target);
+            }
+            let (asked, terminated) = asked(targets, path);
+            if terminated {
+                stack.clear();
+            }
+            stack.extend(asked.into_iter().rev().map(|child| (Some(role), &child.name, depth + 1)));
+        }
+        Search::NotFound(passed_over)
+    }
+
+    /// The roles that may list a path: from the top over usable delegations that cover it. Who is terminating does not
+    /// matter, since each role is asked by its own name.
+    pub fn may_list(&self, path: &str) -> BTreeSet<&RoleName> {
+        let mut may = BTreeSet::from([&RoleName::Targets]);
+        let mut stack = vec![&RoleName::Targets];
+        while let Some(role) = stack.pop() {
+            for child in self.targets(role).into_iter().flat_map(Targets::delegations) {
+                if child.covers(path) && self.is_usable(role, &child.name) && may.insert(&child.name) {
+                    stack.push(&child.name);
+                }
+            }
+        }
+        may
+    }
+
+    pub fn targets(&self, role: &RoleName) -> Option<&Targets> {
+        self.files.get(role).map(|file| file.metadata.signed())
+    }
+
+    pub fn is_usable(&self, parent: &RoleName, child: &RoleName) -> bool {
+        matches!(self.edges.get(&(parent.clone(), child.clone())), Some(Ok(_)))
+    }
+
+    /// Who of a parent's keys may sign for a role.
+    pub fn authority(&self, parent: &RoleName, child: &RoleName) -> Option<Authority> {
+        let delegations = self.targets(parent)?.delegations.as_ref()?;
+        let delegation = delegations.roles.iter().find(|delegation| delegation.name == *child)?;
+        Some(Authority::new(child, &delegations.keys, &delegation.keys))
+    }
+
+    /// The keys of a delegated role, whoever delegates to it.
+    pub fn keys(&self, role: &RoleName) -> BTreeSet<Fingerprint> {
+        let authorities = self.files.keys().filter_map(|parent| self.authority(parent, role));
+        authorities.flat_map(|authority| authority.fingerprints()).collect()
+    }
+
+    /// Who signed a role, for any who delegates to it.
+    pub fn signers(&self, role: &RoleName) -> BTreeSet<Principal> {
+        if let (RoleName::Targets, Some(file)) = (role, self.files.get(role)) {
+            return file.signers.clone();
+        }
+        let edges = self.edges.iter().filter(|((_, child), _)| child == role);
+        edges.filter_map(|(_, signers)| signers.as_ref().ok()).flatten().cloned().collect()
+    }
+}
+
+/// The delegations that are asked for a path, up to the first terminating one, and whether there is such a one.
+fn asked<'t>(targets: &'t Targets, path: &str) -> (Vec<&'t Delegation>, bool) {
+    let mut asked = Vec::new();
+    for delegation in targets.delegations().iter().filter(|delegation| delegation.covers(path)) {
+        asked.push(delegation);
+        if delegation.terminating {
+            return (asked, true);
+        }
+    }
+    (asked, false)
+}

@@ -1,0 +1,26 @@
+//! The update of TUF metadata (The Update Framework specification 1.0.34, section 5) without I/O or clock, and the state
+//! that it ends in. One machine serves any TUF repository and an image repository's own trust state.
+
+pub mod author;
+mod checks;
+mod delegates;
+mod error;
+mod floors;
+mod graph;
+mod quorum;
+mod roots;
+mod sealing;
+mod state;
+mod terms;
+mod trusted;
+mod update;
+
+pub use error::{Answer, LookupError, UpdateError};
+pub use floors::{Floors, RoleFloor, RootFloor};
+pub use quorum::Count;
+pub use state::{Listed, Revocation, RoleState, TrustState};
+pub use terms::{Expiry, Rules, Scope, Terms, TrustedStart};
+pub use update::{Supplied, Update, Want};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,233 @@
+use super::{repo::*, *};
+use crate::{
+    format::tuf::{Key, Targets},
+    sign::{LocalSigner, Signer},
+    trust::tuf::author::*,
+};
+
+fn alice() -> RoleName {
+    RoleName::from("targets/alice")
+}
+
+fn list(tag: &str, text: &str) -> Targets {
+    let mut list = new_targets(REPOSITORY, in_days(300));
+    set_tag(&mut list, tag, target(text)).unwrap();
+    list
+}
+
+fn add(by: &mut Targets, role: &str, keys: &[&LocalSigner], paths: &[&str], terminating: bool) {
+    let (role, keys) = (RoleName::from(role), public(keys));
+    let signers = Signers { keys: &keys, threshold: 1 };
+    delegate(by, &NewDelegation { role: &role, signers, paths, terminating, first: false }).unwrap();
+}
+
+#[test]
+fn a_delegate_that_cannot_be_used_breaks_no_other_lookup() {
+    let spoil: Spoils = &[
+        ("missing", |repo| drop(repo.served.remove(&alice().file_name(Some(1))))),
+        ("missing", |repo| {
+            let mut snapshot = repo.snapshot.clone().unwrap();
+            snapshot.meta.remove(&alice().meta_name());
+            repo.seal_snapshot(snapshot);
+        }),
+        ("expired", |repo| {
+            repo.put(alice(), new_targets(REPOSITORY, in_days(-1)));
+            repo.seal();
+        }),
+        ("threshold-unmet", |repo| {
+            repo.alice_key = key();
+            let mut keys = repo.delegation_keys();
+            keys.insert("new".to_owned(), Key::new(repo.alice_key.public_key()));
+            let list = list("1.0", "evil");
+            let bytes = signed(list.clone(), &keys, &[&repo.alice_key]);
+            repo.roles.insert(alice(), (list, bytes));
+            repo.seal();
+        }),
+        ("malformed", |repo| {
+            repo.roles.insert(alice(), (list("1.0", "evil"), b"{}".to_vec()));
+            repo.seal();
+        }),
+        ("wrong-repository", |repo| {
+            repo.put(alice(), new_targets("elsewhere", in_days(300)));
+            repo.seal();
+        }),
+    ];
+    for &(expected, spoil) in spoil {
+        let mut repo = Repo::new();
+        spoil(&mut repo);
+        let state = repo.fresh().unwrap();
+        assert_eq!(state.lookup("1.0").unwrap().target, &target("one"), "{expected}");
+        let passed_over: Vec<_> = state.passed_over().map(|(by, role, error)| (by, role, error.id())).collect();
+        assert_eq!(passed_over, [(&RoleName::Targets, &alice(), expected)]);
+        // By the specification alone the search ends at such a role, and does not start where another answers first.
+        assert!(repo.plain(Scope::Path("1.0".to_owned())).is_ok());
+    }
+}
+
+#[test]
+fn nobody_answers_in_the_place_of_a_terminating_role_that_cannot_be_used() {
+    let mut repo = Repo::new();
+    repo.put(alice(), list("1.0", "evil"));
+    repo.seal();
+    assert_eq!(repo.digest_of("1.0"), Some(digest("one")));
+    repo.served.remove(&releases().file_name(Some(1)));
+    let error = repo.fresh().unwrap().lookup("1.0").unwrap_err();
+    assert!(matches!(&error, LookupError::RoleUnusable { role, id: "missing", .. } if *role == releases()), "{error}");
+    assert_eq!(repo.plain(Scope::Path("1.0".to_owned())).unwrap_err().id(), "missing");
+}
+
+#[test]
+fn a_role_is_asked_only_for_the_paths_of_its_delegations() {
+    let mut repo = Repo::new();
+    let (bob, carol) = (key(), key());
+    repo.edit(&RoleName::Targets, |targets| {
+        undelegate(targets, &releases()).unwrap();
+        undelegate(targets, &alice()).unwrap();
+        add(targets, "targets/bob", &[&bob], &["v1*"], false);
+    });
+    let mut by_bob = list("v1", "bob");
+    set_tag(&mut by_bob, "v2", target("bob")).unwrap();
+    // Bob hands on more than he has.
+    add(&mut by_bob, "targets/bob/carol", &[&carol], &["*"], false);
+    let mut by_carol = list("v1.5", "carol");
+    set_tag(&mut by_carol, "v2", target("carol")).unwrap();
+    let bytes = signed(by_carol.clone(), &by_bob.delegations.clone().unwrap().keys, &[&carol]);
+    repo.roles.insert(RoleName::from("targets/bob/carol"), (by_carol, bytes));
+    let bytes = signed(by_bob.clone(), &repo.delegation_keys(), &[&bob]);
+    repo.roles.insert(RoleName::from("targets/bob"), (by_bob, bytes));
+    repo.seal();
+    let state = repo.fresh().unwrap();
+    assert_eq!(state.lookup("v1").unwrap().target, &target("bob"));
+    assert_eq!(state.lookup("v1.5").unwrap().target, &target("carol"));
+    assert_eq!(state.lookup("v2").unwrap_err().id(), "not-listed");
+    let roles = [RoleName::from("targets/bob/carol")];
+    assert_eq!(state.lookup_agreed("v1.5", &roles).unwrap().target, &target("carol"));
+}
+
+#[test]
+fn roles_that_must_agree_say_the_same_digest_and_length() {
+    let mut repo = Repo::new();
+    let roles = [releases(), alice()];
+    repo.fresh().unwrap().lookup_agreed("1.0", &roles).unwrap();
+    for other in [list("1.0", "two"), list("2.0", "one"), {
+        let mut longer = list("1.0", "one");
+        longer.targets.get_mut("1.0").unwrap().length += 1;
+        longer
+    }] {
+        repo.put(alice(), other);
+        repo.seal();
+        let error = repo.fresh().unwrap().lookup_agreed("1.0", &roles).unwrap_err();
+        assert_eq!(error.id(), "roles-disagree", "{error}");
+    }
+    let unknown = [RoleName::from("targets/nobody")];
+    assert_eq!(repo.fresh().unwrap().lookup_agreed("1.0", &unknown).unwrap_err().id(), "roles-disagree");
+}
+
+#[test]
+fn one_file_can_be_good_for_one_delegation_and_not_for_another() {
+    let mut repo = Repo::new();
+    let (bob, carol, shared) = (key(), key(), key());
+    repo.edit(&RoleName::Targets, |targets| {
+        undelegate(targets, &releases()).unwrap();
+        undelegate(targets, &alice()).unwrap();
+        add(targets, "bob", &[&bob], &["*"], false);
+        add(targets, "carol", &[&carol], &["*"], false);
+    });
+    // Bob expects somebody else behind the name; his delegation is asked first and does not hold.
+    for (name, by, expected) in [("bob", &bob, &bob), ("carol", &carol, &shared)] {
+        let mut targets = new_targets(REPOSITORY, in_days(300));
+        add(&mut targets, "shared", &[expected], &["*"], false);
+        let bytes = signed(targets.clone(), &repo.delegation_keys(), &[by]);
+        repo.roles.insert(RoleName::from(name), (targets, bytes));
+    }
+    let keys = repo.roles[&RoleName::from("carol")].0.delegations.clone().unwrap().keys;
+    let file = list("1.0", "shared");
+    repo.roles.insert(RoleName::from("shared"), (file.clone(), signed(file, &keys, &[&shared])));
+    repo.seal();
+    let state = repo.fresh().unwrap();
+    assert_eq!(state.lookup("1.0").unwrap().target, &target("shared"));
+    let passed_over: Vec<_> =
+        state.passed_over().map(|(by, role, error)| (by.as_str(), role.as_str(), error.id())).collect();
+    assert_eq!(passed_over, [("bob", "shared", "threshold-unmet")]);
+}
+
+#[test]
+fn circles_end_and_depth_and_number_are_bounded() {
+    let mut repo = Repo::new();
+    // Alice delegates to herself and back up, and then down and down.
+    repo.edit(&alice(), |targets| {
+        targets.targets.clear();
+        add(targets, "targets/alice", &[&key()], &["*"], false);
+    });
+    let keys: Vec<_> = (0..12).map(|_| key()).collect();
+    let name = |n: usize| format!("deep/{n}");
+    repo.edit(&alice(), |targets| add(targets, &name(0), &[&keys[0]], &["*"], false));
+    let mut by = repo.roles[&alice()].0.delegations.clone().unwrap().keys;
+    for n in 0..11 {
+        let mut targets = list(&format!("t{n}"), "deep");
+        add(&mut targets, &name(n + 1), &[&keys[n + 1]], &["*"], false);
+        let bytes = signed(targets.clone(), &by, &[&keys[n]]);
+        by = targets.delegations.clone().unwrap().keys;
+        repo.roles.insert(RoleName::from(name(n)), (targets, bytes));
+    }
+    repo.edit(&RoleName::Targets, |targets| undelegate(targets, &releases()).unwrap());
+    repo.seal();
+    let state = repo.fresh().unwrap();
+    assert!(state.lookup("t6").is_ok(), "eight delegations below the top");
+    assert_eq!(state.lookup("t7").unwrap_err().id(), "over-limit");
+    let mut terms = repo.terms();
+    terms.limits.delegations = 3;
+    let state = run(repo.pins(), terms, &repo.served).unwrap();
+    assert!(
+        state.revoked(&digest("x")).is_none() && state.targets(&revoked()).is_some(),
+        "what is revoked comes first"
+    );
+    assert_eq!(state.lookup("t3").unwrap_err().id(), "over-limit");
+    let mut terms = repo.terms();
+    let upper: usize = [RoleName::Targets, revoked(), alice()].iter().map(|role| repo.roles[role].1.len()).sum();
+    terms.limits.all_targets_bytes = upper as u64 + 10;
+    let state = run(repo.pins(), terms, &repo.served).unwrap();
+    assert_eq!(state.lookup("t0").unwrap_err().id(), "over-limit");
+}
+
+#[test]
+fn the_search_asks_in_preorder_and_reads_no_more_than_it_must() {
+    let mut repo = Repo::new();
+    let [a, b, c, d] = [key(), key(), key(), key()];
+    repo.edit(&RoleName::Targets, |targets| {
+        targets.delegations = None;
+        add(targets, "a", &[&a], &["*"], false);
+        add(targets, "b", &[&b], &["v*"], true);
+        add(targets, "d", &[&d], &["*"], false);
+    });
+    let mut by_a = new_targets(REPOSITORY, in_days(300));
+    add(&mut by_a, "c", &[&c], &["*"], false);
+    let under_a = by_a.delegations.clone().unwrap().keys;
+    for (name, targets, keys, signer) in [
+        ("a", by_a, repo.delegation_keys(), &a),
+        ("b", list("v1", "b"), repo.delegation_keys(), &b),
+        ("c", list("c", "c"), under_a, &c),
+        ("d", list("v2", "d"), repo.delegation_keys(), &d),
+    ] {
+        let bytes = signed(targets.clone(), &keys, &[signer]);
+        repo.roles.insert(RoleName::from(name), (targets, bytes));
+    }
+    repo.seal();
+    for (path, asked, found) in [("v1", "acb", true), ("c", "ac", true), ("v2", "acb", false), ("other", "acd", false)]
+    {
+        let terms = Terms { scope: Scope::Path(path.to_owned()), ..Terms::new(now(), Rules::Tuf) };
+        let mut update = Update::begin(TrustedStart::Root(repo.served["1.root.json"].clone()), terms).unwrap();
+        let mut order = String::new();
+        while let Some(want) = update.want().unwrap() {
+            if !want.role.is_top_level() {
+                order.push_str(want.role.as_str());
+            }
+            match repo.served.get(&want.file) {
+                Some(bytes) => update.supply(bytes).unwrap(),
+                None => update.absent().unwrap(),
+            };
+        }
+        let state = update.finish().unwrap();
+        assert_eq!((order.as_str(), state.lookup(path).is_ok()), (asked, found), "{path}");
+    }
+}

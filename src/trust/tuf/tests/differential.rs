@@ -1,0 +1,1 @@
+//! The same repositories, read by us by the specification's rules and by another implementation.

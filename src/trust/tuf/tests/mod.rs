@@ -1,0 +1,10 @@
+mod attacks;
+mod authoring;
+mod delegations;
+mod differential;
+mod repo;
+mod roots;
+mod workflow;
+
+use super::*;
+use crate::format::tuf::RoleName;
