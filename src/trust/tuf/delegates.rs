@@ -85,10 +85,10 @@ impl Update {
         match &self.terms.scope {
             Scope::TopLevel => None,
             Scope::All => self.queue.pop_front(),
-            Scope::Path(path) => match self.graph.search(path) {
+            Scope::Paths(paths) => paths.iter().find_map(|path| match self.graph.search(path) {
                 Search::Needs(edge) => Some(edge),
                 Search::Found(..) | Search::NotFound(_) => None,
-            },
+            }),
         }
     }
 

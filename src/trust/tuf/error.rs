@@ -65,7 +65,7 @@ pub enum UpdateError {
         needed: u64,
     },
     /// A newer root that the root we trust did not allow.
-    #[error("root {version} is signed by {signed} of the keys of root {before}, {needed} are needed: this is another trust than the one that is known", before = .version - 1)]
+    #[error("root {version} is signed by {signed} of the keys of root {before}, {needed} are needed: this is another trust than the one that is known", before = .version.saturating_sub(1))]
     RootChanged {
         /// The refused root's version.
         version: u64,

@@ -38,8 +38,8 @@ pub enum Rules {
 pub enum Scope {
     /// None: the four top-level roles alone.
     TopLevel,
-    /// Those that are asked for this path, one after the other, until one lists it.
-    Path(String),
+    /// Those that are asked for these paths, for each one after the other until one lists it.
+    Paths(Vec<String>),
     /// All that can be reached.
     All,
 }

@@ -27,7 +27,7 @@ fn an_honest_state_is_accepted_and_answers() {
     assert_eq!(state.roles().len(), 7);
     assert_eq!(state.passed_over().count(), 0);
     // A plain TUF client finds the same answer.
-    let plain = repo.plain(Scope::Path("1.0".to_owned())).unwrap();
+    let plain = repo.plain(Scope::Paths(vec!["1.0".to_owned()])).unwrap();
     assert_eq!(plain.lookup("1.0").unwrap(), listed);
 }
 
@@ -219,7 +219,7 @@ fn one_key_under_two_ids_is_refused_and_counts_once_where_it_is_not() {
     repo.put(releases(), repo.roles[&releases()].0.clone());
     repo.seal();
     assert_eq!(repo.fresh().unwrap().lookup("1.0").unwrap_err().id(), "duplicate-key");
-    let plain = repo.plain(Scope::Path("1.0".to_owned()));
+    let plain = repo.plain(Scope::Paths(vec!["1.0".to_owned()]));
     assert_eq!(id(plain), "threshold-unmet");
 }
 
@@ -314,7 +314,7 @@ fn without_the_list_of_what_is_revoked_there_is_no_answer() {
         spoil(&mut repo);
         assert_eq!(id(repo.fresh()), expected);
         // Nor is there a way around it by asking for one path only.
-        let path = Terms { scope: Scope::Path("1.0".to_owned()), ..repo.terms() };
+        let path = Terms { scope: Scope::Paths(vec!["1.0".to_owned()]), ..repo.terms() };
         assert_eq!(id(run(repo.pins(), path, &repo.served)), expected);
     }
 }

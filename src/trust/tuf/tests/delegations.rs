@@ -60,7 +60,7 @@ fn a_delegate_that_cannot_be_used_breaks_no_other_lookup() {
         let passed_over: Vec<_> = state.passed_over().map(|(by, role, error)| (by, role, error.id())).collect();
         assert_eq!(passed_over, [(&RoleName::Targets, &alice(), expected)]);
         // By the specification alone the search ends at such a role, and does not start where another answers first.
-        assert!(repo.plain(Scope::Path("1.0".to_owned())).is_ok());
+        assert!(repo.plain(Scope::Paths(vec!["1.0".to_owned()])).is_ok());
     }
 }
 
@@ -73,7 +73,7 @@ fn nobody_answers_in_the_place_of_a_terminating_role_that_cannot_be_used() {
     repo.served.remove(&releases().file_name(Some(1)));
     let error = repo.fresh().unwrap().lookup("1.0").unwrap_err();
     assert!(matches!(&error, LookupError::RoleUnusable { role, id: "missing", .. } if *role == releases()), "{error}");
-    assert_eq!(repo.plain(Scope::Path("1.0".to_owned())).unwrap_err().id(), "missing");
+    assert_eq!(repo.plain(Scope::Paths(vec!["1.0".to_owned()])).unwrap_err().id(), "missing");
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn the_search_asks_in_preorder_and_reads_no_more_than_it_must() {
     repo.seal();
     for (path, asked, found) in [("v1", "acb", true), ("c", "ac", true), ("v2", "acb", false), ("other", "acd", false)]
     {
-        let terms = Terms { scope: Scope::Path(path.to_owned()), ..Terms::new(now(), Rules::Tuf) };
+        let terms = Terms { scope: Scope::Paths(vec![path.to_owned()]), ..Terms::new(now(), Rules::Tuf) };
         let mut update = Update::begin(TrustedStart::Root(repo.served["1.root.json"].clone()), terms).unwrap();
         let mut order = String::new();
         while let Some(want) = update.want().unwrap() {
