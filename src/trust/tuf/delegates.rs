@@ -37,8 +37,13 @@ impl Update {
         }
         while let Some(edge) = self.next_edge() {
             let child = edge.child.clone();
-            if let Err(error) = self.check_limits(&edge) {
-                self.settle(edge, Err(error));
+            if self.followed >= self.terms.limits.delegations && !edge.is_revoked() {
+                self.stop_following(child);
+                return Ok(None);
+            }
+            if edge.depth > self.terms.limits.depth && !edge.is_revoked() {
+                let (what, most) = ("delegations one below the other", self.terms.limits.depth);
+                self.settle(edge, Err(UpdateError::OverLimit { role: child, what, most }));
                 continue;
             }
             self.followed += 1;
@@ -92,16 +97,9 @@ impl Update {
         }
     }
 
-    fn check_limits(&self, edge: &Edge) -> Result<(), UpdateError> {
-        let limits = &self.terms.limits;
-        let over = |what, most| Err(UpdateError::OverLimit { role: edge.child.clone(), what, most });
-        if self.followed >= limits.delegations {
-            over("delegations", limits.delegations)
-        } else if edge.depth > limits.depth {
-            over("delegations one below the other", limits.depth)
-        } else {
-            Ok(())
-        }
+    fn stop_following(&mut self, role: RoleName) {
+        let most = self.terms.limits.delegations;
+        self.graph.over_limit = Some(UpdateError::OverLimit { role, what: "delegations", most });
     }
 
     /// What became of a delegation.
@@ -172,12 +170,15 @@ impl Update {
     }
 
     fn keep(&mut self, role: RoleName, file: Trusted<Targets>, depth: usize) {
+        let all = self.terms.scope == Scope::All;
         for delegation in file.metadata.signed().delegations() {
             let edge = Edge { parent: role.clone(), child: delegation.name.clone(), depth: depth + 1 };
             if edge.is_revoked() {
                 self.queue.push_front(edge);
-            } else {
+            } else if all && self.followed + self.queue.len() < self.terms.limits.delegations {
                 self.queue.push_back(edge);
+            } else if all && self.graph.over_limit.is_none() {
+                self.stop_following(edge.child);
             }
         }
         self.graph.files.insert(role, file);

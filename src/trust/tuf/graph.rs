@@ -13,6 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct Graph {
     pub files: BTreeMap<RoleName, Trusted<Targets>>,
     pub edges: BTreeMap<(RoleName, RoleName), Result<BTreeSet<Principal>, UpdateError>>,
+    /// Set once there are more delegations than are followed: why the others have no edge.
+    pub over_limit: Option<UpdateError>,
 }
 
 /// What a search for a path comes to.
@@ -38,7 +40,8 @@ impl Graph {
                 continue;
             }
             if let Some(parent) = parent {
-                match self.edges.get(&(parent.clone(), role.clone())) {
+                let edge = self.edges.get(&(parent.clone(), role.clone())).map(Result::as_ref);
+                match edge.or(self.over_limit.as_ref().map(Err)) {
                     None => return Search::Needs(Edge { parent: parent.clone(), child: role.clone(), depth }),
                     Some(Err(error)) => {
                         passed_over.push((role, error));

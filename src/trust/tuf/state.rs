@@ -256,9 +256,14 @@ impl TrustState {
         self.roles().into_iter().map(|role| (role.name, role.version)).collect()
     }
 
-    /// No delegated role is older than it was seen, whether or not anybody still delegates to it, and what was revoked
-    /// is.
-    pub(super) fn check_floors(&self) -> Result<(), UpdateError> {
+    /// No delegated role is older than it was seen, whether or not anybody still delegates to it; what is revoked was
+    /// read, and what was revoked still is.
+    pub(super) fn check_last(&self) -> Result<(), UpdateError> {
+        let role = RoleName::from(RoleName::REVOKED);
+        let listed = self.graph.targets(&RoleName::Targets).is_some_and(|targets| targets.delegation(&role).is_some());
+        if self.boltseal && listed && !self.graph.is_usable(&RoleName::Targets, &role) {
+            return Err(UpdateError::Missing { file: role.meta_name(), role });
+        }
         for (role, floor) in self.floors.roles.iter().filter(|(role, _)| !role.is_top_level()) {
             let keys = self.graph.keys(role);
             let holds = keys.is_empty() || floor.holds(&keys);

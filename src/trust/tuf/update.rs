@@ -194,7 +194,7 @@ impl Update {
             floors: std::mem::take(&mut self.terms.floors),
             boltseal: self.terms.is_boltseal(),
         };
-        state.check_floors()?;
+        state.check_last()?;
         Ok(state)
     }
 }

@@ -1,6 +1,6 @@
 use super::{repo::*, *};
 use crate::{
-    format::tuf::{Key, Targets},
+    format::tuf::{Delegation, Key, Targets},
     sign::{LocalSigner, Signer},
     trust::tuf::author::*,
 };
@@ -188,6 +188,45 @@ fn circles_end_and_depth_and_number_are_bounded() {
     terms.limits.all_targets_bytes = upper as u64 + 10;
     let state = run(repo.pins(), terms, &repo.served).unwrap();
     assert_eq!(state.lookup("t0").unwrap_err().id(), "over-limit");
+}
+
+#[test]
+fn who_delegates_to_thousands_keeps_nobody_else_out() {
+    let mut repo = Repo::new();
+    let bob = key();
+    repo.edit(&RoleName::Targets, |targets| {
+        undelegate(targets, &releases()).unwrap();
+        add(targets, "targets/bob", &[&bob], &["*"], false);
+    });
+    let bobs = list("bob", "bob");
+    let bytes = signed(bobs.clone(), &repo.delegation_keys(), &[&bob]);
+    repo.roles.insert(RoleName::from("targets/bob"), (bobs, bytes));
+    repo.edit(&alice(), |targets| {
+        add(targets, "x", &[&key()], &["*"], false);
+        let delegations = targets.delegations.as_mut().unwrap();
+        let first = delegations.roles[0].clone();
+        let many = (0..3000).map(|n| Delegation { name: RoleName::from(format!("x{n}")), ..first.clone() });
+        delegations.roles.extend(many);
+    });
+    repo.seal();
+    let state = repo.fresh().unwrap();
+    assert_eq!(state.lookup("bob").unwrap().target, &target("bob"));
+    assert!(state.passed_over().count() <= 1024);
+    assert_eq!(state.lookup("none").unwrap_err().id(), "missing");
+    // Nor is the list of what is revoked ever over the limit, wherever it stands.
+    repo.edit(&RoleName::Targets, |targets| {
+        let delegations = targets.delegations.as_mut().unwrap();
+        let first = delegations.roles[0].clone();
+        let many = (0..2000).map(|n| Delegation { name: RoleName::from(format!("y{n}")), ..first.clone() });
+        delegations.roles.splice(0..0, many);
+    });
+    repo.edit(&revoked(), |list| revoke(list, &digest("bob"), 3, &[], "gone").unwrap());
+    repo.seal();
+    for limit in [0, 1024, 5000] {
+        let mut terms = repo.terms();
+        (terms.limits.delegations, terms.limits.depth) = (limit, limit.min(8));
+        assert!(run(repo.pins(), terms, &repo.served).unwrap().revoked(&digest("bob")).is_some(), "{limit}");
+    }
 }
 
 #[test]
