@@ -2,7 +2,7 @@
 
 use super::OpsError;
 use crate::{
-    format::{bundle, dsse, statement::Statement},
+    format::{bundle, dsse},
     limits::Limits,
     oci::{Descriptor, Digest, ImageManifest, Manifest, Reference, Repository, media_type},
     registry::{Merge, Merged, Repo},
@@ -15,13 +15,14 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
-/// Signs a statement and has our own verifier read it, before anybody else does.
+/// Signs a statement's bytes and has our own verifier read the envelope, alone and in a bundle, before anybody else does.
 pub(super) async fn seal_checked(
-    statement: &Statement,
+    payload: Vec<u8>,
     signer: &dyn Signer,
     about: &Digest,
 ) -> Result<dsse::Envelope, OpsError> {
-    let envelope = seal(statement, signer).await?;
+    let envelope = seal(payload, signer).await?;
+    verify_own(signer, about, BlobKind::Envelope, envelope.encode())?;
     let bytes = bundle::encode_keyed(&envelope, &signer.public_key().hint());
     verify_own(signer, about, BlobKind::Bundle, bytes)?;
     Ok(envelope)

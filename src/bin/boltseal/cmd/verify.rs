@@ -39,7 +39,11 @@ pub async fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
                 report.one(exit, || to_json(&verification), || to_text(&verification));
             }
             Err(error) => {
-                let failure = Failure::from(error);
+                let mut failure = Failure::from(error);
+                if failure.exit == Exit::Usage {
+                    // That an index lists no such platform is the registry's word: nothing was judged.
+                    failure.exit = Exit::Unknown;
+                }
                 output.failure_line(&failure);
                 let value = json!({
                     "reference": reference.to_string(), "decision": "could-not-tell",
