@@ -3,7 +3,7 @@
 use super::OpsError;
 use crate::{
     format::{bundle, dsse},
-    limits::Limits,
+    limits::{LAYERS, Limits},
     oci::{Descriptor, Digest, ImageManifest, Manifest, Reference, Repository, media_type},
     registry::{Merge, Merged, Repo},
     sign::{Signer, seal},
@@ -101,6 +101,9 @@ impl Merge for AppendLayer {
         };
         if layers.contains(&self.layer) {
             return Ok(None);
+        }
+        if layers.len() >= LAYERS {
+            return Err(format!("{} layers, at most {LAYERS} are read", layers.len()));
         }
         layers.push(self.layer.clone());
         let config = config_of(&layers).to_string().into_bytes();

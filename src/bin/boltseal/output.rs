@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use std::{
     fmt::Display,
     io::{self, IsTerminal as _, Write as _},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 /// The version of everything that `-o json` writes.
@@ -15,11 +16,13 @@ pub const JSON_VERSION: u32 = 1;
 pub struct Output {
     format: Format,
     quiet: bool,
+    /// Nobody reads standard output any more, or it can't be written.
+    lost: AtomicBool,
 }
 
 impl Output {
     pub fn new(format: Format, quiet: bool) -> Self {
-        Self { format, quiet }
+        Self { format, quiet, lost: AtomicBool::new(false) }
     }
 
     pub fn is_json(&self) -> bool {
@@ -34,16 +37,18 @@ impl Output {
         }
     }
 
-    /// Exactly this, to standard output.
+    /// Exactly this, to standard output. If its reader has gone (`… | head`), nothing more is written; the work goes
+    /// on, and the exit code stays what it would have been.
     pub fn raw(&self, text: &str) {
+        if self.lost.load(Ordering::Relaxed) {
+            return;
+        }
         let mut stdout = io::stdout().lock();
         if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-            // `boltseal … | head`: the reader has what it wanted. Anything else is worth a word.
-            let exit = if error.kind() == io::ErrorKind::BrokenPipe { 0 } else { 4 };
-            if exit != 0 {
-                let _ = writeln!(io::stderr(), "boltseal: standard output: {error}");
+            self.lost.store(true, Ordering::Relaxed);
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                let _ = writeln!(io::stderr(), "error: standard output: {error}");
             }
-            std::process::exit(exit);
         }
     }
 

@@ -42,6 +42,13 @@ pub async fn run(args: SignArgs, output: &Output) -> Result<Exit, Failure> {
             signer.public_key().algorithm()
         ));
     }
+    if formats.simple && request.identity.is_none() {
+        for reference in args.references.iter().filter(|reference| reference.tag_or_latest().is_none()) {
+            output.warn(format_args!(
+                "{reference}: signed without a tag; podman and CRI-O refuse that by default, :TAG@DIGEST signs both"
+            ));
+        }
+    }
     let progress = output.progress(args.references.len() as u64, Unit::Steps);
     let one = |reference: &Reference| {
         let (session, request, reference) = (session.clone(), &request, reference.clone());
