@@ -36,19 +36,7 @@ pub async fn run(args: SignArgs, output: &Output) -> Result<Exit, Failure> {
         identity: settings::signed_reference(args.identity.as_ref())?,
         now: Timestamp::now(),
     };
-    if formats.bundle && !settings::is_read_by_cosign(signer.public_key().algorithm()) {
-        output.warn(format_args!(
-            "cosign does not verify {} signatures by default; boltseal does",
-            signer.public_key().algorithm()
-        ));
-    }
-    if formats.simple && request.identity.is_none() {
-        for reference in args.references.iter().filter(|reference| reference.tag_or_latest().is_none()) {
-            output.warn(format_args!(
-                "{reference}: signed without a tag; podman and CRI-O refuse that by default, :TAG@DIGEST signs both"
-            ));
-        }
-    }
+    warn(&args, &request, output);
     let progress = output.progress(args.references.len() as u64, Unit::Steps);
     let one = |reference: &Reference| {
         let (session, request, reference) = (session.clone(), &request, reference.clone());
@@ -82,6 +70,23 @@ pub async fn run(args: SignArgs, output: &Output) -> Result<Exit, Failure> {
         output.raw(&format!("{all:#}\n"));
     }
     Ok(exit)
+}
+
+/// What other tools will make of these signatures.
+fn warn(args: &SignArgs, request: &SignRequest<'_>, output: &Output) {
+    if request.formats.bundle && !settings::is_read_by_cosign(request.signer.public_key().algorithm()) {
+        output.warn(format_args!(
+            "cosign does not verify {} signatures by default; boltseal does",
+            request.signer.public_key().algorithm()
+        ));
+    }
+    if request.formats.simple && request.identity.is_none() {
+        for reference in args.references.iter().filter(|reference| reference.tag_or_latest().is_none()) {
+            output.warn(format_args!(
+                "{reference}: signed without a tag; podman and CRI-O refuse that by default, :TAG@DIGEST signs both"
+            ));
+        }
+    }
 }
 
 fn to_json(signed: &Signed) -> Value {
