@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     limits::{MANIFEST_BYTES, TRIES},
-    oci::{Descriptor, Digest, Manifest, ManifestError, RepositoryName, media_type},
+    oci::{Descriptor, Digest, Manifest, RepositoryName, media_type},
 };
 use http::{HeaderValue, Method, StatusCode, header};
 use std::{
@@ -282,8 +282,8 @@ fn stated_media_type(answer: &Answer, manifest: &Manifest) -> Result<String, Fau
                 Manifest::Index(index) => index.media_type.is_none() && stated == media_type::DOCKER_LIST,
             };
             if stated != inside && !says_nothing {
-                let (inside, expected) = (inside.to_owned(), stated.to_owned());
-                return Err(ManifestError::MediaType { inside, expected }.into());
+                // The header is the registry's word, the bytes are whoever pushed them's: the fault is the registry's.
+                return Err(Fault::Protocol(format!("answered as {stated}, but the manifest is {inside}")));
             }
             Ok(stated.to_owned())
         }
