@@ -5,7 +5,7 @@ use crate::{
     format::{bundle, dsse, statement::Statement},
     limits::Limits,
     oci::{Descriptor, Digest, ImageManifest, Manifest, Reference, media_type},
-    registry::{Merge, Merged, Repo},
+    registry::{Merge, Merged, RegistryError, Repo},
     sign::{Signer, seal},
     trust::Anchors,
     verify::{Blob, BlobKind, Collected, Pinned, Place, Subject, Verified, Via, verify_all},
@@ -13,6 +13,7 @@ use crate::{
 use futures_util::future::try_join;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 /// Signs a statement and has our own verifier read it, before anybody else does.
 pub(super) async fn seal_checked(
@@ -52,15 +53,26 @@ fn bare_subject(digest: &Digest) -> Subject {
     Subject { reference, digest: *digest, pinned: Pinned::Typed, within: None }
 }
 
+/// The empty configuration that every bundle's manifest names: pushed once, however many bundles there are.
+#[derive(Default)]
+pub(super) struct EmptyConfig(OnceCell<()>);
+
+impl EmptyConfig {
+    async fn push(&self, repo: &Repo) -> Result<(), RegistryError> {
+        self.0.get_or_try_init(|| repo.push_blob(media_type::EMPTY_CONTENT)).await.copied()
+    }
+}
+
 /// Pushes a bundle as a referrer of `subject`; its digest.
 pub(super) async fn push_bundle(
     repo: &Repo,
+    config: &EmptyConfig,
     subject: &Descriptor,
     bundle: &[u8],
     predicate_type: &str,
     created: Timestamp,
 ) -> Result<Digest, OpsError> {
-    try_join(repo.push_blob(bundle), repo.push_blob(media_type::EMPTY_CONTENT)).await?;
+    try_join(repo.push_blob(bundle), config.push(repo)).await?;
     let mut manifest = ImageManifest::new(Descriptor::empty(), vec![Descriptor::of(media_type::BUNDLE_V03, bundle)]);
     manifest.artifact_type = Some(media_type::BUNDLE_V03.to_owned());
     manifest.subject = Some(plain(subject));
