@@ -13,6 +13,7 @@ use crate::{
 };
 use http::{HeaderValue, Method, StatusCode, header};
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex},
 };
@@ -33,13 +34,13 @@ struct Inner {
     name: RepositoryName,
     access: Access,
     tokens: Arc<Tokens>,
-    last_read: Mutex<Option<(String, TagRead)>>,
+    last_reads: Mutex<BTreeMap<String, TagRead>>,
 }
 
 impl Remote {
     pub(super) fn new(session: Session, host: Arc<Host>, name: RepositoryName, access: Access) -> Self {
         let tokens = host.tokens(&name, access);
-        Self { inner: Arc::new(Inner { session, host, name, access, tokens, last_read: Mutex::default() }) }
+        Self { inner: Arc::new(Inner { session, host, name, access, tokens, last_reads: Mutex::default() }) }
     }
 
     /// The repository's name.
@@ -64,9 +65,9 @@ impl Remote {
         &self.inner.tokens
     }
 
-    /// The last read of a shared tag, kept for the write that may follow it.
-    pub(super) fn last_read(&self) -> &Mutex<Option<(String, TagRead)>> {
-        &self.inner.last_read
+    /// Reads of shared tags, kept for the writes that may follow them.
+    pub(super) fn last_reads(&self) -> &Mutex<BTreeMap<String, TagRead>> {
+        &self.inner.last_reads
     }
 
     pub(super) async fn slot(&self) -> Result<SemaphorePermit<'_>, Fault> {
