@@ -18,8 +18,16 @@ pub struct JsonError(#[from] serde_json::Error);
 /// # Errors
 /// Broken JSON, a repeated member, nesting beyond [`JSON_DEPTH`], more than [`JSON_VALUES`] values, or trailing bytes.
 pub fn decode_value(bytes: &[u8]) -> Result<Value, JsonError> {
+    decode_value_within(bytes, JSON_VALUES)
+}
+
+/// As [`decode_value`], with at most so many values.
+///
+/// # Errors
+/// As [`decode_value`].
+pub fn decode_value_within(bytes: &[u8], most: usize) -> Result<Value, JsonError> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let left = Cell::new(JSON_VALUES);
+    let left = Cell::new(most);
     let value = Strict { depth: 0, left: &left }.deserialize(&mut reader)?;
     reader.end()?;
     Ok(value)
@@ -50,7 +58,7 @@ impl Strict<'_> {
 
     fn count<E: serde::de::Error>(self) -> Result<(), E> {
         let left = self.left.get().checked_sub(1);
-        self.left.set(left.ok_or_else(|| E::custom(format_args!("more than {JSON_VALUES} values")))?);
+        self.left.set(left.ok_or_else(|| E::custom("more values than are read"))?);
         Ok(())
     }
 }

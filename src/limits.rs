@@ -11,8 +11,14 @@ pub const MANIFEST_BYTES: u64 = 4 << 20;
 pub const ATTACHMENT_BYTES: u64 = 32 << 20;
 /// Bytes of all attachments of one subject together. Keeps memory flat whatever a registry lists.
 pub const ATTACHMENTS_BYTES: u64 = 128 << 20;
-/// Attachments that are read for one subject. Source: five times the 200 of the largest measured image.
+/// Attachments that are read at one place (the referrers, the `.sig` or the `.att` of one digest). Source: five times the 200 of the largest measured image.
 pub const ATTACHMENTS: usize = 1_000;
+/// Bytes from which on an attachment's manifest counts as large. Source: cosign's have 900, ours 900.
+pub const LARGE_MANIFEST_BYTES: u64 = 64 << 10;
+/// Large manifests that are read at once.
+pub const LARGE_AT_ONCE: usize = 2;
+/// Values in the JSON of a manifest, an index or a list. Source: [`REFERRERS`] entries of ten values.
+pub const MANIFEST_VALUES: usize = 100_000;
 /// Entries of a referrers list, all pages together. Source: ten times [`ATTACHMENTS`], so that foreign artifacts fit too.
 pub const REFERRERS: usize = 10_000;
 /// Pages of one list. Source: [`REFERRERS`] at the 100 a page that registries use.
@@ -91,7 +97,7 @@ pub const EMBEDDED_UPLOADS: usize = 1_024;
 pub struct Limits {
     /// Bytes of one attachment.
     pub attachment_bytes: u64,
-    /// Attachments judged for one subject.
+    /// Attachments judged at one place: by one way, of one digest.
     pub attachments: usize,
     /// Signatures judged in one envelope.
     pub envelope_signatures: usize,

@@ -5,7 +5,7 @@ use crate::{
     format::{bundle, dsse},
     limits::{LAYERS, Limits},
     oci::{Descriptor, Digest, ImageManifest, Manifest, Reference, Repository, media_type},
-    registry::{Merge, Merged, Repo},
+    registry::{Merge, Merged, RegistryError, Repo},
     sign::{Signer, seal},
     trust::Anchors,
     verify::{Blob, BlobKind, Collected, Place, Rejection, Subject, Verified, Via, verify_all},
@@ -14,6 +14,7 @@ use futures_util::future::try_join;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use tokio::sync::OnceCell;
 
 /// Signs a statement's bytes and has our own verifier read the envelope, alone and in a bundle, before anybody else does.
 pub(super) async fn seal_checked(
@@ -49,15 +50,26 @@ pub(super) fn verified_by(
     (findings.verified().to_vec(), findings.rejected().first().map(|rejected| rejected.rejection.clone()))
 }
 
+/// The empty configuration that every bundle's manifest names: pushed once, however many bundles there are.
+#[derive(Default)]
+pub(super) struct EmptyConfig(OnceCell<()>);
+
+impl EmptyConfig {
+    async fn push(&self, repo: &Repo) -> Result<(), RegistryError> {
+        self.0.get_or_try_init(|| repo.push_blob(media_type::EMPTY_CONTENT)).await.copied()
+    }
+}
+
 /// Pushes a bundle as a referrer of `subject`; its digest.
 pub(super) async fn push_bundle(
     repo: &Repo,
+    config: &EmptyConfig,
     subject: &Descriptor,
     bundle: &[u8],
     predicate_type: &str,
     created: Timestamp,
 ) -> Result<Digest, OpsError> {
-    try_join(repo.push_blob(bundle), repo.push_blob(media_type::EMPTY_CONTENT)).await?;
+    try_join(repo.push_blob(bundle), config.push(repo)).await?;
     let mut manifest = ImageManifest::new(Descriptor::empty(), vec![Descriptor::of(media_type::BUNDLE_V03, bundle)]);
     manifest.artifact_type = Some(media_type::BUNDLE_V03.to_owned());
     manifest.subject = Some(plain(subject));

@@ -2,7 +2,7 @@
 
 use super::{
     OpsError, Platform,
-    attach::{AppendLayer, push_bundle, seal_checked},
+    attach::{AppendLayer, EmptyConfig, push_bundle, seal_checked},
     collect::attachment_tag,
     pin::{entry_for, selector},
     sign::{Formats, typed_identity},
@@ -142,7 +142,7 @@ pub async fn attest(
     let envelope = seal_checked(payload, request.signer, &target.digest).await?;
     if request.formats.bundle {
         let bytes = bundle::encode_keyed(&envelope, &request.signer.public_key().hint());
-        push_bundle(&repo, &target, &bytes, &predicate_type, request.now).await?;
+        push_bundle(&repo, &EmptyConfig::default(), &target, &bytes, &predicate_type, request.now).await?;
     }
     if request.formats.simple {
         let content = envelope.encode();

@@ -2,7 +2,7 @@
 
 use super::{
     OpsError, Platform,
-    attach::{AppendLayer, push_bundle, seal_checked, verified_by, verify_own},
+    attach::{AppendLayer, EmptyConfig, push_bundle, seal_checked, verified_by, verify_own},
     collect::{attachment_tag, collect_listed, collect_tagged},
     pin::{entry_for, selector},
 };
@@ -95,8 +95,9 @@ pub async fn sign(
     let fetched = repo.manifest(&selector(reference)).await?;
     let targets = targets(&fetched, reference, &request.scope)?;
     let identity = request.identity.clone().or_else(|| typed_identity(reference));
+    let config = EmptyConfig::default();
     let work = targets.iter().map(|target| {
-        let task = Task { repo: &repo, request, target, identity: identity.as_ref() };
+        let task = Task { repo: &repo, config: &config, request, target, identity: identity.as_ref() };
         async move { task.run().await }
     });
     join_all(work).await.into_iter().collect()
@@ -146,6 +147,7 @@ fn check_texts(request: &SignRequest<'_>) -> Result<(), OpsError> {
 /// One digest to be signed.
 struct Task<'a> {
     repo: &'a Repo,
+    config: &'a EmptyConfig,
     request: &'a SignRequest<'a>,
     target: &'a Descriptor,
     identity: Option<&'a SignedReference>,
@@ -171,7 +173,7 @@ impl Task<'_> {
         let signer = self.request.signer;
         let envelope = seal_checked(self.statement().encode(), signer, &digest).await?;
         let bytes = bundle::encode_keyed(&envelope, &signer.public_key().hint());
-        push_bundle(self.repo, self.target, &bytes, predicate::IMAGE_SIGNATURE, self.request.now).await?;
+        push_bundle(self.repo, self.config, self.target, &bytes, predicate::IMAGE_SIGNATURE, self.request.now).await?;
         Ok(Written::New)
     }
 

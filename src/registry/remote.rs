@@ -9,10 +9,11 @@ use super::{
 };
 use crate::{
     limits::{MANIFEST_BYTES, TRIES},
-    oci::{Descriptor, Digest, Manifest, ManifestError, RepositoryName, media_type},
+    oci::{Descriptor, Digest, Manifest, RepositoryName, media_type},
 };
 use http::{HeaderValue, Method, StatusCode, header};
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex},
 };
@@ -33,13 +34,13 @@ struct Inner {
     name: RepositoryName,
     access: Access,
     tokens: Arc<Tokens>,
-    last_read: Mutex<Option<(String, TagRead)>>,
+    last_reads: Mutex<BTreeMap<String, TagRead>>,
 }
 
 impl Remote {
     pub(super) fn new(session: Session, host: Arc<Host>, name: RepositoryName, access: Access) -> Self {
         let tokens = host.tokens(&name, access);
-        Self { inner: Arc::new(Inner { session, host, name, access, tokens, last_read: Mutex::default() }) }
+        Self { inner: Arc::new(Inner { session, host, name, access, tokens, last_reads: Mutex::default() }) }
     }
 
     /// The repository's name.
@@ -64,9 +65,9 @@ impl Remote {
         &self.inner.tokens
     }
 
-    /// The last read of a shared tag, kept for the write that may follow it.
-    pub(super) fn last_read(&self) -> &Mutex<Option<(String, TagRead)>> {
-        &self.inner.last_read
+    /// Reads of shared tags, kept for the writes that may follow them.
+    pub(super) fn last_reads(&self) -> &Mutex<BTreeMap<String, TagRead>> {
+        &self.inner.last_reads
     }
 
     pub(super) async fn slot(&self) -> Result<SemaphorePermit<'_>, Fault> {
@@ -97,13 +98,28 @@ impl Remote {
         self.fetch_manifest(at).await.map_err(self.during("reading", at))
     }
 
+    /// Fetches a manifest that a list names.
+    ///
+    /// Checks: what [`Remote::manifest`] checks, and the size that the list states, before more than that is read.
+    ///
+    /// # Errors
+    /// As [`Remote::manifest`].
+    pub async fn listed_manifest(&self, entry: &Descriptor) -> Result<Fetched, RegistryError> {
+        let at = Selector::Digest(entry.digest);
+        self.fetch_manifest_of(&at, Some(entry.size)).await.map_err(self.during("reading", &at))
+    }
+
     pub(super) async fn fetch_manifest(&self, at: &Selector) -> Result<Fetched, Fault> {
+        self.fetch_manifest_of(at, None).await
+    }
+
+    async fn fetch_manifest_of(&self, at: &Selector, size: Option<u64>) -> Result<Fetched, Fault> {
         let request = self.manifest_request(Method::GET, at);
         let digest = match at {
             Selector::Digest(digest) => Some(*digest),
             Selector::Tag(_) => None,
         };
-        let expected = Expected { digest, ..Expected::at_most("the manifest", MANIFEST_BYTES) };
+        let expected = Expected { digest, size, ..Expected::at_most("the manifest", MANIFEST_BYTES) };
         let answer = self.exchange(&request, expected).await?.with(&[StatusCode::OK], &request)?;
         let digest = match digest {
             Some(digest) => digest,
@@ -282,8 +298,8 @@ fn stated_media_type(answer: &Answer, manifest: &Manifest) -> Result<String, Fau
                 Manifest::Index(index) => index.media_type.is_none() && stated == media_type::DOCKER_LIST,
             };
             if stated != inside && !says_nothing {
-                let (inside, expected) = (inside.to_owned(), stated.to_owned());
-                return Err(ManifestError::MediaType { inside, expected }.into());
+                // The header is the registry's word, the bytes are whoever pushed them's: the fault is the registry's.
+                return Err(Fault::Protocol(format!("answered as {stated}, but the manifest is {inside}")));
             }
             Ok(stated.to_owned())
         }

@@ -69,8 +69,7 @@ impl Remote {
 
     async fn merge_tag(&self, tag: &str, base: Option<TagRead>, change: &dyn Merge) -> Result<(), Fault> {
         let settle = self.session().inner.options.settle;
-        let oldest = MERGE_BASE_AGE.max(settle / 3);
-        let young = |read: &TagRead| read.at.elapsed() <= oldest;
+        let young = |read: &TagRead| self.is_young(read);
         let mut base = base.or_else(|| self.recall(tag)).filter(young);
         let mut pushed = BTreeSet::new();
         for round in 1..=MERGES {
@@ -130,12 +129,19 @@ impl Remote {
     /// Keeps a read for the write that may follow it.
     pub(super) fn remember(&self, tag: &str, read: TagRead) {
         if self.access() == Access::PullPush {
-            *lock(self.last_read()) = Some((tag.to_owned(), read));
+            let mut reads = lock(self.last_reads());
+            reads.retain(|_, known| self.is_young(known));
+            reads.insert(tag.to_owned(), read);
         }
     }
 
     fn recall(&self, tag: &str) -> Option<TagRead> {
-        lock(self.last_read()).take_if(|(known, _)| known == tag).map(|(_, read)| read)
+        lock(self.last_reads()).remove(tag)
+    }
+
+    /// Whether a read may still be written on.
+    fn is_young(&self, read: &TagRead) -> bool {
+        read.at.elapsed() <= MERGE_BASE_AGE.max(self.session().inner.options.settle / 3)
     }
 }
 

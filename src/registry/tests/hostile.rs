@@ -190,7 +190,7 @@ async fn a_stated_digest_or_media_type_that_is_not_the_manifests_is_refused() {
     assert!(matches!(&error.fault, Fault::Digest { .. }), "{error}");
     let server = Server::start(move |_, _| say(200, &[("content-type", media_type::IMAGE_INDEX)], body.clone())).await;
     let error = open(&server).manifest(&tag("v1")).await.unwrap_err();
-    assert!(matches!(&error.fault, Fault::Manifest(_)), "{error}");
+    assert!(matches!(&error.fault, Fault::Protocol(_)), "{error}");
 }
 
 // [V-06]
