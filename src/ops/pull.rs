@@ -203,7 +203,8 @@ impl Fetch<'_> {
     async fn blob(&self, blob: &Descriptor, layout: &Layout) -> Result<(), OpsError> {
         let mut sink = layout.new_blob(blob).await?;
         let before = AtomicU64::new(0);
-        let arrived = |so_far: u64| self.progress.arrived(so_far.saturating_sub(before.swap(so_far, Ordering::Relaxed)));
+        let arrived =
+            |so_far: u64| self.progress.arrived(so_far.saturating_sub(before.swap(so_far, Ordering::Relaxed)));
         self.repo.blob_to(blob, &mut sink, &arrived).await?;
         Ok(sink.finish().await?)
     }

@@ -34,7 +34,8 @@ pub fn write(dir: &Path, tag: &str, seed: &str) -> Layout {
     }
     let images = entries.iter().map(|e| e["digest"].as_str().expect("a digest").to_owned()).collect();
     let media_type = "application/vnd.oci.image.index.v1+json";
-    let index = blob(dir, json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": entries }).to_string().as_bytes());
+    let index =
+        blob(dir, json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": entries }).to_string().as_bytes());
     let mut top = descriptor(media_type, &index);
     top["annotations"] = json!({ "org.opencontainers.image.ref.name": tag });
     let top = json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": [top] });

@@ -65,9 +65,14 @@ pub fn start(kind: Kind) -> Registry {
         Kind::Refreg => {
             let home = tempfile::tempdir().expect("a folder");
             let address = free_address();
-            run(home, address, |command| {
-                command.arg(address.to_string());
-            }, "refreg")
+            run(
+                home,
+                address,
+                |command| {
+                    command.arg(address.to_string());
+                },
+                "refreg",
+            )
         }
     }
 }
@@ -95,9 +100,14 @@ fn serve_docker_registry(home: tempfile::TempDir, data: &Path, more: &str) -> Re
     );
     let text = if more.contains("http:\n") { text } else { format!("{text}http: {{addr: \"{address}\"}}\n") };
     fs::write(&config, text).expect("a configuration");
-    run(home, address, |command| {
-        command.arg("serve").arg(&config);
-    }, "docker-registry")
+    run(
+        home,
+        address,
+        |command| {
+            command.arg("serve").arg(&config);
+        },
+        "docker-registry",
+    )
 }
 
 fn run(home: tempfile::TempDir, address: SocketAddr, arguments: impl FnOnce(&mut Command), name: &str) -> Registry {
@@ -137,6 +147,7 @@ pub fn push(address: &str, repository: &str, tag: &str) -> image::Layout {
     let layout = image::write(&dir, tag, &format!("{repository}:{tag}"));
     let from = format!("{}:{tag}", dir.display());
     let to = format!("{address}/{repository}:{tag}");
-    Ran::of(tool("oras", home.path()).args(["cp", "--no-tty", "--from-oci-layout", "--to-plain-http", &from, &to])).expect(0);
+    Ran::of(tool("oras", home.path()).args(["cp", "--no-tty", "--from-oci-layout", "--to-plain-http", &from, &to]))
+        .expect(0);
     layout
 }

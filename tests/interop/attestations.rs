@@ -21,7 +21,8 @@ pub fn cases() -> Vec<Case> {
         let name = format!("an image that carries only an attestation of cosign's {words} is not signed");
         cases.extend(Case::on_each(name, &["cosign"], move |bench| attested_is_not_signed(bench, format)));
     }
-    for (format, words) in [("bundle", "as bundles"), ("att", "in cosign's older format"), ("both", "in both formats")] {
+    for (format, words) in [("bundle", "as bundles"), ("att", "in cosign's older format"), ("both", "in both formats")]
+    {
         let name = format!("boltseal attests each type {words}, cosign verifies");
         cases.extend(Case::on_each(name, &["cosign"], move |bench| boltseal_attests(bench, &P256, format)));
     }
@@ -29,8 +30,16 @@ pub fn cases() -> Vec<Case> {
         let name = format!("boltseal attests each type with a key of type {}, cosign verifies", key.kind);
         cases.extend(Case::on_each(name, &["cosign"], move |bench| boltseal_attests(bench, &key, "bundle")));
     }
-    cases.extend(Case::on_each("boltseal attests a ready statement of either version, cosign verifies", &["cosign"], ready));
-    cases.extend(Case::on_each("boltseal attests one platform's image, cosign verifies it there", &["cosign"], platform));
+    cases.extend(Case::on_each(
+        "boltseal attests a ready statement of either version, cosign verifies",
+        &["cosign"],
+        ready,
+    ));
+    cases.extend(Case::on_each(
+        "boltseal attests one platform's image, cosign verifies it there",
+        &["cosign"],
+        platform,
+    ));
     cases
 }
 

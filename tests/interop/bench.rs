@@ -146,7 +146,7 @@ impl Bench {
     /// `boltseal sign`, or another verb that takes a private key.
     pub fn boltseal_with(&self, key: &Key, verb: &str, arguments: &[&str]) -> Ran {
         let mut command = self.boltseal.command();
-        command.env("BOLTSEAL_PASSWORD", key.password).args([verb, "--quiet", "--key", &key.private()]);
+        command.env("BOLTSEAL_PASSWORD", key.password).args([verb, "--key", &key.private()]);
         Ran::of(command.args(arguments))
     }
 

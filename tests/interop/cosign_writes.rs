@@ -18,10 +18,14 @@ pub fn cases() -> Vec<Case> {
         let (variable, more) = (("COSIGN_DOCKER_MEDIA_TYPES", "1"), &[]);
         otherwise(bench, variable, more);
     }));
-    cases.extend(Case::on_each("cosign signs in its experimental OCI 1.1 mode, boltseal verifies", &["cosign"], |bench| {
-        let (variable, more) = (("COSIGN_EXPERIMENTAL", "1"), &["--registry-referrers-mode", "oci-1-1"]);
-        otherwise(bench, variable, more);
-    }));
+    cases.extend(Case::on_each(
+        "cosign signs in its experimental OCI 1.1 mode, boltseal verifies",
+        &["cosign"],
+        |bench| {
+            let (variable, more) = (("COSIGN_EXPERIMENTAL", "1"), &["--registry-referrers-mode", "oci-1-1"]);
+            otherwise(bench, variable, more);
+        },
+    ));
     cases
 }
 

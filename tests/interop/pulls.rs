@@ -1,1 +1,3 @@
-pub fn cases() -> Vec<crate::bench::Case> { Vec::new() }
+pub fn cases() -> Vec<crate::bench::Case> {
+    Vec::new()
+}

@@ -1,18 +1,23 @@
 //! skopeo's policy reads what boltseal signs, and boltseal what skopeo signs. podman, CRI-O and OpenShift share its code.
 
 use crate::{
-    bench::{Bench, Case, CosignFormat, ED25519, Image, Key, OTHER, P256, P384, RSA, says},
+    bench::{Bench, Case, CosignFormat, ED25519, Image, Key, OTHER, P256, RSA, says},
     common::Ran,
 };
 use serde_json::{Value, json};
 
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for key in [P256, RSA, P384, ED25519] {
+    // P-384 is not among them: containers/image hashes with SHA-256 whatever the curve.
+    for key in [P256, RSA, ED25519] {
         let name = format!("boltseal signs with a key of type {}, skopeo's policy lets a copy pass", key.kind);
         cases.extend(Case::on_each(name, &["skopeo"], move |bench| reads(bench, &key)));
     }
-    cases.extend(Case::on_each("skopeo refuses a copy under another tag than the signed one", &["skopeo"], another_tag));
+    cases.extend(Case::on_each(
+        "skopeo refuses a copy under another tag than the signed one",
+        &["skopeo"],
+        another_tag,
+    ));
     cases.extend(Case::on_each("a bundle alone is nothing to skopeo", &["skopeo"], bundle_alone));
     for key in [P256, RSA] {
         let name = format!("skopeo signs with a key of type {}, boltseal verifies with identity tag", key.kind);
@@ -33,7 +38,8 @@ fn copy(bench: &Bench, key: &Key, identity: Option<&str>, more: &[&str], from: &
         asked["signedIdentity"] = json!({ "type": identity });
     }
     let signed: Value = json!([asked]);
-    let policy = json!({ "default": [{ "type": "reject" }], "transports": { "docker": { bench.address.as_str(): signed } } });
+    let policy =
+        json!({ "default": [{ "type": "reject" }], "transports": { "docker": { bench.address.as_str(): signed } } });
     let policy = bench.file("policy.json", &policy.to_string());
     let to = tempfile::tempdir_in(bench.home()).expect("a folder");
     let mut command = bench.tool("skopeo");
@@ -44,7 +50,10 @@ fn copy(bench: &Bench, key: &Key, identity: Option<&str>, more: &[&str], from: &
 /// The folder of the setting without which skopeo does not look for `.sig`.
 fn attachments(bench: &Bench) -> String {
     std::fs::create_dir_all(bench.home().join("registries.d")).expect("a folder");
-    bench.file("registries.d/default.yaml", &format!("docker:\n  {}:\n    use-sigstore-attachments: true\n", bench.address));
+    bench.file(
+        "registries.d/default.yaml",
+        &format!("docker:\n  {}:\n    use-sigstore-attachments: true\n", bench.address),
+    );
     bench.home().join("registries.d").display().to_string()
 }
 
@@ -56,7 +65,10 @@ fn reads(bench: &Bench, key: &Key) {
         copy(bench, key, identity, &["--all"], &image.tag()).expect(0);
         copy(bench, key, identity, &[], &image.index()).expect(0);
         copy(bench, key, identity, &[], &image.child()).expect(0);
-        says(&copy(bench, &OTHER, identity, &[], &image.tag()).expect(1), "cryptographic signature verification failed");
+        says(
+            &copy(bench, &OTHER, identity, &[], &image.tag()).expect(1),
+            "cryptographic signature verification failed",
+        );
     }
 }
 
@@ -99,8 +111,13 @@ fn skopeo_sign(bench: &Bench, key: &Key, image: &Image) -> Image {
     let signed = Image { name: format!("{}/signed", image.name), layout: image.layout.clone() };
     let passphrase = bench.file("passphrase", key.password());
     let mut command = bench.tool("skopeo");
-    command.args(["--insecure-policy", "--registries.d", &attachments(bench), "copy", "--all"]);
-    command.args(["--src-tls-verify=false", "--dest-tls-verify=false", "--sign-by-sigstore-private-key", &key.private()]);
+    command.args(["--insecure-policy", "--registries.d", &attachments(bench), "copy", "--all", "--preserve-digests"]);
+    command.args([
+        "--src-tls-verify=false",
+        "--dest-tls-verify=false",
+        "--sign-by-sigstore-private-key",
+        &key.private(),
+    ]);
     command.args(["--sign-passphrase-file", &passphrase]);
     command.args([format!("docker://{}", image.tag()), format!("docker://{}", signed.tag())]);
     Ran::of(&mut command).expect(0);

@@ -72,7 +72,10 @@ impl Output {
         self.failure_line(failure);
         if self.is_json() {
             let error = json!({ "message": failure.message, "hint": failure.hint });
-            self.raw(&format!("{:#}\n", json!({ "version": JSON_VERSION, "error": error, "exit": failure.exit as u8 })));
+            self.raw(&format!(
+                "{:#}\n",
+                json!({ "version": JSON_VERSION, "error": error, "exit": failure.exit as u8 })
+            ));
         }
     }
 

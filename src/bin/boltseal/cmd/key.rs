@@ -51,7 +51,8 @@ fn save(key: &PrivateKey, to: &SaveKeyArgs, output: &Output) -> Result<Exit, Fai
 
 fn public(args: &SigningKeyArgs, output: &Output) -> Result<Exit, Failure> {
     let key = settings::signer_key(args, output)?;
-    let value = json!({ "version": JSON_VERSION, "key": describe(key.public()), "pem": key.public().to_pem(), "exit": 0 });
+    let value =
+        json!({ "version": JSON_VERSION, "key": describe(key.public()), "pem": key.public().to_pem(), "exit": 0 });
     output.result(&value, || key.public().to_pem());
     Ok(Exit::Done)
 }

@@ -27,8 +27,7 @@ pub async fn run(args: SignArgs, output: &Output) -> Result<Exit, Failure> {
         (None, true) => Scope::IndexOnly,
         (None, false) => Scope::All,
     };
-    let formats =
-        Formats { bundle: args.format != SignFormat::Simple, simple: args.format != SignFormat::Bundle };
+    let formats = Formats { bundle: args.format != SignFormat::Simple, simple: args.format != SignFormat::Bundle };
     let request = SignRequest {
         signer: &signer,
         formats,
@@ -37,10 +36,10 @@ pub async fn run(args: SignArgs, output: &Output) -> Result<Exit, Failure> {
         identity: settings::signed_reference(args.identity.as_ref())?,
         now: Timestamp::now(),
     };
-    if formats.bundle && !settings::is_read_by_cosign(signer.public_key().algorithm()) {
+    let algorithm = signer.public_key().algorithm();
+    if !settings::is_read_by_others(algorithm) {
         output.warn(format_args!(
-            "cosign does not verify {} signatures by default; boltseal does",
-            signer.public_key().algorithm()
+            "cosign verifies {algorithm} signatures only with --signature-digest-algorithm, podman and skopeo never"
         ));
     }
     let progress = output.progress(args.references.len() as u64, Unit::Steps);

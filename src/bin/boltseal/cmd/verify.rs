@@ -82,7 +82,8 @@ struct Report<'o> {
 impl Report<'_> {
     fn begin(&self, judge: &Judge) {
         if self.output.is_json() {
-            let head = format!("{{\n\"version\": {JSON_VERSION},\n\"policy\": {},\n\"results\": [", policy_source(judge));
+            let head =
+                format!("{{\n\"version\": {JSON_VERSION},\n\"policy\": {},\n\"results\": [", policy_source(judge));
             self.output.raw(&head);
         } else if let Some((path, digest)) = &judge.file {
             self.output.note(format_args!("policy {} {digest}", path.display()));

@@ -1,2 +1,8 @@
-use crate::{args::DemoArgs, exit::{Exit, Failure}, output::Output};
-pub async fn run(_args: DemoArgs, _output: &Output) -> Result<Exit, Failure> { Ok(Exit::Done) }
+use crate::{
+    args::DemoArgs,
+    exit::{Exit, Failure},
+    output::Output,
+};
+pub async fn run(_args: DemoArgs, _output: &Output) -> Result<Exit, Failure> {
+    Ok(Exit::Done)
+}
