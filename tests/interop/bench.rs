@@ -187,12 +187,6 @@ impl Bench {
     pub fn manifest(&self, reference: &str) -> serde_json::Value {
         self.run("oras", &["manifest", "fetch", "--plain-http", reference]).expect(0).json()
     }
-
-    pub fn tags(&self, repository: &str) -> Vec<String> {
-        let reference = format!("{}/{repository}", self.address);
-        let listed = self.run("oras", &["repo", "tags", "--plain-http", &reference]).expect(0);
-        listed.stdout.lines().map(str::to_owned).collect()
-    }
 }
 
 /// An image in a registry.
