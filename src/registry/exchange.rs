@@ -139,14 +139,12 @@ impl Remote {
                 (Ok(reply), earlier)
                     if home.scheme() == "http" && reply.response.status() == StatusCode::BAD_REQUEST =>
                 {
-                    if let Some(earlier) = earlier {
-                        return Err(earlier);
+                    match earlier {
+                        Some(earlier) => return Err(earlier),
+                        // What comes of https is what there is to tell.
+                        None if more => {}
+                        None => return Ok(reply),
                     }
-                    if !more {
-                        return Ok(reply);
-                    }
-                    let limit = Fault::Protocol("the registry wants https, which does not work either".to_owned());
-                    failure = Some(limit.into());
                 }
                 (Ok(reply), _) => {
                     self.host().answered(home);
