@@ -59,7 +59,7 @@ fn private_authority() {
     let registry = Guarded::start(&material.registry(false), "app");
     let authority = material.file("ca.pem");
     let unknown = registry.bench.boltseal_verify(&P256, &[&registry.image.tag()]).expect(4);
-    says(&unknown, "certificate");
+    says(&unknown, "UnknownIssuer");
     registry.round_trip(&["--registry-ca", &authority], &[], &["--registry-cacert", &authority]);
 }
 
@@ -70,7 +70,7 @@ fn client_certificate() {
         (material.file("ca.pem"), material.file("client.pem"), material.file("client.key"));
     let anonymous =
         registry.bench.boltseal_verify(&P256, &["--registry-ca", &authority, &registry.image.tag()]).expect(4);
-    says(&anonymous, "certificate");
+    says(&anonymous, "CertificateRequired");
     let ours = ["--registry-ca", &authority, "--registry-client-cert", &certificate, "--registry-client-key", &key];
     let theirs =
         ["--registry-cacert", &authority, "--registry-client-cert", &certificate, "--registry-client-key", &key];
