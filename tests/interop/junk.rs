@@ -41,7 +41,7 @@ pub fn push(image: &Image, count: usize) -> Result<()> {
 async fn one(repo: &Repo, subject: &Descriptor) -> Result<(Descriptor, Descriptor)> {
     let signer = LocalSigner::new(PrivateKey::generate(KeyAlgorithm::EcdsaP256)?);
     let statement = Statement::about(&subject.digest, None, predicate::IMAGE_SIGNATURE, serde_json::json!({}));
-    let bytes = bundle::encode_keyed(&seal(&statement, &signer).await?, &signer.public_key().hint());
+    let bytes = bundle::encode_keyed(&seal(statement.encode(), &signer).await?, &signer.public_key().hint());
     repo.push_blob(&bytes).await?;
     let mut manifest = ImageManifest::new(Descriptor::empty(), vec![Descriptor::of(media_type::BUNDLE_V03, &bytes)]);
     manifest.artifact_type = Some(media_type::BUNDLE_V03.to_owned());
