@@ -134,7 +134,7 @@ impl<'c> Contest<'c> {
             notation: series(notation),
             targets: self.targets,
         };
-        println!("{}", row.render());
+        eprintln!("{}", row.render());
         row
     }
 }
