@@ -4,15 +4,14 @@ use crate::{
     limits::{ATTACHMENT_BYTES, ATTACHMENTS, ATTACHMENTS_BYTES},
     oci::{Descriptor, Digest, ImageManifest, Manifest, media_type},
     registry::{Fault, Fetched, ListSource, Listing, RegistryError, Repo, Selector},
-    verify::{Blob, BlobKind, Collected, Place, Subject, Unread, Via},
+    verify::{Blob, BlobKind, Collected, Place, Unread, Via},
 };
 use futures_util::future::{join_all, join3};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Reads all that hangs on the subject and on the index that lists it.
-pub(super) async fn collect(repo: &Repo, subject: &Subject) -> Collected {
+/// Reads all that hangs on these digests: a subject's, and that of the index which lists it.
+pub(super) async fn collect(repo: &Repo, digests: impl Iterator<Item = Digest>) -> Collected {
     let reader = Reader::new(repo);
-    let digests = std::iter::once(subject.digest).chain(subject.within);
     merge(join_all(digests.map(|digest| reader.all(digest))).await)
 }
 

@@ -101,7 +101,7 @@ pub async fn pull(
     if !may_be_used(&verification) {
         return Ok(Pulled { verification, fetched: None });
     }
-    let digest = verification.findings.subject().digest;
+    let digest = verification.findings.subject().digest();
     let repo = verifier.session.open(&reference.repository, Access::Pull)?;
     let fetch = Fetch { repo: &repo, reference, progress };
     match destination {
@@ -203,7 +203,8 @@ impl Fetch<'_> {
     async fn blob(&self, blob: &Descriptor, layout: &Layout) -> Result<(), OpsError> {
         let mut sink = layout.new_blob(blob).await?;
         let before = AtomicU64::new(0);
-        let arrived = |so_far: u64| self.progress.arrived(so_far.saturating_sub(before.swap(so_far, Ordering::Relaxed)));
+        let arrived =
+            |so_far: u64| self.progress.arrived(so_far.saturating_sub(before.swap(so_far, Ordering::Relaxed)));
         self.repo.blob_to(blob, &mut sink, &arrived).await?;
         Ok(sink.finish().await?)
     }
@@ -236,10 +237,12 @@ async fn copy(from: &Layout, to: &Layout, blob: &Descriptor) -> Result<(), OpsEr
 /// A folder beside `target`, so that a rename puts it in place; gone unless it is kept.
 fn stage(target: &Path) -> Result<tempfile::TempDir, OpsError> {
     let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    tempfile::Builder::new()
-        .prefix(".boltseal-pull-")
-        .tempdir_in(parent)
-        .map_err(|source| OpsError::Io { path: parent.to_owned(), source })
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".boltseal-pull-");
+    // It may become the layout's own folder: open to whom the umask lets in, not private as temporary folders are.
+    #[cfg(unix)]
+    builder.permissions(<std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o777));
+    builder.tempdir_in(parent).map_err(|source| OpsError::Io { path: parent.to_owned(), source })
 }
 
 /// The platform of containers on this machine.

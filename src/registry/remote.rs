@@ -4,8 +4,8 @@ use super::{
     body::{BodyError, Check, Expected},
     exchange::{Answer, Request, Target},
     host::Host,
-    http::join,
     retry::{delay, retrying},
+    transport::join,
 };
 use crate::{
     limits::{MANIFEST_BYTES, TRIES},

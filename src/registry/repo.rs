@@ -92,6 +92,22 @@ impl Repo {
         }
     }
 
+    /// Pushes a manifest's bytes as they are; see [`Remote::push_manifest_bytes`].
+    ///
+    /// # Errors
+    /// Any fault.
+    pub async fn push_manifest_bytes(
+        &self,
+        at: &Selector,
+        media_type: &str,
+        bytes: &[u8],
+    ) -> Result<(Digest, bool), RegistryError> {
+        match self {
+            Self::Remote(remote) => remote.push_manifest_bytes(at, media_type, bytes).await,
+            Self::Layout(layout) => layout.push_manifest_bytes(at, media_type, bytes).await,
+        }
+    }
+
     /// Pushes an artifact and lists it at its subject; see [`Remote::attach`].
     ///
     /// # Errors

@@ -13,7 +13,7 @@ mod subject;
 pub use evidence::{Blob, BlobKind, Collected, Place, Unread, Via};
 pub use findings::{Claim, Findings, Format, Rejected, SignedReference, Verified};
 pub use rejection::Rejection;
-pub use subject::{Pinned, Subject};
+pub use subject::{Pinned, Subject, SubjectError};
 
 use crate::{
     crypto::PublicKey,
@@ -132,3 +132,6 @@ impl Judge<'_> {
 fn malformed(error: impl std::fmt::Display) -> Rejection {
     Rejection::Malformed(error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

@@ -149,6 +149,7 @@ impl From<PublicKeyError> for Failure {
 mod tests {
     use super::Exit::{Bug, Denied, Done, Supplied, Unknown};
 
+    // [V-40]
     #[test]
     fn the_worst_result_wins() {
         let order = [Done, Unknown, Denied, Supplied, Bug];

@@ -72,7 +72,10 @@ impl Output {
         self.failure_line(failure);
         if self.is_json() {
             let error = json!({ "message": failure.message, "hint": failure.hint });
-            self.raw(&format!("{:#}\n", json!({ "version": JSON_VERSION, "error": error, "exit": failure.exit as u8 })));
+            self.raw(&format!(
+                "{:#}\n",
+                json!({ "version": JSON_VERSION, "error": error, "exit": failure.exit as u8 })
+            ));
         }
     }
 
@@ -129,7 +132,24 @@ impl Drop for Progress<'_> {
     }
 }
 
-/// Text from a registry or a signature, with nothing in it that a terminal would obey.
+/// Text from a registry or a signature on one line, with nothing in it that a terminal would obey: neither control
+/// characters nor those that change the direction of writing.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    let obeyed = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    text.chars().map(|c| if obeyed(c) { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn foreign_text_stays_on_its_line() {
+        let forged = "x)\nallowed  registry.example.com/app:1.0\r\u{1b}[2K\u{202e}";
+        assert!(!printable(forged).contains(['\n', '\r', '\u{1b}', '\u{202e}']));
+        assert_eq!(printable("grün: ok"), "grün: ok");
+    }
 }

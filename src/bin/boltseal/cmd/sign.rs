@@ -1,7 +1,7 @@
 use crate::{
     args::{SignArgs, SignFormat},
     exit::{Exit, Failure},
-    output::{JSON_VERSION, Output, Unit},
+    output::{JSON_VERSION, Output, Unit, printable},
     settings,
 };
 use boltseal::{
@@ -27,8 +27,7 @@ pub async fn run(args: SignArgs, output: &Output) -> Result<Exit, Failure> {
         (None, true) => Scope::IndexOnly,
         (None, false) => Scope::All,
     };
-    let formats =
-        Formats { bundle: args.format != SignFormat::Simple, simple: args.format != SignFormat::Bundle };
+    let formats = Formats { bundle: args.format != SignFormat::Simple, simple: args.format != SignFormat::Bundle };
     let request = SignRequest {
         signer: &signer,
         formats,
@@ -94,7 +93,7 @@ fn to_text(reference: &Reference, signed: &[Signed]) -> String {
         let formats = [("bundle", one.bundle), ("simple", one.simple)];
         let shown = formats.iter().filter_map(|(name, written)| Some(format!("{name} {}", word(*written)?)));
         let shown: Vec<_> = shown.collect();
-        text.push_str(&format!("  {}  {what}: {}\n", one.digest, shown.join(", ")));
+        text.push_str(&format!("  {}  {}: {}\n", one.digest, printable(what), shown.join(", ")));
     }
     text
 }
