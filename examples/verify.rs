@@ -8,7 +8,7 @@ use boltseal::{
     oci::{Digest, Reference},
     policy::{Decision, Policy, evaluate},
     trust::Anchors,
-    verify::{Blob, BlobKind, Collected, Pinned, Place, Subject, Via, verify_all},
+    verify::{Blob, BlobKind, Collected, Place, Subject, Via, verify_all},
 };
 use jiff::Timestamp;
 use std::{error::Error, process::ExitCode};
@@ -30,7 +30,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     // 1. What is judged: one digest. Here it was typed; a tag is only ever a registry's word for one.
     let reference: Reference = IMAGE.parse()?;
     let digest: Digest = reference.digest.ok_or("a reference without a digest")?;
-    let subject = Subject { reference, digest, pinned: Pinned::Typed, within: None };
+    let subject = Subject::new(reference, digest);
 
     // 2. Who is trusted. The policy asks for each key by the name that it has there.
     let policy = Policy::parse(POLICY, &|_name| PublicKey::from_pem(KEY).map_err(|error| error.to_string()))?;

@@ -133,7 +133,7 @@ async fn attach(repo: &Repo, subject: &Descriptor, signer: &LocalSigner, note: &
     for named in &mut statement.subject {
         named.annotations = Some([("note".to_owned(), Value::from(note))].into());
     }
-    let envelope = seal(&statement, signer).await.expect("an envelope");
+    let envelope = seal(statement.encode(), signer).await.expect("an envelope");
     let content = bundle::encode_keyed(&envelope, &signer.public_key().hint());
     repo.push_blob(&content).await.expect("a blob");
     let layers = vec![Descriptor::of(media_type::BUNDLE_V03, &content)];

@@ -67,7 +67,7 @@ impl Pusher {
         for named in &mut statement.subject {
             named.annotations = Some([("number".to_owned(), Value::from(number.to_string()))].into());
         }
-        let envelope = seal(&statement, &self.signer).await?;
+        let envelope = seal(statement.encode(), &self.signer).await?;
         let content = bundle::encode_keyed(&envelope, &self.signer.public_key().hint());
         repo.push_blob(&content).await?;
         let layer = Descriptor::of(media_type::BUNDLE_V03, &content);

@@ -198,7 +198,7 @@ impl Bench {
     fn tls(&self, text: &mut String) {
         let registry = tls::start().expect("refreg behind TLS");
         let authority = registry.authority.display().to_string();
-        let pusher = pusher(&[registry.authority.clone()]);
+        let pusher = pusher(std::slice::from_ref(&registry.authority));
         let push = |name: &str, bundles| {
             let image = pusher.image(registry.address, name, "1", bundles);
             self.runtime.block_on(image).expect("an image is pushed")
