@@ -21,6 +21,8 @@ pub const LARGE_AT_ONCE: usize = 2;
 pub const MANIFEST_VALUES: usize = 100_000;
 /// Entries of a referrers list, all pages together. Source: ten times [`ATTACHMENTS`], so that foreign artifacts fit too.
 pub const REFERRERS: usize = 10_000;
+/// Bytes of one page of a list. Source: a registry pages by count, and copies annotations of up to 4 MiB an entry.
+pub const LIST_PAGE_BYTES: u64 = 32 << 20;
 /// Pages of one list. Source: [`REFERRERS`] at the 100 a page that registries use.
 pub const LIST_PAGES: usize = 100;
 /// Bytes of an image layout's `index.json`. Source: [`REFERRERS`] entries of 500 bytes, and as much again.

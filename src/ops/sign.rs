@@ -9,7 +9,7 @@ use super::{
 use crate::{
     format::{bundle, predicate, simple_signing::Payload, statement::Statement},
     oci::{Descriptor, Digest, Manifest, Reference, Repository, media_type},
-    registry::{Access, Fetched, Repo, Session},
+    registry::{Access, Fault, Fetched, RegistryError, Repo, Session},
     sign::Signer,
     verify::{BlobKind, Claim, Collected, Format, SignedReference, Verified, Via},
 };
@@ -165,9 +165,13 @@ impl Task<'_> {
             return Ok(Written::NotAsked);
         }
         let digest = self.target.digest;
-        let listing = self.repo.referrers(&digest).await;
+        let mut listing = self.repo.referrers(&digest).await;
+        match listing.fault.take() {
+            Some(RegistryError { fault: Fault::Limit { .. } | Fault::Entries(_), .. }) | None => {}
+            Some(fault) => return Err(fault.into()),
+        }
         let there = collect_listed(self.repo, digest, listing).await;
-        if self.is_there(Format::Bundle, there)? {
+        if self.is_there(Format::Bundle, there) {
             return Ok(Written::Already);
         }
         let signer = self.request.signer;
@@ -186,7 +190,7 @@ impl Task<'_> {
         let read = self.repo.read_tag(&tag).await?;
         if let Some(fetched) = &read.fetched {
             let there = collect_tagged(self.repo, digest, Via::SignatureTag, fetched).await;
-            if self.is_there(Format::SimpleSigning, there)? {
+            if self.is_there(Format::SimpleSigning, there) {
                 return Ok(Written::Already);
             }
         }
@@ -201,14 +205,11 @@ impl Task<'_> {
         Ok(Written::New)
     }
 
-    /// Whether this key said the same of this digest already. What could not be read might be it: then it can't be told.
-    fn is_there(&self, format: Format, there: Collected) -> Result<bool, OpsError> {
-        if let Some(unread) = there.unread.first() {
-            let subject = self.target.digest.to_string();
-            return Err(OpsError::Unread { subject, what: unread.what.clone(), why: unread.why.clone() });
-        }
+    /// Whether this key said the same of this digest already, as far as what is there can be read: somebody's junk, or
+    /// another tool's large attachment, must not keep an image from being signed. At worst a signature is there twice.
+    fn is_there(&self, format: Format, there: Collected) -> bool {
         let (verified, _) = verified_by(self.request.signer, &self.target.digest, there);
-        Ok(verified.iter().any(|verified| verified.format() == format && self.says_the_same(verified)))
+        verified.iter().any(|verified| verified.format() == format && self.says_the_same(verified))
     }
 
     fn says_the_same(&self, verified: &Verified) -> bool {

@@ -71,6 +71,9 @@ pub enum Fault {
         /// The limit, with its unit.
         limit: String,
     },
+    /// Entries of a list that can't be read; the others were.
+    #[error("{0} entries of the list are broken")]
+    Entries(usize),
     /// The manifest is broken.
     #[error(transparent)]
     Manifest(#[from] ManifestError),

@@ -71,7 +71,7 @@ impl From<OpsError> for Failure {
     fn from(error: OpsError) -> Self {
         let exit = match &error {
             OpsError::Registry(inner) => exit_of(inner),
-            OpsError::Manifest { .. } | OpsError::Unread { .. } => Exit::Unknown,
+            OpsError::Manifest { .. } => Exit::Unknown,
             OpsError::NoPlatform { .. }
             | OpsError::NotAnIndex { .. }
             | OpsError::Unprintable { .. }
