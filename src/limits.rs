@@ -1,18 +1,24 @@
 //! Every bound in one place, with its unit and where it comes from.
 //!
-//! Pure code takes [`Limits`] as an argument; nothing reads these constants behind a caller's back except
-//! [`Limits::default`] and the network code, which has no caller to ask.
+//! What a caller may want to choose for a verification is in [`Limits`]; the rest are constants.
 
 use std::time::Duration;
 
 /// Bytes of a manifest or index that is read. Source: OCI distribution-spec 1.1, "registries SHOULD accept up to 4 MiB".
 pub const MANIFEST_BYTES: u64 = 4 << 20;
-/// Bytes of one attachment (bundle, payload, envelope). Source: an SBOM of a large image is 10 to 20 MB; twice that.
+/// Bytes of one attachment (bundle, payload, envelope). Source: an SBOM of a large image is 10 to 20 MB;
+/// base64 in an envelope adds a third.
 pub const ATTACHMENT_BYTES: u64 = 32 << 20;
 /// Bytes of all attachments of one subject together. Keeps memory flat whatever a registry lists.
 pub const ATTACHMENTS_BYTES: u64 = 128 << 20;
-/// Attachments that are read for one subject. Source: five times the 200 of the largest measured image.
+/// Attachments that are read at one place (the referrers, the `.sig` or the `.att` of one digest). Source: five times the 200 of the largest measured image.
 pub const ATTACHMENTS: usize = 1_000;
+/// Bytes from which on an attachment's manifest counts as large. Source: cosign's have 900, ours 900.
+pub const LARGE_MANIFEST_BYTES: u64 = 64 << 10;
+/// Large manifests that are read at once.
+pub const LARGE_AT_ONCE: usize = 2;
+/// Values in the JSON of a manifest, an index or a list. Source: [`REFERRERS`] entries of ten values.
+pub const MANIFEST_VALUES: usize = 100_000;
 /// Entries of a referrers list, all pages together. Source: ten times [`ATTACHMENTS`], so that foreign artifacts fit too.
 pub const REFERRERS: usize = 10_000;
 /// Pages of one list. Source: [`REFERRERS`] at the 100 a page that registries use.
@@ -25,6 +31,9 @@ pub const LAYERS: usize = 2_048;
 pub const INDEX_ENTRIES: usize = 1_000;
 /// Nesting of JSON. Source: the deepest real predicate seen has 14 levels; serde_json's own bound is 128.
 pub const JSON_DEPTH: usize = 64;
+/// Values (objects, lists, texts, numbers) of one JSON document. Source: an SPDX document of a large image has 300,000;
+/// at 650 bytes of memory each, the worst case, it is 650 MB for the one document under way.
+pub const JSON_VALUES: usize = 1_000_000;
 /// Signatures in one DSSE envelope. Source: DSSE 1.0 leaves it open; cosign and boltseal write one.
 pub const ENVELOPE_SIGNATURES: usize = 16;
 /// Subjects of one in-toto statement. Source: GitHub's attestation action allows 1,024.
@@ -88,7 +97,7 @@ pub const EMBEDDED_UPLOADS: usize = 1_024;
 pub struct Limits {
     /// Bytes of one attachment.
     pub attachment_bytes: u64,
-    /// Attachments judged for one subject.
+    /// Attachments judged at one place: by one way, of one digest.
     pub attachments: usize,
     /// Signatures judged in one envelope.
     pub envelope_signatures: usize,

@@ -10,7 +10,7 @@ use boltseal::{
     policy::{Decision, Policy, evaluate},
     sign::{LocalSigner, Signer, seal},
     trust::Identity,
-    verify::{Blob, BlobKind, Claim, Collected, Pinned, Place, Subject, Via, verify_all},
+    verify::{Blob, BlobKind, Claim, Collected, Place, Subject, Via, verify_all},
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -65,7 +65,7 @@ fn policy(key: &str, asked: Value) -> Value {
 fn ours(key: &str, kind: &str, predicate: Value) -> dsse::Envelope {
     let mut statement = Statement::about(&image(), Some("registry.example.com/app:v1".to_owned()), kind, predicate);
     statement.subject[0].annotations = Some(BTreeMap::from([("env".to_owned(), "prod".into())]));
-    now(seal(&statement, &signer(key))).expect("it signs")
+    now(seal(statement.encode(), &signer(key))).expect("it signs")
 }
 
 fn our_bundle(name: &'static str, key: &str) -> Good {
@@ -157,7 +157,7 @@ impl Judge {
         let load = |path: &str| PublicKey::from_pem_bytes(&read(path)).map_err(|error| error.to_string());
         let reference: Reference = good.reference.parse().expect("a reference");
         Self {
-            subject: Subject { reference, digest: image(), pinned: Pinned::RegistryTag, within: None },
+            subject: Subject::new(reference, image()),
             policy: Policy::parse(&good.policy.to_string(), &load).expect("a policy"),
             now: "2026-11-22T00:00:00Z".parse().expect("a time"),
         }
@@ -220,6 +220,7 @@ fn flip(good: &Good) {
     assert!(unchanged <= 8, "{}: {unchanged} flips of the annotation change nothing", good.name);
 }
 
+// [V-24]
 #[test]
 fn no_flipped_bit_of_our_evidence_changes_a_decision() {
     for good in

@@ -13,7 +13,7 @@ use boltseal::{
     oci::{Descriptor, Digest, ImageIndex, ImageManifest, Manifest, Reference, Repository, RepositoryName},
     policy::Policy,
     trust::Anchors,
-    verify::{Blob, BlobKind, Collected, Pinned, Place, SignedReference, Subject, Via, verify_all},
+    verify::{Blob, BlobKind, Collected, Place, SignedReference, Subject, Via, verify_all},
 };
 use proptest::{collection, prelude::*};
 use serde_json::{Value, json};
@@ -83,11 +83,11 @@ fn descriptors() -> impl Strategy<Value = Descriptor> {
 
 fn subject() -> Subject {
     let reference: Reference = "registry.example.com/app:v1".parse().expect("a reference");
-    Subject { reference, digest: Digest::sha256(b"image"), pinned: Pinned::RegistryTag, within: None }
+    Subject::new(reference, Digest::sha256(b"image"))
 }
 
 fn judge(kind: BlobKind, bytes: Vec<u8>) -> (usize, usize) {
-    let place = Place { subject: subject().digest, via: Via::Supplied, manifest: None, layer: 0 };
+    let place = Place { subject: subject().digest(), via: Via::Supplied, manifest: None, layer: 0 };
     let collected = Collected { blobs: vec![Blob { place, kind, bytes }], unread: Vec::new() };
     let anchors = Anchors::new([KEY.public().clone()]);
     let findings = verify_all(&subject(), collected, &anchors, &Limits::default());
@@ -115,7 +115,7 @@ proptest! {
     fn a_well_formed_envelope_with_a_random_signature_is_not_verified(
         signature in collection::vec(any::<u8>(), 0..80), hint in any::<bool>()
     ) {
-        let statement = Statement::about(&subject().digest, None, "https://sigstore.dev/cosign/sign/v1", json!({}));
+        let statement = Statement::about(&subject().digest(), None, "https://sigstore.dev/cosign/sign/v1", json!({}));
         let payload_type = "application/vnd.in-toto+json".to_owned();
         let signatures = vec![EnvelopeSignature { key_hint: None, signature }];
         let envelope = Envelope { payload_type, payload: statement.encode(), signatures };

@@ -10,7 +10,7 @@ use boltseal::{
     limits::Limits,
     oci::Digest,
     policy::{Decision, Policy, evaluate},
-    verify::{Blob, BlobKind, Collected, Pinned, Place, Subject, Unread, Via, verify_all},
+    verify::{Blob, BlobKind, Collected, Place, Subject, Unread, Via, verify_all},
 };
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -29,7 +29,7 @@ struct Case {
     reference: String,
     digest: Digest,
     /// The index that lists the image.
-    within: Option<Digest>,
+    index: Option<String>,
     now: Timestamp,
     policy: Value,
     /// The mode that counts, where it is not `enforced`.
@@ -117,11 +117,11 @@ fn policy(value: &Value) -> Policy {
 /// What came of a case, in the words of the file.
 fn judge(case: Case) -> (String, Vec<String>, Vec<String>, Option<String>) {
     let reference: boltseal::oci::Reference = case.reference.parse().expect("a reference");
-    let subject = Subject {
-        pinned: if reference.digest.is_some() { Pinned::Typed } else { Pinned::RegistryTag },
-        reference,
-        digest: case.digest,
-        within: case.within,
+    let subject = match case.index {
+        None => Subject::new(reference, case.digest),
+        Some(index) => Subject::new(reference, Digest::sha256(index.as_bytes()))
+            .image_within(index.as_bytes(), case.digest)
+            .expect("the index lists the image"),
     };
     let blobs = case.blobs.into_iter().enumerate().map(|(layer, blob)| blob.into_blob(case.digest, layer)).collect();
     let unread = case.unread.into_iter().map(|CaseUnread { what, why }| Unread { what, why }).collect();

@@ -11,7 +11,7 @@ use boltseal::{
     oci::{Digest, Reference},
     policy::{Decision, Policy, evaluate},
     trust::Anchors,
-    verify::{Blob, BlobKind, Claim, Collected, Pinned, Place, SignedReference, Subject, Via, verify_all as judge},
+    verify::{Blob, BlobKind, Claim, Collected, Place, SignedReference, Subject, Via, verify_all as judge},
 };
 use jiff::Timestamp;
 use std::sync::LazyLock;
@@ -36,7 +36,7 @@ fn image() -> Subject {
         "registry.example.com/app@sha256:a4ae8dba89657ee343d766312957890a960e40c41512ca197ccb7413016c9215";
     let reference: Reference = IMAGE.parse().expect("a reference");
     let digest = reference.digest.expect("a digest");
-    Subject { reference, digest, pinned: Pinned::Typed, within: None }
+    Subject::new(reference, digest)
 }
 
 /// What an input says that it is: its first line is `bundle`, `envelope`, or the signature of a simple signature.
@@ -49,7 +49,7 @@ fn claims(input: &[u8]) -> Vec<Claim> {
         signature => BlobKind::SimpleSigning { signature: String::from_utf8_lossy(signature).into_owned() },
     };
     let subject = image();
-    let place = Place { subject: subject.digest, via: Via::Supplied, manifest: None, layer: 0 };
+    let place = Place { subject: subject.digest(), via: Via::Supplied, manifest: None, layer: 0 };
     let bytes = rest.get(1..).unwrap_or_default().to_vec();
     let collected = Collected { blobs: vec![Blob { place, kind, bytes }], unread: Vec::new() };
     let findings = judge(&subject, collected, &Anchors::new([KEY.clone()]), &Limits::default());
@@ -69,7 +69,7 @@ pub fn policy(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let Ok(policy) = Policy::parse(text, &|_| Ok(KEY.clone())) else { return };
     let subject = image();
-    let _ = policy.explain(&subject.reference);
+    let _ = policy.explain(subject.reference());
     let findings = judge(&subject, Collected::default(), policy.anchors(), &Limits::default());
     let decision = evaluate(&policy, &findings, Timestamp::UNIX_EPOCH).decision;
     assert!(matches!(decision, Decision::Deny(_) | Decision::NotJudged), "{decision:?}");

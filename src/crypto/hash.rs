@@ -14,6 +14,15 @@ pub fn sha512(bytes: &[u8]) -> [u8; 64] {
     Sha512::digest(bytes).into()
 }
 
+/// A hash, by the algorithm that made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hash {
+    /// By SHA-256.
+    Sha256([u8; 32]),
+    /// By SHA-512.
+    Sha512([u8; 64]),
+}
+
 /// A hash of bytes that arrive piece by piece.
 #[derive(Clone, Debug)]
 pub enum Hasher {
@@ -46,10 +55,10 @@ impl Hasher {
 
     /// The hash of all bytes taken in.
     #[must_use]
-    pub fn finish(self) -> Vec<u8> {
+    pub fn finish(self) -> Hash {
         match self {
-            Self::Sha256(hasher) => hasher.finalize().to_vec(),
-            Self::Sha512(hasher) => hasher.finalize().to_vec(),
+            Self::Sha256(hasher) => Hash::Sha256(hasher.finalize().into()),
+            Self::Sha512(hasher) => Hash::Sha512(hasher.finalize().into()),
         }
     }
 }

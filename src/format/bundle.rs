@@ -150,6 +150,7 @@ mod tests {
         assert_eq!(encode_keyed(&envelope, &hint), COSIGN);
     }
 
+    // [V-10]
     #[test]
     fn an_ambiguous_bundle_is_refused() {
         let text = std::str::from_utf8(COSIGN).expect("text");

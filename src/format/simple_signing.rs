@@ -119,6 +119,7 @@ mod tests {
         assert_eq!(Payload::decode(&bare.encode()).expect("ours"), bare);
     }
 
+    // [V-12]
     #[test]
     fn another_type_and_unknown_members_are_refused() {
         let text = std::str::from_utf8(COSIGN).expect("text");

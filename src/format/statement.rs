@@ -111,6 +111,7 @@ mod tests {
         assert_eq!(Statement::decode(bare).expect("a statement").predicate, Value::Null);
     }
 
+    // [V-11]
     #[test]
     fn versions_and_subjects_are_asked_for() {
         for bad in [

@@ -1,4 +1,4 @@
-use crate::crypto::hash;
+use crate::crypto::hash::{self, Hash, Hasher};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
@@ -40,6 +40,15 @@ impl Digest {
         }
     }
 
+    /// A hasher of the same algorithm, for content that arrives piece by piece; `Digest::from` of its result compares.
+    #[must_use]
+    pub fn hasher(&self) -> Hasher {
+        match self {
+            Self::Sha256(_) => Hasher::sha256(),
+            Self::Sha512(_) => Hasher::sha512(),
+        }
+    }
+
     /// `sha256` or `sha512`.
     #[must_use]
     pub fn algorithm(&self) -> &'static str {
@@ -70,6 +79,15 @@ impl Digest {
     pub fn fallback_tag(&self) -> String {
         let hex = self.hex();
         format!("{}-{}", self.algorithm(), hex.get(..64).unwrap_or(&hex))
+    }
+}
+
+impl From<Hash> for Digest {
+    fn from(hash: Hash) -> Self {
+        match hash {
+            Hash::Sha256(bytes) => Self::Sha256(bytes),
+            Hash::Sha512(bytes) => Self::Sha512(bytes),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 use super::{Descriptor, media_type};
 use crate::{
     json::{self, JsonError},
-    limits::{INDEX_ENTRIES, LAYERS, MANIFEST_BYTES},
+    limits::{INDEX_ENTRIES, LAYERS, MANIFEST_BYTES, MANIFEST_VALUES},
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -108,7 +108,7 @@ impl Manifest {
         if bytes.len() as u64 > MANIFEST_BYTES {
             return Err(ManifestError::TooLarge(bytes.len()));
         }
-        let value = json::decode_value(bytes)?;
+        let value = json::decode_value_within(bytes, MANIFEST_VALUES)?;
         let manifest = match (value.get("layers").is_some(), value.get("manifests").is_some()) {
             (true, false) => Self::Image(Box::new(ImageManifest::deserialize(value).map_err(JsonError::from)?)),
             (false, true) => Self::Index(Box::new(ImageIndex::deserialize(value).map_err(JsonError::from)?)),
@@ -150,6 +150,16 @@ impl Manifest {
             return Err(ManifestError::Entries(entries));
         }
         Ok(())
+    }
+
+    /// The manifest as JSON, members in the order of the specification. Structs with text keys only: it can't fail.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let bytes = match self {
+            Self::Image(image) => serde_json::to_vec(image),
+            Self::Index(index) => serde_json::to_vec(index),
+        };
+        bytes.unwrap_or_default()
     }
 
     /// The media type: what the document says, or what OCI has for its kind.
@@ -251,4 +261,46 @@ where
     T: Default + Deserialize<'de>,
 {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IMAGE: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[]}"#;
+    const INDEX: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
+
+    // [V-13]
+    #[test]
+    fn a_manifest_that_is_two_things_or_calls_itself_another_is_refused() {
+        assert!(Manifest::decode(IMAGE.as_bytes()).is_ok() && Manifest::decode(INDEX.as_bytes()).is_ok());
+        for bad in [
+            IMAGE.replace("\"layers\":[]", "\"layers\":[],\"manifests\":[]"),
+            INDEX.replace("\"manifests\":[]", "\"manifests\":[],\"layers\":[]"),
+            IMAGE.replace("image.manifest", "image.index"),
+            INDEX.replace("image.index", "image.manifest"),
+            INDEX.replace("\"manifests\"", "\"nothing\""),
+            IMAGE.replace("\"schemaVersion\":2", "\"schemaVersion\":1"),
+            IMAGE.replace("\"size\":2", "\"size\":-2"),
+            IMAGE.replace("sha256:44", "sha256:4"),
+        ] {
+            assert!(Manifest::decode(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_another_tool_wrote_is_written_back_with_all_its_members() {
+        let entry = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"mediaType":"a/b","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2,"artifactType":"c/d","annotations":{"k":"v"},"urls":["https://example.com"]}],"x-more":{"y":1}}"#;
+        let written = Manifest::decode(entry.as_bytes()).unwrap().encode();
+        assert_eq!(json::decode_value(&written).unwrap(), json::decode_value(entry.as_bytes()).unwrap());
+    }
+
+    #[test]
+    fn null_is_an_empty_list_and_too_many_layers_are_refused() {
+        assert!(Manifest::decode(INDEX.replace("[]", "null").as_bytes()).is_ok());
+        let layer = r#"{"mediaType":"a/b","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2}"#;
+        let layers = vec![layer; LAYERS + 1].join(",");
+        let many = IMAGE.replace("\"layers\":[]", &format!("\"layers\":[{layers}]"));
+        assert!(matches!(Manifest::decode(many.as_bytes()), Err(ManifestError::Entries(_))));
+    }
 }

@@ -244,7 +244,7 @@ fn is_host(host: &str) -> bool {
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
     };
     let name_is_good =
-        if host.starts_with('[') { name.parse::<std::net::Ipv6Addr>().is_ok() } else { name.split('.').all(label) };
+        if host.starts_with('[') { name.parse::<core::net::Ipv6Addr>().is_ok() } else { name.split('.').all(label) };
     port_is_good && name_is_good
 }
 

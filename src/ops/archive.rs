@@ -134,13 +134,13 @@ fn append_checked(
     if file.metadata().map_err(|source| failed(path, source))?.len() != part.size {
         return Err(wrong());
     }
-    let hasher = match part.digest {
-        Digest::Sha256(_) => Hasher::sha256(),
-        Digest::Sha512(_) => Hasher::sha512(),
-    };
-    let mut content = Hashed { inner: file.take(part.size), hasher, read: 0 };
+    let mut content = Hashed { inner: file.take(part.size), hasher: part.digest.hasher(), read: 0 };
     append(archive, &name_of(&part.digest), part.size, &mut content).map_err(|source| failed(target, source))?;
-    if content.read == part.size && content.hasher.finish() == part.digest.bytes() { Ok(()) } else { Err(wrong()) }
+    if content.read == part.size && Digest::from(content.hasher.finish()) == part.digest {
+        Ok(())
+    } else {
+        Err(wrong())
+    }
 }
 
 fn append(archive: &mut Builder<impl io::Write>, name: &str, size: u64, content: impl Read) -> io::Result<()> {

@@ -2,26 +2,28 @@
 
 use super::OpsError;
 use crate::{
-    format::{bundle, dsse, statement::Statement},
-    limits::Limits,
-    oci::{Descriptor, Digest, ImageManifest, Manifest, Reference, media_type},
+    format::{bundle, dsse},
+    limits::{LAYERS, Limits},
+    oci::{Descriptor, Digest, ImageManifest, Manifest, Reference, Repository, media_type},
     registry::{Merge, Merged, RegistryError, Repo},
     sign::{Signer, seal},
     trust::Anchors,
-    verify::{Blob, BlobKind, Collected, Pinned, Place, Subject, Verified, Via, verify_all},
+    verify::{Blob, BlobKind, Collected, Place, Rejection, Subject, Verified, Via, verify_all},
 };
 use futures_util::future::try_join;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use tokio::sync::OnceCell;
 
-/// Signs a statement and has our own verifier read it, before anybody else does.
+/// Signs a statement's bytes and has our own verifier read the envelope, alone and in a bundle, before anybody else does.
 pub(super) async fn seal_checked(
-    statement: &Statement,
+    payload: Vec<u8>,
     signer: &dyn Signer,
     about: &Digest,
 ) -> Result<dsse::Envelope, OpsError> {
-    let envelope = seal(statement, signer).await?;
+    let envelope = seal(payload, signer).await?;
+    verify_own(signer, about, BlobKind::Envelope, envelope.encode())?;
     let bytes = bundle::encode_keyed(&envelope, &signer.public_key().hint());
     verify_own(signer, about, BlobKind::Bundle, bytes)?;
     Ok(envelope)
@@ -40,17 +42,12 @@ pub(super) fn verified_by(
     signer: &dyn Signer,
     about: &Digest,
     collected: Collected,
-) -> (Vec<Verified>, Option<crate::verify::Rejection>) {
+) -> (Vec<Verified>, Option<Rejection>) {
     let anchors = Anchors::new(vec![signer.public_key().clone()]);
-    let findings = verify_all(&bare_subject(about), collected, &anchors, &Limits::default());
+    let nowhere = Repository::Layout(PathBuf::new());
+    let subject = Subject::new(Reference { repository: nowhere, tag: None, digest: Some(*about) }, *about);
+    let findings = verify_all(&subject, collected, &anchors, &Limits::default());
     (findings.verified().to_vec(), findings.rejected().first().map(|rejected| rejected.rejection.clone()))
-}
-
-/// A subject known by its digest alone.
-fn bare_subject(digest: &Digest) -> Subject {
-    let repository = crate::oci::Repository::Layout(std::path::PathBuf::new());
-    let reference = Reference { repository, tag: None, digest: Some(*digest) };
-    Subject { reference, digest: *digest, pinned: Pinned::Typed, within: None }
 }
 
 /// The empty configuration that every bundle's manifest names: pushed once, however many bundles there are.
@@ -116,6 +113,9 @@ impl Merge for AppendLayer {
         };
         if layers.contains(&self.layer) {
             return Ok(None);
+        }
+        if layers.len() >= LAYERS {
+            return Err(format!("{} layers, at most {LAYERS} are read", layers.len()));
         }
         layers.push(self.layer.clone());
         let config = config_of(&layers).to_string().into_bytes();

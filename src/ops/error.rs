@@ -4,7 +4,7 @@ use crate::{
     oci::{Digest, ManifestError},
     registry::RegistryError,
     sign::SignError,
-    verify::Rejection,
+    verify::{Rejection, SubjectError},
 };
 use std::path::PathBuf;
 
@@ -39,6 +39,9 @@ pub enum OpsError {
         /// The image.
         reference: String,
     },
+    /// The platform's image is not known to lie in the index.
+    #[error(transparent)]
+    Subject(#[from] SubjectError),
     /// The key did not sign.
     #[error(transparent)]
     Sign(#[from] SignError),

@@ -5,7 +5,7 @@ use crate::{
     format::{bundle, dsse::Envelope, simple_signing::Payload, statement::Statement},
     oci::{Descriptor, Digest, Manifest, Reference},
     registry::{Access, Repo, Session},
-    verify::{Blob, BlobKind, Collected, Pinned, Place, Subject, Unread},
+    verify::{Blob, BlobKind, Collected, Place, Unread},
 };
 use futures_util::future::{join, join_all};
 
@@ -70,19 +70,15 @@ pub async fn inspect(session: &Session, reference: &Reference) -> Result<Node, O
             .collect(),
         Manifest::Image(_) => Vec::new(),
     };
-    let (mut top, images) = join(
-        node(&repo, reference, &fetched.descriptor),
-        join_all(images.iter().map(|image| node(&repo, reference, image))),
-    )
-    .await;
+    let (mut top, images) =
+        join(node(&repo, &fetched.descriptor), join_all(images.iter().map(|image| node(&repo, image)))).await;
     top.images = images;
     Ok(top)
 }
 
-async fn node(repo: &Repo, reference: &Reference, descriptor: &Descriptor) -> Node {
+async fn node(repo: &Repo, descriptor: &Descriptor) -> Node {
     let digest = descriptor.digest;
-    let subject = Subject { reference: reference.clone(), digest, pinned: Pinned::Typed, within: None };
-    let Collected { blobs, unread } = collect(repo, &subject).await;
+    let Collected { blobs, unread } = collect(repo, std::iter::once(digest)).await;
     Node {
         digest,
         media_type: descriptor.media_type.clone(),

@@ -13,4 +13,4 @@ pub mod sign;
 pub mod verify;
 
 pub use error::OpsError;
-pub use pin::{Pin, Platform, pin};
+pub use pin::{Platform, pin};

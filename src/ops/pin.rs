@@ -2,21 +2,12 @@ use super::OpsError;
 use crate::{
     oci::{Descriptor, Manifest, Reference},
     registry::{Fetched, Repo, Selector},
-    verify::{Pinned, Subject},
+    verify::Subject,
 };
 
-/// Which of an index's images is meant.
+/// Which of an index's images is meant: `os/architecture[/variant]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Platform(pub String);
-
-/// A subject, and what had to be read to pin it.
-#[derive(Debug)]
-pub struct Pin {
-    /// The one digest.
-    pub subject: Subject,
-    /// The manifest that the reference leads to, where it was read: the index, if a platform was asked for.
-    pub fetched: Option<Fetched>,
-}
 
 /// Pins a reference to one digest.
 ///
@@ -25,20 +16,18 @@ pub struct Pin {
 ///
 /// # Errors
 /// The registry failed, or the index does not have the platform.
-pub async fn pin(repo: &Repo, reference: &Reference, platform: Option<&Platform>) -> Result<Pin, OpsError> {
-    let pinned = if reference.digest.is_some() { Pinned::Typed } else { Pinned::RegistryTag };
+pub async fn pin(repo: &Repo, reference: &Reference, platform: Option<&Platform>) -> Result<Subject, OpsError> {
     if let Some(platform) = platform {
         let fetched = repo.manifest(&selector(reference)).await?;
-        let entry = entry_for(&fetched, reference, platform)?;
-        let within = Some(fetched.descriptor.digest);
-        let subject = Subject { reference: reference.clone(), digest: entry.digest, pinned, within };
-        return Ok(Pin { subject, fetched: Some(fetched) });
+        let image = entry_for(&fetched, reference, platform)?.digest;
+        let index = Subject::new(reference.clone(), fetched.descriptor.digest);
+        return Ok(index.image_within(&fetched.bytes, image)?);
     }
     let digest = match (reference.digest, reference.tag_or_latest()) {
         (Some(digest), _) => digest,
         (None, tag) => repo.resolve(tag.unwrap_or_default()).await?.digest,
     };
-    Ok(Pin { subject: Subject { reference: reference.clone(), digest, pinned, within: None }, fetched: None })
+    Ok(Subject::new(reference.clone(), digest))
 }
 
 /// What a reference asks the registry for: its digest where it has one.

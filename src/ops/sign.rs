@@ -171,7 +171,7 @@ impl Task<'_> {
             return Ok(Written::Already);
         }
         let signer = self.request.signer;
-        let envelope = seal_checked(&self.statement(), signer, &digest).await?;
+        let envelope = seal_checked(self.statement().encode(), signer, &digest).await?;
         let bytes = bundle::encode_keyed(&envelope, &signer.public_key().hint());
         push_bundle(self.repo, self.config, self.target, &bytes, predicate::IMAGE_SIGNATURE, self.request.now).await?;
         Ok(Written::New)

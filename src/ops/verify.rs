@@ -1,12 +1,12 @@
 //! `verify`: pin, fetch, judge, evaluate.
 
-use super::{OpsError, Pin, Platform, collect::collect, pin};
+use super::{OpsError, Platform, collect::collect, pin};
 use crate::{
     limits::Limits,
     oci::Reference,
-    policy::{Outcome, Policy, evaluate},
+    policy::{Mode, Outcome, Policy, evaluate},
     registry::{Access, Repo, Selector, Session},
-    verify::{Findings, Subject, verify_all},
+    verify::{Collected, Findings, Subject, verify_all},
 };
 use jiff::Timestamp;
 
@@ -41,21 +41,23 @@ impl Verifier<'_> {
     /// goes wrong later stands in the findings as unread.
     pub async fn verify(&self, reference: &Reference, platform: Option<&Platform>) -> Result<Verification, OpsError> {
         let repo = self.session.open(&reference.repository, Access::Pull)?;
-        let Pin { subject, .. } = pin(&repo, reference, platform).await?;
+        let subject = pin(&repo, reference, platform).await?;
         self.judge(&repo, &subject).await
     }
 
     /// Verifies a subject that is pinned already.
     ///
     /// # Errors
-    /// Nothing hangs on the digest and the registry does not have it.
+    /// Nothing that counts hangs on the digest, and the registry does not have it.
     pub async fn judge(&self, repo: &Repo, subject: &Subject) -> Result<Verification, OpsError> {
-        let collected = collect(repo, subject).await;
-        if collected.blobs.is_empty() && collected.unread.is_empty() {
-            // A digest that does not exist is not an unsigned image.
-            repo.manifest(&Selector::Digest(subject.digest)).await?;
+        let judged = self.policy.explain(subject.reference()).mode != Mode::Disabled;
+        let collected = if judged { collect(repo, subject.digests()).await } else { Collected::default() };
+        let anchors = self.policy.anchors_for(&subject.reference().repository);
+        let findings = verify_all(subject, collected, &anchors, self.limits);
+        if judged && findings.verified().is_empty() && findings.unread().is_empty() {
+            // A digest that the registry does not have is not an unsigned image, whatever hangs on it.
+            repo.manifest(&Selector::Digest(subject.digest())).await?;
         }
-        let findings = verify_all(subject, collected, self.policy.anchors(), self.limits);
         let outcome = evaluate(self.policy, &findings, self.now);
         Ok(Verification { findings, outcome })
     }

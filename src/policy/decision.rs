@@ -74,14 +74,14 @@ impl Approved {
 
     /// The digest that is allowed.
     #[must_use]
-    pub fn digest(&self) -> &Digest {
-        &self.subject.digest
+    pub fn digest(&self) -> Digest {
+        self.subject.digest()
     }
 
     /// The image by its allowed digest, without a tag: what is pulled or deployed after this decision.
     #[must_use]
     pub fn reference(&self) -> Reference {
-        self.subject.reference.at(self.subject.digest)
+        self.subject.reference().at(self.subject.digest())
     }
 
     /// The requirements, and who met each.

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// changed into `Undetermined`, and never touches an `Allow`. Times are as the signer states them. Without a matching
 /// scope the answer is a deny; where the mode is `disabled`, there is none.
 pub fn evaluate(policy: &Policy, findings: &Findings, now: Timestamp) -> Outcome {
-    let repository = &findings.subject().reference.repository;
+    let repository = &findings.subject().reference().repository;
     let scope = policy.scope(repository);
     let mode = scope.map_or(policy.mode, |scope| scope.mode);
     let decision = match scope {
@@ -66,7 +66,7 @@ struct Shown<'f> {
 }
 
 fn weigh(requirement: &Requirement, findings: &Findings, now: Timestamp) -> Result<Met, Vec<Reason>> {
-    let asked = &findings.subject().reference;
+    let asked = findings.subject().reference();
     let expected = requirement
         .identity
         .expected(asked)
@@ -194,14 +194,11 @@ fn shortfall(requirement: &Requirement, nothing_holds: bool, by: &[Match]) -> Re
     }
 }
 
-/// The rejections of what set out to be a signature on this image; junk and other tools' formats stay in the findings.
+/// The rejections of what set out to be a signature; other tools' formats stay in the findings.
 fn rejected(findings: &Findings) -> impl Iterator<Item = Reason> {
     let mut by_id: BTreeMap<&str, (&Rejection, usize)> = BTreeMap::new();
     for one in findings.rejected() {
-        if matches!(
-            one.rejection,
-            Rejection::SignatureInvalid(_) | Rejection::SubjectMismatch(_) | Rejection::SignerUnknown { .. }
-        ) {
+        if !matches!(one.rejection, Rejection::FormatUnsupported(_)) {
             by_id.entry(one.rejection.id()).or_insert((&one.rejection, 0)).1 += 1;
         }
     }

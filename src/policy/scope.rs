@@ -203,7 +203,7 @@ fn host(text: &str) -> String {
         Some((name, port)) if is_port(port) => (name, port.trim_start_matches('0')),
         _ => (text.as_str(), ""),
     };
-    let name = match name.trim_matches(['[', ']']).parse::<std::net::Ipv6Addr>() {
+    let name = match name.trim_matches(['[', ']']).parse::<core::net::Ipv6Addr>() {
         Ok(address) => format!("[{address}]"),
         Err(_) if name == "index.docker.io" => HUB.to_owned(),
         Err(_) => name.to_owned(),

@@ -18,6 +18,11 @@ pub(super) struct Expected {
 }
 
 impl Expected {
+    /// Content of this digest and size.
+    pub(super) fn exactly(digest: Digest, size: u64) -> Self {
+        Self { what: "the content", cap: size, size: Some(size), digest: Some(digest) }
+    }
+
     /// Anything of at most `cap` bytes.
     pub(super) fn at_most(what: &'static str, cap: u64) -> Self {
         Self { what, cap, size: None, digest: None }
@@ -29,6 +34,7 @@ impl Expected {
 }
 
 /// The check of a body under way: as soon as it can't be the expected one, reading stops.
+#[derive(Debug)]
 pub(super) struct Check {
     expected: Expected,
     hasher: Option<Hasher>,
@@ -46,10 +52,7 @@ impl Check {
         if announced.or(expected.size).is_some_and(|size| size > expected.cap) {
             return Err(expected.over());
         }
-        let hasher = expected.digest.map(|digest| match digest {
-            Digest::Sha256(_) => Hasher::sha256(),
-            Digest::Sha512(_) => Hasher::sha512(),
-        });
+        let hasher = expected.digest.map(|digest| digest.hasher());
         Ok(Self { expected, hasher, read: 0 })
     }
 
@@ -83,15 +86,8 @@ impl Check {
             return Err(Fault::Size { expected: size, actual: self.read });
         }
         let (Some(expected), Some(hasher)) = (self.expected.digest, self.hasher) else { return Ok(()) };
-        let hash = hasher.finish();
-        if hash == expected.bytes() {
-            return Ok(());
-        }
-        let actual = format!("{}:{}", expected.algorithm(), hex::encode(&hash)).parse();
-        Err(actual.map_or_else(
-            |error: crate::oci::DigestError| Fault::Protocol(error.to_string()),
-            |actual| Fault::Digest { expected, actual },
-        ))
+        let actual = Digest::from(hasher.finish());
+        if actual == expected { Ok(()) } else { Err(Fault::Digest { expected, actual }) }
     }
 }
 

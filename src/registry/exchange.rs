@@ -4,9 +4,9 @@ use super::{
     Fault, Remote,
     auth::{Asked, Grant, Standing},
     body::{self, BodyError, Expected},
-    http::{Outgoing, Reply},
     message,
     retry::{Again, Failure, retry_after, retrying},
+    transport::{Outgoing, Reply},
 };
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
@@ -112,57 +112,69 @@ impl Remote {
         let asked = Asked { session: self.session(), name: self.name(), access: self.access() };
         let grant: Arc<Grant> = self.tokens().renew(&asked, &headers, used.as_ref(), &said).await?;
         let reply = self.dispatch(request, Some(&grant)).await?;
+        if reply.response.status() == StatusCode::UNAUTHORIZED && reply.at_home {
+            self.tokens().refused(&grant, &said).await;
+        }
         Ok(Opened::new(reply, Some(&grant)))
     }
 
-    /// Sends a request by the registry's scheme, or while that is not known by each that may be.
+    /// Sends a request by the registry's scheme, or while that is not known by each that may be. Of two failures the
+    /// first counts, except where the answer to plain http was a 400, which is what Go's and nginx's TLS ports say to it.
     async fn dispatch(&self, request: &Request, grant: Option<&Grant>) -> Result<Reply, Failure> {
-        let mut failure = None;
-        let addresses = self.host().addresses();
-        for (at, home) in addresses.iter().enumerate() {
-            let url = match &request.target {
-                Target::Url(url) => url.clone(),
-                Target::Path(path) => home.join(path).map_err(|error| Fault::Protocol(error.to_string()))?,
-            };
-            let outgoing = Outgoing {
-                method: &request.method,
-                url,
-                headers: &request.headers,
-                body: &request.body,
-                authorization: grant.map(|grant| &grant.header),
-                home,
-                name: &self.name().host,
-            };
-            let more = at + 1 < addresses.len();
-            match (self.session().follow(&outgoing).await, failure.take()) {
-                // Go's and nginx's answer to plain http at a TLS port.
-                (Ok(reply), earlier)
-                    if home.scheme() == "http" && reply.response.status() == StatusCode::BAD_REQUEST =>
-                {
-                    if let Some(earlier) = earlier {
-                        return Err(earlier);
-                    }
-                    if !more {
-                        return Ok(reply);
-                    }
-                    let limit = Fault::Protocol("the registry wants https, which does not work either".to_owned());
-                    failure = Some(limit.into());
+        let host = self.host();
+        let (home, other) = match host.addresses() {
+            [home, other, ..] => (home, Some(other)),
+            [home] => (home, None),
+            [] => return Err(Fault::Protocol("the registry has no address".to_owned()).into()),
+        };
+        let first = self.send_to(home, request, grant).await;
+        let Some(other) = other else { return first };
+        match first {
+            Ok(reply) if !asks_for_tls(home, &reply) => {
+                host.answered(home);
+                Ok(reply)
+            }
+            Ok(refused) => match self.send_to(other, request, grant).await {
+                // It speaks no TLS after all, and means the 400.
+                Err(Failure { fault: Fault::PlainHttp(_), .. }) => {
+                    host.answered(home);
+                    Ok(refused)
                 }
-                (Ok(reply), _) => {
-                    self.host().answered(home);
-                    return Ok(reply);
+                Ok(reply) => {
+                    host.answered(other);
+                    Ok(reply)
                 }
-                (Err(now), earlier) => {
-                    let elsewhere = matches!(now.fault, Fault::Connection(_) | Fault::PlainHttp(_));
-                    let first = earlier.unwrap_or(now);
-                    if !(more && elsewhere) {
-                        return Err(first);
+                failed => failed,
+            },
+            Err(first) if matches!(first.fault, Fault::Connection(_) | Fault::PlainHttp(_)) => {
+                match self.send_to(other, request, grant).await {
+                    Ok(reply) if !asks_for_tls(other, &reply) => {
+                        host.answered(other);
+                        Ok(reply)
                     }
-                    failure = Some(first);
+                    _ => Err(first),
                 }
             }
+            failed => failed,
         }
-        Err(failure.unwrap_or_else(|| Fault::Protocol("the registry has no address".to_owned()).into()))
+    }
+
+    async fn send_to(&self, home: &Url, request: &Request, grant: Option<&Grant>) -> Result<Reply, Failure> {
+        let url = match &request.target {
+            Target::Url(url) => url.clone(),
+            Target::Path(path) => home.join(path).map_err(|error| Fault::Protocol(error.to_string()))?,
+        };
+        let outgoing = Outgoing {
+            method: &request.method,
+            url,
+            headers: &request.headers,
+            body: &request.body,
+            authorization: grant.map(|grant| &grant.header),
+            home,
+            leaves_home: true,
+            name: &self.name().host,
+        };
+        self.session().follow(&outgoing).await
     }
 
     /// The failure to read a body.
@@ -221,10 +233,17 @@ impl Answer {
             (StatusCode::UNAUTHORIZED, Standing::Token) | (StatusCode::FORBIDDEN, _) => {
                 Fault::Forbidden { permission, message }
             }
-            (StatusCode::UNAUTHORIZED, _) => Fault::Unauthorized(message),
+            (StatusCode::UNAUTHORIZED, Standing::Anonymous) => {
+                Fault::Unauthorized(format!("no credentials are configured; it says: {message}"))
+            }
+            (StatusCode::UNAUTHORIZED, Standing::Password) => Fault::Unauthorized(message),
             (status, _) => Fault::Status { status: status.as_u16(), message },
         }
     }
+}
+
+fn asks_for_tls(home: &Url, reply: &Reply) -> bool {
+    home.scheme() == "http" && reply.response.status() == StatusCode::BAD_REQUEST
 }
 
 /// Whether a status may pass, and when.

@@ -80,3 +80,26 @@ impl Host {
         Arc::clone(tokens.entry((name.path.clone(), access)).or_default())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tried(name: &str, insecure_http: bool) -> Vec<String> {
+        let options = Options { insecure_http, ..Options::default() };
+        Host::new(&options, name).unwrap().addresses().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn plain_http_is_for_this_machine_or_by_leave() {
+        assert_eq!(tried("registry.example:5000", false), ["https://registry.example:5000/"]);
+        assert_eq!(tried("registry.example", true), ["https://registry.example/", "http://registry.example/"]);
+        assert_eq!(tried("docker.io", false), ["https://registry-1.docker.io/"]);
+        for name in ["127.0.0.1:5000", "127.9.9.9", "localhost:5000", "[::1]:5000"] {
+            assert_eq!(tried(name, false), [format!("http://{name}/"), format!("https://{name}/")]);
+        }
+        for name in ["localhost.example", "127.0.0.1.example", "128.0.0.1", "[::2]"] {
+            assert_eq!(tried(name, false), [format!("https://{name}/")]);
+        }
+    }
+}

@@ -139,7 +139,7 @@ impl Layout {
     /// # Errors
     /// As [`Layout::push_manifest_bytes`].
     pub async fn push_manifest(&self, at: &Selector, manifest: &Manifest) -> Result<(Digest, bool), RegistryError> {
-        let bytes = encode(manifest).map_err(|fault| self.during("writing", at, fault))?;
+        let bytes = manifest.encode();
         self.push_manifest_bytes(at, manifest.media_type(), &bytes).await
     }
 
@@ -175,8 +175,7 @@ impl Layout {
     /// As [`Layout::push_manifest_bytes`].
     pub async fn attach(&self, manifest: &ImageManifest) -> Result<Digest, RegistryError> {
         let manifest = Manifest::Image(Box::new(manifest.clone()));
-        let what = manifest.subject().map_or_else(String::new, |subject| subject.digest.to_string());
-        let bytes = encode(&manifest).map_err(|fault| self.during("attaching to", &what, fault))?;
+        let bytes = manifest.encode();
         let at = Selector::Digest(Digest::sha256(&bytes));
         Ok(self.push_manifest_bytes(&at, manifest.media_type(), &bytes).await?.0)
     }
@@ -285,7 +284,7 @@ impl Layout {
         for blob in &merged.blobs {
             self.folder.write_blob(&Digest::sha256(blob), blob).await?;
         }
-        let bytes = encode(&merged.manifest)?;
+        let bytes = merged.manifest.encode();
         let entry = entry_of(merged.manifest.media_type(), &bytes)?;
         self.folder.write_blob(&entry.digest, &bytes).await?;
         if index.supersede(tag, entry) {
@@ -315,12 +314,4 @@ fn decode_as(expected: &str, bytes: &[u8]) -> Result<Manifest, Fault> {
         return Err(ManifestError::MediaType { inside, expected: expected.to_owned() }.into());
     }
     Ok(manifest)
-}
-
-fn encode(manifest: &Manifest) -> Result<Vec<u8>, Fault> {
-    let bytes = match manifest {
-        Manifest::Image(image) => serde_json::to_vec(image),
-        Manifest::Index(index) => serde_json::to_vec(index),
-    };
-    bytes.map_err(|e| Fault::Protocol(format!("the manifest can't be written as JSON: {e}")))
 }

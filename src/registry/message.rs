@@ -35,8 +35,11 @@ pub(super) fn shown(text: &str) -> String {
 /// The message of an error answer: the distribution specification's error JSON ("Error Codes"), else `otherwise`.
 pub(super) fn of_body(body: &[u8], otherwise: &str) -> String {
     let errors = serde_json::from_slice::<Errors>(body).map(|answer| answer.errors).unwrap_or_default();
-    let said: Vec<String> =
-        errors.iter().take(3).map(|error| shown(&format!("{}: {}", error.code, error.message))).collect();
+    let said: Vec<String> = errors
+        .iter()
+        .take(3)
+        .map(|error| shown(format!("{}: {}", error.code, error.message).trim_end_matches(": ")))
+        .collect();
     if said.is_empty() { otherwise.to_owned() } else { shown(&said.join("; ")) }
 }
 
@@ -55,6 +58,7 @@ mod tests {
         let body = br#"{"errors":[{"code":"DENIED","message":"no\u001b[2J\r\n way \u202egpj"}]}"#;
         assert_eq!(of_body(body, "Forbidden"), "DENIED: no[2J   way gpj");
         assert_eq!(of_body(b"<html>", "Forbidden"), "Forbidden");
+        assert_eq!(of_body(br#"{"errors":[{"code":"DENIED"}]}"#, "Forbidden"), "DENIED");
         let long = format!(r#"{{"errors":[{{"code":"X","message":"{}"}}]}}"#, "ä".repeat(5000));
         assert_eq!(of_body(long.as_bytes(), "").chars().count(), SHOWN + 1);
     }

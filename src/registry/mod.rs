@@ -1,7 +1,7 @@
 //! Fetch and push: registries over HTTP, and image layouts on disk. Every read is checked against its digest.
 //!
 //! A [`Session`] is one run's connections, credentials and tokens; [`Session::open`] gives the [`Repo`] of a name. What
-//! goes out passes `exchange` (retries, time), `auth` (tokens), `http` (redirects, TLS), in this order.
+//! goes out passes `exchange` (retries, time), `auth` (tokens), `transport` (redirects, TLS), in this order.
 
 mod auth;
 mod body;
@@ -12,7 +12,6 @@ mod environment;
 mod error;
 mod exchange;
 mod host;
-mod http;
 mod layout;
 mod message;
 mod options;
@@ -24,6 +23,7 @@ mod retry;
 mod session;
 mod shared_tag;
 mod tls;
+mod transport;
 
 pub use content::{Access, Fetched, ListSource, Listing, Merge, Merged, Selector};
 pub use environment::Environment;

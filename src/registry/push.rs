@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     limits::{ERROR_BODY_BYTES, MANIFEST_BYTES, TRIES},
-    oci::{Digest, ImageManifest, Manifest, ManifestError, RepositoryName},
+    oci::{Digest, ImageManifest, Manifest, RepositoryName},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
@@ -87,7 +87,7 @@ impl Remote {
     /// manifest's, before anything is sent; any other fault.
     pub async fn push_manifest(&self, at: &Selector, manifest: &Manifest) -> Result<(Digest, bool), RegistryError> {
         let push = async {
-            let content = encode(manifest)?;
+            let content = manifest.encode();
             self.put_manifest(at, manifest.media_type(), content).await
         };
         push.await.map_err(self.during("pushing", at))
@@ -149,7 +149,7 @@ impl Remote {
     /// nowhere.
     pub async fn attach(&self, manifest: &ImageManifest) -> Result<Digest, RegistryError> {
         let manifest = Manifest::Image(Box::new(manifest.clone()));
-        let content = encode(&manifest).map_err(self.during("pushing an artifact", &""))?;
+        let content = manifest.encode();
         let at = Selector::Digest(Digest::sha256(&content));
         let (digest, listed) = self.push_manifest(&at, &manifest).await?;
         if let (Manifest::Image(image), false) = (&manifest, listed)
@@ -169,15 +169,6 @@ impl Remote {
             Again::Backoff | Again::Never => Ok(delay(self.session().inner.options.backoff, tries)),
         }
     }
-}
-
-/// A manifest's bytes.
-pub(super) fn encode(manifest: &Manifest) -> Result<Vec<u8>, Fault> {
-    let bytes = match manifest {
-        Manifest::Image(image) => serde_json::to_vec(image),
-        Manifest::Index(index) => serde_json::to_vec(index),
-    };
-    bytes.map_err(|error| ManifestError::Json(error.into()).into())
 }
 
 /// Where an upload's content goes: the address that the registry gave, with the digest put to its query.

@@ -4,8 +4,8 @@ use super::{
     body::{BodyError, Check, Expected},
     exchange::{Answer, Request, Target},
     host::Host,
-    http::join,
     retry::{delay, retrying},
+    transport::join,
 };
 use crate::{
     limits::{MANIFEST_BYTES, TRIES},
@@ -98,13 +98,28 @@ impl Remote {
         self.fetch_manifest(at).await.map_err(self.during("reading", at))
     }
 
+    /// Fetches a manifest that a list names.
+    ///
+    /// Checks: what [`Remote::manifest`] checks, and the size that the list states, before more than that is read.
+    ///
+    /// # Errors
+    /// As [`Remote::manifest`].
+    pub async fn listed_manifest(&self, entry: &Descriptor) -> Result<Fetched, RegistryError> {
+        let at = Selector::Digest(entry.digest);
+        self.fetch_manifest_of(&at, Some(entry.size)).await.map_err(self.during("reading", &at))
+    }
+
     pub(super) async fn fetch_manifest(&self, at: &Selector) -> Result<Fetched, Fault> {
+        self.fetch_manifest_of(at, None).await
+    }
+
+    async fn fetch_manifest_of(&self, at: &Selector, size: Option<u64>) -> Result<Fetched, Fault> {
         let request = self.manifest_request(Method::GET, at);
         let digest = match at {
             Selector::Digest(digest) => Some(*digest),
             Selector::Tag(_) => None,
         };
-        let expected = Expected { digest, ..Expected::at_most("the manifest", MANIFEST_BYTES) };
+        let expected = Expected { digest, size, ..Expected::at_most("the manifest", MANIFEST_BYTES) };
         let answer = self.exchange(&request, expected).await?.with(&[StatusCode::OK], &request)?;
         let digest = match digest {
             Some(digest) => digest,

@@ -24,6 +24,18 @@ impl Repo {
         }
     }
 
+    /// Fetches a manifest that a list names; see [`Remote::listed_manifest`].
+    ///
+    /// # Errors
+    /// Any fault.
+    pub async fn listed_manifest(&self, entry: &Descriptor) -> Result<Fetched, RegistryError> {
+        match self {
+            Self::Remote(remote) => remote.listed_manifest(entry).await,
+            // A layout's list is made of the manifests themselves.
+            Self::Layout(layout) => layout.manifest(&Selector::Digest(entry.digest)).await,
+        }
+    }
+
     /// Resolves a tag to what it means now; see [`Remote::resolve`].
     ///
     /// # Errors
@@ -89,6 +101,22 @@ impl Repo {
         match self {
             Self::Remote(remote) => remote.push_manifest(at, manifest).await,
             Self::Layout(layout) => layout.push_manifest(at, manifest).await,
+        }
+    }
+
+    /// Pushes a manifest's bytes as they are; see [`Remote::push_manifest_bytes`].
+    ///
+    /// # Errors
+    /// Any fault.
+    pub async fn push_manifest_bytes(
+        &self,
+        at: &Selector,
+        media_type: &str,
+        bytes: &[u8],
+    ) -> Result<(Digest, bool), RegistryError> {
+        match self {
+            Self::Remote(remote) => remote.push_manifest_bytes(at, media_type, bytes).await,
+            Self::Layout(layout) => layout.push_manifest_bytes(at, media_type, bytes).await,
         }
     }
 

@@ -4,7 +4,10 @@ use super::Fault;
 use crate::limits::{RETRY_AFTER, TRIES};
 use http::HeaderMap;
 use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
-use std::time::Duration;
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    time::Duration,
+};
 
 /// A fault, and whether another try could go better.
 #[derive(Debug)]
@@ -71,9 +74,10 @@ pub(super) fn delay(base: Duration, tries: u32) -> Duration {
     full / 2 + jitter(full)
 }
 
-/// A random part of `most`. Without randomness from the system, none of it: writers then only meet more often.
+/// A random part of `most`. The hash maps' seeds are random enough for writers to fall out of step.
 pub(super) fn jitter(most: Duration) -> Duration {
-    most.mul_f64(f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX))
+    let random = RandomState::new().build_hasher().finish();
+    most.mul_f64(random as f64 / u64::MAX as f64)
 }
 
 /// `Retry-After` (RFC 9110, 10.2.3), seconds or a date, as a wait from `now` on.
@@ -86,12 +90,14 @@ pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duratio
     Some(Duration::try_from(at.duration_since(now)).unwrap_or_default())
 }
 
-/// Whether the failure came out of TLS: tokio-rustls gives each as an I/O error of invalid data.
+/// Whether the failure came out of TLS: tokio-rustls gives each as an I/O error of invalid data, hyper-rustls puts
+/// another I/O error around it.
 fn is_tls(error: &reqwest::Error) -> bool {
-    error.is_connect()
-        && chain(error).any(|cause| {
-            cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::InvalidData)
-        })
+    fn invalid_data(io: &std::io::Error) -> bool {
+        let inner = io.get_ref().and_then(|inner| inner.downcast_ref());
+        io.kind() == std::io::ErrorKind::InvalidData || inner.is_some_and(invalid_data)
+    }
+    error.is_connect() && chain(error).any(|cause| cause.downcast_ref().is_some_and(invalid_data))
 }
 
 /// What the last cause says: reqwest's own words name the address, which the action's name has already.
@@ -126,5 +132,7 @@ mod tests {
             assert!(wait >= Duration::from_millis(50) && wait <= RETRY_AFTER * 3 / 2, "{tries}: {wait:?}");
         }
         assert!(delay(Duration::from_millis(100), 4) >= Duration::from_millis(400));
+        let waits: std::collections::BTreeSet<_> = (0..20).map(|_| jitter(Duration::from_secs(1))).collect();
+        assert!(waits.len() > 10 && waits.iter().all(|wait| *wait <= Duration::from_secs(1)), "{waits:?}");
     }
 }

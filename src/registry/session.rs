@@ -1,6 +1,6 @@
 use super::{
-    Access, Fault, Layout, Options, RegistryError, Remote, Repo, credentials::Credentials, host::Host,
-    lock, tls::Clients,
+    Access, Fault, Layout, Options, RegistryError, Remote, Repo, credentials::Credentials, host::Host, lock,
+    tls::Clients,
 };
 use crate::oci::Repository;
 use std::{

@@ -2,7 +2,7 @@
 
 use super::{
     Access, Fault, Fetched, Merge, Merged, RegistryError, Remote, Selector, lock,
-    push::{encode, ignored},
+    push::ignored,
     retry::{Again, Failure, jitter},
 };
 use crate::{
@@ -114,7 +114,7 @@ impl Remote {
     /// again, since others have built on what they read in the meantime.
     async fn write(&self, tag: &str, merged: &Merged, read: &TagRead) -> Result<Written, Fault> {
         let at = Selector::Tag(tag.to_owned());
-        let (request, _) = self.manifest_put(&at, merged.manifest.media_type(), encode(&merged.manifest)?)?;
+        let (request, _) = self.manifest_put(&at, merged.manifest.media_type(), merged.manifest.encode())?;
         let again = match self.exchange_once(&request, ignored()).await {
             Ok(answer) => {
                 answer.with(&[StatusCode::CREATED, StatusCode::OK, StatusCode::ACCEPTED], &request)?;

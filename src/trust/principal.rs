@@ -134,6 +134,7 @@ mod tests {
     }
 
     proptest! {
+        // [V-32]
         #[test]
         fn the_count_is_the_largest_there_is(
             numbers in proptest::collection::vec(proptest::collection::btree_set(0_u8..6, 0..4), 0..7)

@@ -21,7 +21,7 @@ pub(super) fn of_statement(payload: &[u8], subject: &Subject, limits: &Limits) -
         statement.subject.iter().filter(|candidate| candidate.is(digest)).collect()
     };
     // The subject itself first: a statement may name both an index and its images.
-    let named = std::iter::once(&subject.digest).chain(&subject.within).map(|digest| (*digest, about(digest)));
+    let named = subject.digests().map(|digest| (digest, about(&digest)));
     let Some((digest, subjects)) = { named }.find(|(_, subjects)| !subjects.is_empty()) else {
         return Err(Rejection::SubjectMismatch(named_instead(&statement)));
     };
@@ -40,7 +40,7 @@ pub(super) fn of_statement(payload: &[u8], subject: &Subject, limits: &Limits) -
 
 /// What a signed simple-signing payload says of `subject`.
 pub(super) fn of_payload(payload: Payload, subject: &Subject) -> Result<Said, Rejection> {
-    if !subject.is(&payload.digest) {
+    if !subject.digests().any(|digest| digest == payload.digest) {
         return Err(Rejection::SubjectMismatch(payload.digest.to_string()));
     }
     let references = SignedReference::parse(&payload.docker_reference).into_iter().collect();

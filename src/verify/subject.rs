@@ -1,17 +1,13 @@
-use crate::oci::{Digest, Reference};
+use crate::oci::{Digest, Manifest, ManifestError, Reference};
 use std::fmt;
 
 /// The one digest under judgement, and how it came to be this one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
-    /// What was typed.
-    pub reference: Reference,
-    /// The digest under judgement: an index, or an image.
-    pub digest: Digest,
-    /// How the digest was found.
-    pub pinned: Pinned,
-    /// The index that lists `digest`, read by its own digest: what is said of it is said of all that it lists.
-    pub within: Option<Digest>,
+    reference: Reference,
+    digest: Digest,
+    pinned: Pinned,
+    within: Option<Digest>,
 }
 
 /// How a subject's digest was found.
@@ -24,16 +20,112 @@ pub enum Pinned {
     RegistryTag,
 }
 
+/// Why an image is not known to lie within an index.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubjectError {
+    /// The bytes are not the index that was pinned.
+    #[error("the index has digest {actual}, expected {expected}")]
+    Digest {
+        /// What was pinned.
+        expected: Digest,
+        /// What the bytes have.
+        actual: Digest,
+    },
+    /// The bytes are no index.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The index does not list the image.
+    #[error("the index {index} does not list {image}")]
+    NotListed {
+        /// The index.
+        index: Digest,
+        /// The image.
+        image: Digest,
+    },
+}
+
 impl Subject {
-    /// Whether a statement about `named` speaks of this subject.
+    /// What a reference leads to: the digest that was typed, or what the registry says that its tag means.
     #[must_use]
-    pub fn is(&self, named: &Digest) -> bool {
-        self.digest == *named || self.within.as_ref() == Some(named)
+    pub fn new(reference: Reference, digest: Digest) -> Self {
+        let pinned = if reference.digest == Some(digest) { Pinned::Typed } else { Pinned::RegistryTag };
+        Self { reference, digest, pinned, within: None }
+    }
+
+    /// One image of the index that this subject is: what is said of the index is said of all that it lists.
+    ///
+    /// Checks that `index` are the bytes of this very digest and that they list `image`.
+    ///
+    /// # Errors
+    /// As [`SubjectError`] says.
+    pub fn image_within(self, index: &[u8], image: Digest) -> Result<Self, SubjectError> {
+        let actual = self.digest.same_algorithm(index);
+        if actual != self.digest {
+            return Err(SubjectError::Digest { expected: self.digest, actual });
+        }
+        match Manifest::decode(index)? {
+            Manifest::Index(list) if list.manifests.iter().any(|entry| entry.digest == image) => {
+                Ok(Self { digest: image, within: Some(self.digest), ..self })
+            }
+            _ => Err(SubjectError::NotListed { index: self.digest, image }),
+        }
+    }
+
+    /// What was typed.
+    #[must_use]
+    pub fn reference(&self) -> &Reference {
+        &self.reference
+    }
+
+    /// The digest under judgement: an index, or an image.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// How the digest was found.
+    #[must_use]
+    pub fn pinned(&self) -> Pinned {
+        self.pinned
+    }
+
+    /// The index that lists the digest, where one was read by its own digest.
+    #[must_use]
+    pub fn within(&self) -> Option<Digest> {
+        self.within
+    }
+
+    /// The digests whose evidence counts for this subject, its own first.
+    pub fn digests(&self) -> impl Iterator<Item = Digest> {
+        std::iter::once(self.digest).chain(self.within)
     }
 }
 
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.reference.at(self.digest).fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::{Descriptor, ImageIndex, media_type};
+
+    // [V-21]
+    #[test]
+    fn an_image_lies_within_an_index_only_if_the_index_itself_lists_it() {
+        let image = Descriptor::of(media_type::IMAGE_MANIFEST, b"image");
+        let index = Manifest::Index(Box::new(ImageIndex::new(vec![image.clone()]))).encode();
+        let reference: Reference = "a.b/c:1".parse().unwrap();
+        let subject = Subject::new(reference, Digest::sha256(&index));
+        let within = subject.clone().image_within(&index, image.digest).unwrap();
+        assert_eq!((within.digest(), within.within()), (image.digest, Some(subject.digest())));
+        let other = Digest::sha256(b"other");
+        assert!(matches!(subject.clone().image_within(&index, other), Err(SubjectError::NotListed { .. })));
+        let forged =
+            Manifest::Index(Box::new(ImageIndex::new(vec![Descriptor::of(media_type::IMAGE_MANIFEST, b"other")])));
+        assert!(matches!(subject.image_within(&forged.encode(), other), Err(SubjectError::Digest { .. })));
     }
 }

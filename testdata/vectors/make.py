@@ -16,7 +16,10 @@ HERE = Path(__file__).parent
 DATA = HERE.parent
 IMAGE = "sha256:a4ae8dba89657ee343d766312957890a960e40c41512ca197ccb7413016c9215"
 OTHER = "sha256:" + "0b" * 32
-INDEX = "sha256:" + "1c" * 32
+INDEX_TEXT = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [
+    {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": IMAGE, "size": 401,
+     "platform": {"architecture": "amd64", "os": "linux"}}]})
+INDEX = "sha256:" + hashlib.sha256(INDEX_TEXT.encode()).hexdigest()
 SIGN = "https://sigstore.dev/cosign/sign/v1"
 VULN = "https://cosign.sigstore.dev/attestation/vuln/v1"
 IN_TOTO = "application/vnd.in-toto+json"
@@ -212,9 +215,9 @@ def statements():
              [bundle(about, "p384", says=hint(private("p256")))], "deny", ["signature-invalid", "unsigned"], ["signature-invalid"]),
         case("statement-swapped", "A good signature over another payload.", [{"kind": "bundle", "text": compact(other)}], "deny",
              ["signature-invalid", "unsigned"], ["signature-invalid"]),
-        case("statement-of-the-index", "About the index that lists the image.", [bundle(statement(INDEX))], "allow", within=INDEX),
+        case("statement-of-the-index", "About the index that lists the image.", [bundle(statement(INDEX))], "allow", index=INDEX_TEXT),
         case("statement-of-another-index", "About an index that does not list the image.", [bundle(statement(OTHER))], "deny", *mismatch,
-             within=INDEX),
+             index=INDEX_TEXT),
         case("envelope-two-signers", "One envelope, signed by two: both count.", [two], "allow", policy=policy(both, threshold=2)),
         case("envelope-one-of-two", "One of them is asked for.", [two], "allow", policy=policy([QA])),
         case("envelope-no-signature", "An envelope without a signature.", [none], "deny", ["signer-unknown", "unsigned"], ["signer-unknown"]),

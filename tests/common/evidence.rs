@@ -61,7 +61,7 @@ impl Attached {
 /// The bytes of a bundle that says `predicate_type` of `about`.
 pub async fn bundle_bytes(key: &LocalSigner, about: &Digest, predicate_type: &str, predicate: Value) -> Vec<u8> {
     let statement = Statement::about(about, Some("registry.example.com/app:v1".to_owned()), predicate_type, predicate);
-    let envelope = seal(&statement, key).await.expect("a local key signs");
+    let envelope = seal(statement.encode(), key).await.expect("a local key signs");
     bundle::encode_keyed(&envelope, &key.public_key().hint())
 }
 

@@ -199,7 +199,11 @@ pub fn mistyped(part: &str, content_type: &'static str) -> Alter {
 /// Content by the last part of its path (a tag, a digest), as if the registry held it.
 pub fn held(content: BTreeMap<String, (String, Vec<u8>)>) -> Hook {
     Arc::new(move |exchange| {
-        let (content_type, bytes) = content.get(exchange.path().rsplit('/').next()?)?;
+        let path = exchange.path();
+        let last = path.rsplit('/').next()?;
+        // A list of referrers and the image itself have the same last part.
+        let key = if path.contains("/referrers/") { format!("referrers/{last}") } else { last.to_owned() };
+        let (content_type, bytes) = content.get(&key)?;
         let mut answer = Response::new(body(bytes.clone()));
         answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_str(content_type).unwrap());
         Some(answer)

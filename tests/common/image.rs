@@ -33,7 +33,8 @@ pub fn write(dir: &Path, tag: &str, seed: &str) -> Layout {
     }
     let images = entries.iter().map(|e| e["digest"].as_str().expect("a digest").to_owned()).collect();
     let media_type = "application/vnd.oci.image.index.v1+json";
-    let index = blob(dir, json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": entries }).to_string().as_bytes());
+    let index =
+        blob(dir, json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": entries }).to_string().as_bytes());
     let mut top = descriptor(media_type, &index);
     top["annotations"] = json!({ "org.opencontainers.image.ref.name": tag });
     let top = json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": [top] });
@@ -59,4 +60,28 @@ fn tar(text: &str) -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());
     archive.append_data(&mut header, "hello", text.as_bytes()).expect("in memory");
     archive.into_inner().expect("in memory")
+}
+
+/// Pushes everything of a layout's image into another repository.
+pub async fn copy(from: &boltseal::registry::Repo, to: &boltseal::registry::Repo, tag: &str, made: &Layout) {
+    use boltseal::registry::Selector;
+    for image in &made.images {
+        let digest = image.parse().expect("a digest");
+        let fetched = from.manifest(&Selector::Digest(digest)).await.expect("an image");
+        let manifest = fetched.image().expect("an image");
+        for blob in manifest.layers.iter().chain([&manifest.config]) {
+            to.push_blob(&from.blob(blob, blob.size).await.expect("a blob")).await.expect("pushed");
+        }
+        push_as_is(to, &Selector::Digest(digest), &fetched).await.expect("pushed");
+    }
+    let index = from.manifest(&Selector::Tag(tag.to_owned())).await.expect("the index");
+    push_as_is(to, &Selector::Tag(tag.to_owned()), &index).await.expect("pushed");
+}
+
+async fn push_as_is(
+    to: &boltseal::registry::Repo,
+    at: &boltseal::registry::Selector,
+    fetched: &boltseal::registry::Fetched,
+) -> Result<(), boltseal::registry::RegistryError> {
+    to.push_manifest_bytes(at, &fetched.descriptor.media_type, &fetched.bytes).await.map(drop)
 }

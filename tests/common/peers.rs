@@ -65,9 +65,14 @@ pub fn start(kind: Kind) -> Registry {
         Kind::Refreg => {
             let home = tempfile::tempdir().expect("a folder");
             let address = free_address();
-            run(home, address, |command| {
-                command.arg(address.to_string());
-            }, "refreg")
+            run(
+                home,
+                address,
+                |command| {
+                    command.arg(address.to_string());
+                },
+                "refreg",
+            )
         }
     }
 }
@@ -84,9 +89,14 @@ pub fn start_docker_registry(more: &str) -> Registry {
     );
     let text = if more.contains("http:") { text } else { format!("{text}http: {{addr: \"{address}\"}}\n") };
     fs::write(&config, text).expect("a configuration");
-    run(home, address, |command| {
-        command.arg("serve").arg(&config);
-    }, "docker-registry")
+    run(
+        home,
+        address,
+        |command| {
+            command.arg("serve").arg(&config);
+        },
+        "docker-registry",
+    )
 }
 
 fn run(home: tempfile::TempDir, address: SocketAddr, arguments: impl FnOnce(&mut Command), name: &str) -> Registry {
@@ -115,7 +125,8 @@ impl Registry {
         let layout = image::write(&dir, tag, &format!("{repository}:{tag}"));
         let from = format!("{}:{tag}", dir.display());
         let to = format!("{}/{repository}:{tag}", self.address);
-        Ran::of(tool("oras", home.path()).args(["cp", "--no-tty", "--from-oci-layout", "--to-plain-http", &from, &to])).expect(0);
+        Ran::of(tool("oras", home.path()).args(["cp", "--no-tty", "--from-oci-layout", "--to-plain-http", &from, &to]))
+            .expect(0);
         layout
     }
 }

@@ -265,8 +265,7 @@ fn content(world: &World, junk: &Junk, api: bool) -> BTreeMap<String, (String, V
     if !junk.referrers.is_empty() {
         let entries = junk.referrers.iter().map(|(entry, _)| entry.clone()).collect();
         let list = serde_json::to_vec(&ImageIndex::new(entries)).expect("JSON");
-        // The list has the image's digest for its last part, as the image has: which is not asked for by digest here.
-        add(if api { image.to_string() } else { image.fallback_tag() }, media_type::IMAGE_INDEX, &list);
+        add(if api { format!("referrers/{image}") } else { image.fallback_tag() }, media_type::IMAGE_INDEX, &list);
     }
     let sig = format!("{}.sig", image.fallback_tag());
     match (&junk.sig_instead, junk.sig.is_empty()) {

@@ -63,7 +63,7 @@ async fn decided(world: &World, reference: &Reference) -> (Descriptor, Decision)
     let (now, limits) = (Timestamp::UNIX_EPOCH, Limits::default());
     let verifier = Verifier { session: &session, policy: &policy, now, limits: &limits };
     let done = verifier.verify(reference, None).await.expect("it is there");
-    let digest = done.findings.subject().digest;
+    let digest = done.findings.subject().digest();
     (Descriptor { digest, ..Descriptor::empty() }, done.outcome.decision)
 }
 

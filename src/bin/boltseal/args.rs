@@ -12,10 +12,13 @@ use std::path::PathBuf;
 #[command(name = "boltseal", version, propagate_version = false, max_term_width = 100)]
 pub struct Cli {
     /// How results are written to standard output.
-    #[arg(short, long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT", help_heading = "Output")]
     pub output: Format,
+    /// Accepted for scripts that pass it to other tools: no verb asks before it writes.
+    #[arg(short = 'y', long, global = true, hide = true)]
+    pub yes: bool,
     /// No progress and no warnings; errors and results stay.
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = "Output")]
     pub quiet: bool,
     #[command(subcommand)]
     pub command: Command,
@@ -62,8 +65,9 @@ pub struct RegistryArgs {
     pub registry_client_key: Option<PathBuf>,
 }
 
-/// The key that signs.
+/// The key that signs; the same for every verb that signs.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Signing key")]
 pub struct SigningKeyArgs {
     /// Private key: a file, or env://NAME for a variable that holds the file's content.
     #[arg(long, value_name = "KEY")]
@@ -89,8 +93,6 @@ pub struct SignArgs {
     /// Images, [registry/]repository[:tag][@digest] or oci:DIR[:tag].
     #[arg(required = true, value_name = "REF")]
     pub references: Vec<Reference>,
-    #[command(flatten)]
-    pub key: SigningKeyArgs,
     /// What is written: `bundle` is read by cosign 3, `simple` by podman, CRI-O, skopeo and OpenShift.
     #[arg(long, value_enum, default_value_t = SignFormat::Both)]
     pub format: SignFormat,
@@ -106,6 +108,8 @@ pub struct SignArgs {
     /// Sign this reference beside the digest, not the one that was typed.
     #[arg(long, value_name = "REF")]
     pub identity: Option<Reference>,
+    #[command(flatten)]
+    pub key: SigningKeyArgs,
     #[command(flatten)]
     pub registry: RegistryArgs,
 }
@@ -129,8 +133,6 @@ pub struct AttestArgs {
     /// The image.
     #[arg(value_name = "REF")]
     pub reference: Reference,
-    #[command(flatten)]
-    pub key: SigningKeyArgs,
     /// The predicate's type: slsaprovenance, slsaprovenance02, slsaprovenance1, spdx, spdxjson, cyclonedx, vuln, link,
     /// openvex, custom, or a URI.
     #[arg(long = "type", value_name = "TYPE", requires = "predicate", required_unless_present = "statement")]
@@ -150,6 +152,8 @@ pub struct AttestArgs {
     /// Sign this reference beside the digest, not the one that was typed.
     #[arg(long, value_name = "REF")]
     pub identity: Option<Reference>,
+    #[command(flatten)]
+    pub key: SigningKeyArgs,
     #[command(flatten)]
     pub registry: RegistryArgs,
 }
@@ -208,11 +212,11 @@ pub struct VerifyArgs {
     /// Images, [registry/]repository[:tag][@digest] or oci:DIR[:tag].
     #[arg(required = true, value_name = "REF")]
     pub references: Vec<Reference>,
-    #[command(flatten)]
-    pub judge: JudgeArgs,
     /// Judge one image of the index; what is signed of the index counts for it.
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     pub platform: Option<String>,
+    #[command(flatten)]
+    pub judge: JudgeArgs,
     #[command(flatten)]
     pub registry: RegistryArgs,
 }
@@ -229,11 +233,11 @@ pub struct PullArgs {
     /// Where to: oci:DIR[:tag] or docker-archive:FILE.
     #[arg(long, value_name = "DESTINATION")]
     pub to: String,
-    #[command(flatten)]
-    pub judge: JudgeArgs,
     /// One image of the index; for a docker-archive this machine's, if it is not named.
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     pub platform: Option<String>,
+    #[command(flatten)]
+    pub judge: JudgeArgs,
     #[command(flatten)]
     pub registry: RegistryArgs,
 }
@@ -264,6 +268,9 @@ pub enum KeyCommand {
         /// The key to import.
         #[arg(long, value_name = "KEY")]
         key: String,
+        /// Read the password that the key has now from this file; else as the new one.
+        #[arg(long, value_name = "FILE")]
+        key_password_file: Option<PathBuf>,
         /// Read an unencrypted key even if others can read or write it.
         #[arg(long)]
         insecure_key_permissions: bool,
@@ -364,5 +371,28 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("expected key=value".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_verb_has_at_most_eight_flags_of_its_own() {
+        const SHARED: [&str; 5] = ["Registry", "Output", "Signing key", "Policy", "Global"];
+        for verb in Cli::command().get_subcommands() {
+            let own = verb.get_arguments().filter(|argument| {
+                !argument.is_positional()
+                    && !argument.get_help_heading().is_some_and(|heading| SHARED.contains(&heading))
+            });
+            assert!(own.count() <= 8, "{}", verb.get_name());
+        }
     }
 }

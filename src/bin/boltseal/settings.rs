@@ -148,7 +148,8 @@ pub fn file_policy(named: Option<PathBuf>) -> Result<Judge, Failure> {
 }
 
 fn policy_places() -> Vec<PathBuf> {
-    let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    // A relative path would be the working directory's (XDG Base Directory Specification: ignore it).
+    let set = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let config = set("XDG_CONFIG_HOME").or_else(|| Some(set("HOME")?.join(".config")));
     let mut places = vec![PathBuf::from("/etc/boltseal/policy.yaml")];
     places.extend(config.map(|config| config.join("boltseal/policy.yaml")));

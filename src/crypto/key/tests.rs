@@ -47,6 +47,7 @@ fn the_hint_is_the_one_that_cosign_writes() {
     assert_eq!(STANDARD.encode(key.fingerprint().bytes()), key.hint());
 }
 
+// [V-27]
 #[test]
 fn a_compressed_point_is_the_same_key_with_the_same_fingerprint() {
     let compressed = key("p256-pub-compressed");
@@ -56,6 +57,7 @@ fn a_compressed_point_is_the_same_key_with_the_same_fingerprint() {
     assert_eq!(compressed.to_pem(), file("p256-pub"));
 }
 
+// [V-27]
 #[test]
 fn other_encodings_of_a_point_and_explicit_curves_are_refused() {
     assert_eq!(refused("p256-pub-hybrid"), PublicKeyError::Point(KeyAlgorithm::EcdsaP256));

@@ -114,6 +114,7 @@ fn the_label_of_cosign_1_is_read() {
     assert_eq!(decode_with(old.as_bytes(), "pw").unwrap().public(), &public("p256-cosign-pub"));
 }
 
+// [V-41]
 #[test]
 fn costs_are_bounded_before_a_password_is_asked_for() {
     for (member, value) in

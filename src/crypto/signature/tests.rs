@@ -106,6 +106,7 @@ fn no_signature_at_all_is_refused() {
     }
 }
 
+// [V-25]
 #[test]
 fn ecdsa_in_anything_but_der_is_refused() {
     let (key, r, s) = good();
@@ -186,6 +187,7 @@ fn ecdsa_numbers_out_of_range_are_refused() {
     }
 }
 
+// [V-25]
 #[test]
 fn ecdsa_with_the_other_s_is_accepted_so_signatures_are_no_identities() {
     let (key, r, s) = good();
@@ -248,6 +250,7 @@ fn ed25519_answers_of_rfc_8032_hold() {
     key.verify(b"abc", &hex::decode(prehashed).unwrap()).unwrap();
 }
 
+// [V-26]
 #[test]
 fn ed25519ph_holds_with_an_empty_context_alone() {
     let signing = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
@@ -262,6 +265,7 @@ fn ed25519ph_holds_with_an_empty_context_alone() {
     key.verify(MESSAGE, &over_the_hash).unwrap_err();
 }
 
+// [V-26]
 #[test]
 fn ed25519_with_an_unreduced_s_or_a_small_r_is_refused() {
     let (key, good) = (public("ed25519"), read("ed25519.sig"));

@@ -34,6 +34,7 @@ fn agree(text: &str) {
 }
 
 /// The accepted and refused examples of oci-spec 0.10's own tests, and ours.
+// [V-01]
 #[test]
 fn the_examples_of_oci_spec_are_read_alike() {
     for text in [

@@ -3,7 +3,7 @@ use crate::{
     crypto::{Fingerprint, PublicKey},
     oci::Digest,
     trust::Identity,
-    verify::{Pinned, Place, Rejected, Subject, Unread, Via},
+    verify::{Place, Rejected, Subject, Unread, Via},
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -62,7 +62,7 @@ fn unread() -> Vec<Unread> {
 }
 
 fn subject(reference: &str) -> Subject {
-    Subject { reference: reference.parse().unwrap(), digest: digest(), pinned: Pinned::RegistryTag, within: None }
+    Subject::new(reference.parse().unwrap(), digest())
 }
 
 fn findings(verified: &[Verified], unread: Vec<Unread>) -> Findings {
@@ -93,7 +93,7 @@ fn an_image_signature_by_an_authority_is_enough() {
     let policy = policy("{ signatures: { from: [release] } }");
     let Decision::Allow(approved) = judged(&policy, &findings(&[signed(0, &[], &[])], Vec::new())) else { panic!() };
     assert_eq!(approved.reference().to_string(), format!("r.example/app@{}", digest()));
-    assert_eq!(approved.digest(), &digest());
+    assert_eq!(approved.digest(), digest());
     let [met] = approved.met() else { panic!() };
     assert_eq!(met.by[0].authority, "release");
     assert_eq!(met.by[0].principal, Principal::Key(fingerprint(0)));
@@ -105,6 +105,7 @@ fn a_key_of_the_policy_that_the_scope_does_not_name_is_not_enough() {
     assert_eq!(says("{ signatures: { from: [release] } }", &[signed(2, &[], &[])]), "deny:threshold-unmet");
 }
 
+// [V-22]
 #[test]
 fn nothing_is_unsigned_and_an_attestation_is_no_signature_nor_the_reverse() {
     let rule = "{ signatures: { from: [ci] } }";
@@ -116,6 +117,7 @@ fn nothing_is_unsigned_and_an_attestation_is_no_signature_nor_the_reverse() {
     assert_eq!(says(rule, &[scanned(2, NOW)]), "allow");
 }
 
+// [V-32]
 #[test]
 fn a_threshold_counts_different_principals_and_each_authority_once() {
     let rule = "{ signatures: { from: [release, qa, both], threshold: 2 } }";
@@ -148,6 +150,7 @@ fn all_requirements_have_to_be_met_and_all_shortfalls_are_told() {
     assert_eq!(says(rule, &[signed(0, &[], &[]), scanned(2, NOW)]), "allow");
 }
 
+// [V-33]
 #[test]
 fn the_signed_reference_has_to_meet_the_identity_rule() {
     let elsewhere = "{ map: { r.example: q.example, r.example/app: s.example/prod/app, r.example/ap: t.example } }";
@@ -217,6 +220,7 @@ fn every_annotation_that_is_asked_for_has_to_be_signed() {
     assert_ne!(says(rule, &[signed(0, &[], &both[..1]), signed(0, &[], &both[1..2])]), "allow");
 }
 
+// [V-34]
 #[test]
 fn an_attestation_s_age_is_the_time_that_it_states() {
     let rule = "{ attestations: [{ type: vuln, from: [ci], max-age: 7d }] }";
@@ -242,6 +246,7 @@ fn an_attestation_s_age_is_the_time_that_it_states() {
     assert_eq!(says(rule, &[scanned(0, NOW)]), "deny:threshold-unmet");
 }
 
+// [V-35] [V-36]
 #[test]
 fn what_was_not_read_turns_a_deny_and_nothing_else() {
     let policy = policy("{ signatures: { from: [release], identity: tag } }");
@@ -255,6 +260,7 @@ fn what_was_not_read_turns_a_deny_and_nothing_else() {
     assert_eq!(told(&judged(&policy, &elsewhere)), "deny:no-policy");
 }
 
+// [V-23]
 #[test]
 fn rejected_evidence_neither_helps_nor_harms_and_is_told_once_for_each_reason() {
     let unknown = || Rejected { place: place(), rejection: Rejection::SignerUnknown { hint: None } };
@@ -270,11 +276,12 @@ fn rejected_evidence_neither_helps_nor_harms_and_is_told_once_for_each_reason() 
     let of = |verified| Findings::for_test(subject("r.example/app"), verified, rejected.clone(), Vec::new());
     assert_eq!(told(&judged(&policy, &of(vec![signed(0, &[], &[])]))), "allow");
     let decision = judged(&policy, &of(Vec::new()));
-    assert_eq!(told(&decision), "deny:signature-invalid,signer-unknown,unsigned");
+    assert_eq!(told(&decision), "deny:signature-invalid,signer-unknown,unsigned,malformed");
     let Decision::Deny(reasons) = decision else { panic!() };
     assert!(reasons[1].to_string().contains("2 pieces"), "{}", reasons[1]);
 }
 
+// [V-37]
 #[test]
 fn a_mode_changes_what_is_done_and_not_what_is_decided() {
     let outcome = |mode, verified: &[Verified]| {

@@ -81,6 +81,7 @@ fn the_order_of_scopes_in_the_file_means_nothing() {
     }
 }
 
+// [V-28] [V-29]
 #[test]
 fn what_is_wrong_is_refused_with_its_place_and_what_would_be_right() {
     let asking = |yaml: &str| images(&format!("  a/b:\n    signatures: {yaml}"));

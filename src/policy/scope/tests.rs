@@ -103,6 +103,7 @@ fn what_can_match_nothing_is_refused() {
     }
 }
 
+// [V-31]
 #[test]
 fn the_more_specific_scope_ranks_higher() {
     let ranked = [

@@ -76,12 +76,7 @@ impl Tokens {
             State::Refused(message) => return Err(Fault::Unauthorized(message.clone())),
             State::Granted(_) | State::Unasked => {}
         }
-        let result = match used.map(|used| used.standing) {
-            // The same password again would be refused again.
-            Some(Standing::Password) => Err(Fault::Unauthorized(said.to_owned())),
-            _ => asked.grant(headers, said).await,
-        };
-        match result {
+        match asked.grant(headers, said).await {
             Ok(grant) => {
                 let grant = Arc::new(grant);
                 *state = State::Granted(Arc::clone(&grant));
@@ -93,6 +88,13 @@ impl Tokens {
                 }
                 Err(fault)
             }
+        }
+    }
+
+    /// Remembers that a password was refused: there is no other one to get.
+    pub(super) async fn refused(&self, used: &Grant, said: &str) {
+        if used.standing == Standing::Password {
+            *self.state.lock().await = State::Refused(said.to_owned());
         }
     }
 }

@@ -4,9 +4,9 @@ use crate::{
         Fault, Session,
         body::{self, BodyError, Expected},
         credentials::{Credential, Secret},
-        http::{Outgoing, Reply},
         message,
         retry::{Again, Failure, retry_after, retrying},
+        transport::{Outgoing, Reply},
     },
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -48,11 +48,7 @@ pub(super) async fn fetch(session: &Session, wanted: &Wanted<'_>) -> Result<Head
 }
 
 async fn post(session: &Session, wanted: &Wanted<'_>, refresh: &Secret) -> Result<Option<HeaderValue>, Failure> {
-    let mut form = url::form_urlencoded::Serializer::new(String::new());
-    form.append_pair("grant_type", "refresh_token").append_pair("client_id", "boltseal");
-    form.append_pair("service", wanted.service.unwrap_or_default()).append_pair("scope", &wanted.scopes.join(" "));
-    form.append_pair("refresh_token", refresh.reveal());
-    let body = Bytes::from(form.finish());
+    let body = form(wanted, refresh);
     let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
     let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, kind)]);
     let reply = send(session, wanted, &Method::POST, wanted.realm.clone(), (&headers, &body), None).await?;
@@ -60,6 +56,15 @@ async fn post(session: &Session, wanted: &Wanted<'_>, refresh: &Secret) -> Resul
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Ok(None),
         _ => read(reply, wanted).await.map(Some),
     }
+}
+
+/// RFC 6749, 6. The client's own name is asked for by distribution's token servers.
+fn form(wanted: &Wanted<'_>, refresh: &Secret) -> Bytes {
+    let mut form = url::form_urlencoded::Serializer::new(String::new());
+    form.append_pair("grant_type", "refresh_token").append_pair("client_id", "boltseal");
+    form.append_pair("service", wanted.service.unwrap_or_default()).append_pair("scope", &wanted.scopes.join(" "));
+    form.append_pair("refresh_token", refresh.reveal());
+    Bytes::from(form.finish())
 }
 
 async fn get(session: &Session, wanted: &Wanted<'_>) -> Result<HeaderValue, Failure> {
@@ -87,13 +92,8 @@ async fn send(
     (headers, body): (&HeaderMap, &Bytes),
     authorization: Option<&HeaderValue>,
 ) -> Result<Reply, Failure> {
-    let (home, name) = (&wanted.realm, wanted.name);
-    let reply = session.follow(&Outgoing { method, url, headers, body, authorization, home, name }).await?;
-    if !reply.at_home {
-        // A password was asked for by one server and a token given by another: neither is trusted with the other's.
-        return Err(Fault::Protocol("the token server redirected to another host".to_owned()).into());
-    }
-    Ok(reply)
+    let (home, name, leaves_home) = (&wanted.realm, wanted.name, false);
+    session.follow(&Outgoing { method, url, headers, body, authorization, home, leaves_home, name }).await
 }
 
 async fn read(reply: Reply, wanted: &Wanted<'_>) -> Result<HeaderValue, Failure> {

@@ -1,7 +1,12 @@
 //! The files of a layout: checked reads, atomic writes.
 
 use super::{Access, Fault, index::Index, lock::Lock};
-use crate::{crypto::hash::Hasher, json, limits::LAYOUT_INDEX_BYTES, oci::Digest};
+use crate::{
+    json,
+    limits::LAYOUT_INDEX_BYTES,
+    oci::Digest,
+    registry::body::{Check, Expected},
+};
 use serde::Deserialize;
 use std::{
     fs::{self, File},
@@ -128,7 +133,7 @@ impl Folder {
         self.blob_len(digest).await?;
         let path = self.blob_path(digest);
         let mut file = tokio::fs::File::open(&path).await.map_err(|source| failed(&path, source))?;
-        let mut check = Check::new(*digest, size);
+        let mut check = Check::begin(Expected::exactly(*digest, size), None)?;
         let mut buffer = vec![0; CHUNK];
         loop {
             let read = file.read(&mut buffer).await.map_err(|source| failed(&path, source))?;
@@ -136,9 +141,9 @@ impl Folder {
             if chunk.is_empty() {
                 break;
             }
-            check.update(chunk)?;
+            check.take(chunk)?;
             sink.write_all(chunk).await.map_err(|source| failed(Path::new("output"), source))?;
-            progress(check.seen);
+            progress(check.read());
         }
         check.finish()
     }
@@ -212,51 +217,6 @@ impl Folder {
             }
         }
         Ok(true)
-    }
-}
-
-/// Holds bytes that pass against a digest and size.
-#[derive(Debug)]
-pub(super) struct Check {
-    digest: Digest,
-    size: u64,
-    seen: u64,
-    hasher: Hasher,
-}
-
-impl Check {
-    pub fn new(digest: Digest, size: u64) -> Self {
-        let hasher = match digest {
-            Digest::Sha256(_) => Hasher::sha256(),
-            Digest::Sha512(_) => Hasher::sha512(),
-        };
-        Self { digest, size, seen: 0, hasher }
-    }
-
-    pub fn digest(&self) -> Digest {
-        self.digest
-    }
-
-    pub fn update(&mut self, chunk: &[u8]) -> Result<(), Fault> {
-        self.seen += chunk.len() as u64;
-        if self.seen > self.size {
-            return Err(Fault::Size { expected: self.size, actual: self.seen });
-        }
-        self.hasher.update(chunk);
-        Ok(())
-    }
-
-    pub fn finish(self) -> Result<(), Fault> {
-        if self.seen != self.size {
-            return Err(Fault::Size { expected: self.size, actual: self.seen });
-        }
-        let hash = self.hasher.finish();
-        if hash == self.digest.bytes() {
-            return Ok(());
-        }
-        let text = format!("{}:{}", self.digest.algorithm(), hex::encode(hash));
-        let actual = text.parse().map_err(|_| Fault::Protocol(format!("the content has digest {text}")))?;
-        Err(Fault::Digest { expected: self.digest, actual })
     }
 }
 

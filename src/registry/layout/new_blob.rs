@@ -1,8 +1,11 @@
 use super::{
     Fault, RegistryError,
-    folder::{Check, Folder, joined, place},
+    folder::{Folder, joined, place},
 };
-use crate::oci::Descriptor;
+use crate::{
+    oci::{Descriptor, Digest},
+    registry::body::{Check, Expected},
+};
 use std::{
     io,
     path::PathBuf,
@@ -24,6 +27,7 @@ pub struct NewBlob {
     file: File,
     temporary: TempPath,
     target: PathBuf,
+    digest: Digest,
     check: Check,
 }
 
@@ -31,8 +35,9 @@ impl NewBlob {
     pub(super) fn new(folder: Arc<Folder>, descriptor: &Descriptor) -> Result<Self, Fault> {
         let (file, temporary) = folder.temporary()?.into_parts();
         let target = folder.blob_path(&descriptor.digest);
-        let check = Check::new(descriptor.digest, descriptor.size);
-        Ok(Self { folder, file: File::from_std(file), temporary, target, check })
+        let digest = descriptor.digest;
+        let check = Check::begin(Expected::exactly(digest, descriptor.size), None)?;
+        Ok(Self { folder, file: File::from_std(file), temporary, target, digest, check })
     }
 
     /// Gives the blob its place in the layout, on the disk to stay. Checks that what was written has the descriptor's
@@ -41,7 +46,7 @@ impl NewBlob {
     /// # Errors
     /// [`Fault::Digest`], [`Fault::Size`], [`Fault::Io`]; the bytes are then gone.
     pub async fn finish(mut self) -> Result<(), RegistryError> {
-        let action = format!("writing {} in oci:{}", self.check.digest(), self.folder.dir().display());
+        let action = format!("writing {} in oci:{}", self.digest, self.folder.dir().display());
         let placed = async {
             self.file.flush().await.map_err(|source| Fault::Io { path: self.temporary.to_path_buf(), source })?;
             self.check.finish()?;
@@ -57,7 +62,7 @@ impl AsyncWrite for NewBlob {
     /// Writes on; bytes beyond the descriptor's size are refused.
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = std::task::ready!(Pin::new(&mut self.file).poll_write(context, bytes))?;
-        let taken = self.check.update(bytes.get(..written).unwrap_or_default());
+        let taken = self.check.take(bytes.get(..written).unwrap_or_default());
         Poll::Ready(taken.map(|()| written).map_err(io::Error::other))
     }
 

@@ -42,6 +42,7 @@ fn sources_are_paths_or_variables_and_unknown_schemes_are_no_paths() {
     }
 }
 
+// [V-42]
 #[cfg(unix)]
 #[test]
 fn an_unencrypted_key_that_others_can_read_or_write_is_refused_unless_told() {

@@ -28,10 +28,7 @@ pub async fn run(args: AttestArgs, output: &Output) -> Result<Exit, Failure> {
     if !settings::is_read_by_cosign(algorithm) {
         output.warn(format_args!("cosign will refuse this attestation: it does not verify {algorithm} by default"));
     }
-    let formats = Formats {
-        bundle: args.format != AttestFormat::Att,
-        simple: args.format != AttestFormat::Bundle,
-    };
+    let formats = Formats { bundle: args.format != AttestFormat::Att, simple: args.format != AttestFormat::Bundle };
     let request = AttestRequest {
         signer: &signer,
         formats,
@@ -74,7 +71,10 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     };
     read.map_err(|error| Failure::supplied(format!("{}: {error}", path.display())))?;
     if content.len() as u64 > most {
-        return Err(Failure::supplied(format!("{}: more than {most} bytes, which verifiers would refuse", path.display())));
+        return Err(Failure::supplied(format!(
+            "{}: more than {most} bytes, which verifiers would refuse",
+            path.display()
+        )));
     }
     Ok(content)
 }

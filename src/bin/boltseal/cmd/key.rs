@@ -14,9 +14,8 @@ use std::path::PathBuf;
 pub fn run(command: KeyCommand, output: &Output) -> Result<Exit, Failure> {
     match command {
         KeyCommand::Generate { algorithm, save: to } => save(&PrivateKey::generate(algorithm)?, &to, output),
-        KeyCommand::Import { key, insecure_key_permissions, save: to } => {
-            // The password asked for here is the old one; environment and file name the new one.
-            let key = private_key(&key, None, insecure_key_permissions, output)?;
+        KeyCommand::Import { key, key_password_file, insecure_key_permissions, save: to } => {
+            let key = private_key(&key, key_password_file.as_deref(), insecure_key_permissions, output)?;
             save(&key, &to, output)
         }
         KeyCommand::Public(args) => public(&args, output),
@@ -51,7 +50,8 @@ fn save(key: &PrivateKey, to: &SaveKeyArgs, output: &Output) -> Result<Exit, Fai
 
 fn public(args: &SigningKeyArgs, output: &Output) -> Result<Exit, Failure> {
     let key = settings::signer_key(args, output)?;
-    let value = json!({ "version": JSON_VERSION, "key": describe(key.public()), "pem": key.public().to_pem(), "exit": 0 });
+    let value =
+        json!({ "version": JSON_VERSION, "key": describe(key.public()), "pem": key.public().to_pem(), "exit": 0 });
     output.result(&value, || key.public().to_pem());
     Ok(Exit::Done)
 }

@@ -6,12 +6,7 @@ use crate::{
     render::policy as render,
     settings::{self, file_policy, key_source},
 };
-use boltseal::{
-    oci::Reference,
-    ops::policy_file,
-    policy,
-    store::load_public_key,
-};
+use boltseal::{oci::Reference, ops::policy_file, policy, store::load_public_key};
 use serde_json::json;
 use std::{
     fmt::Write as _,
@@ -96,13 +91,15 @@ fn starter(
     identity: IdentityRule,
     folder: &Path,
 ) -> Result<String, Failure> {
-    let mut text = String::from("# Trust policy. `boltseal policy schema` has all of the language.\nversion: 1\nmode: enforced\n");
+    let mut text =
+        String::from("# Trust policy. `boltseal policy schema` has all of the language.\nversion: 1\nmode: enforced\n");
     text.push_str("default: deny\nauthorities:\n");
     for (name, file) in keys {
         load_public_key(&key_source(file)?)?;
         // Keys are looked for beside the policy.
         let path = std::path::absolute(file).map_err(|error| Failure::supplied(format!("{file}: {error}")))?;
-        let beside = std::path::absolute(folder).ok().and_then(|folder| path.strip_prefix(folder).map(Path::to_owned).ok());
+        let beside =
+            std::path::absolute(folder).ok().and_then(|folder| path.strip_prefix(folder).map(Path::to_owned).ok());
         let shown = beside.unwrap_or(path);
         let _ = writeln!(text, "  {}: {{ key: {} }}", quoted(name), quoted(&shown.display().to_string()));
     }
@@ -113,7 +110,8 @@ fn starter(
         IdentityRule::Tag => "tag",
     };
     let _ = writeln!(text, "images:\n  {}:", quoted(scope));
-    let _ = writeln!(text, "    signatures: {{ threshold: {threshold}, from: [{}], identity: {rule} }}", names.join(", "));
+    let _ =
+        writeln!(text, "    signatures: {{ threshold: {threshold}, from: [{}], identity: {rule} }}", names.join(", "));
     Ok(text)
 }
 

@@ -39,7 +39,11 @@ pub async fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
                 report.one(exit, || to_json(&verification), || to_text(&verification));
             }
             Err(error) => {
-                let failure = Failure::from(error);
+                let mut failure = Failure::from(error);
+                if failure.exit == Exit::Usage {
+                    // That an index lists no such platform is the registry's word: nothing was judged.
+                    failure.exit = Exit::Unknown;
+                }
                 output.failure_line(&failure);
                 let value = json!({
                     "reference": reference.to_string(), "decision": "could-not-tell",
@@ -82,7 +86,8 @@ struct Report<'o> {
 impl Report<'_> {
     fn begin(&self, judge: &Judge) {
         if self.output.is_json() {
-            let head = format!("{{\n\"version\": {JSON_VERSION},\n\"policy\": {},\n\"results\": [", policy_source(judge));
+            let head =
+                format!("{{\n\"version\": {JSON_VERSION},\n\"policy\": {},\n\"results\": [", policy_source(judge));
             self.output.raw(&head);
         } else if let Some((path, digest)) = &judge.file {
             self.output.note(format_args!("policy {} {digest}", path.display()));

@@ -13,19 +13,20 @@ pub fn to_json(explanation: &Explanation<'_>) -> Value {
 
 fn requirement(requirement: &Requirement) -> Value {
     let from: Vec<_> = requirement.from.iter().map(|authority| authority.name.as_str()).collect();
-    let mut value = json!({
-        "asked": requirement.asked.to_string(), "threshold": requirement.threshold, "from": from,
-        "identity": requirement.identity.to_string(),
-    });
+    let (mut annotations, mut predicate_type, mut max_age_hours) = (None, None, None);
     match &requirement.asked {
-        Asked::Signature { annotations } => value["annotations"] = json!(annotations),
+        Asked::Signature { annotations: asked } => annotations = Some(asked),
         Asked::Attestation { predicate, max_age } => {
-            value["predicateType"] = json!(predicate.uri());
-            value["maxAgeHours"] = json!(max_age.map(|age| age.as_hours()));
+            predicate_type = Some(predicate.uri());
+            max_age_hours = max_age.map(|age| age.as_hours());
         }
         _ => {}
     }
-    value
+    json!({
+        "asked": requirement.asked.to_string(), "threshold": requirement.threshold, "from": from,
+        "identity": requirement.identity.to_string(), "annotations": annotations,
+        "predicateType": predicate_type, "maxAgeHours": max_age_hours,
+    })
 }
 
 pub fn to_text(explanation: &Explanation<'_>) -> String {

@@ -31,9 +31,9 @@ pub fn to_json(verification: &Verification) -> Value {
     let subject = findings.subject();
     let (decision, exit) = verdict(verification);
     json!({
-        "reference": subject.reference.to_string(),
-        "digest": subject.digest.to_string(),
-        "index": subject.within.map(|index| index.to_string()),
+        "reference": subject.reference().to_string(),
+        "digest": subject.digest().to_string(),
+        "index": subject.within().map(|index| index.to_string()),
         "decision": decision,
         "mode": verification.outcome.mode.to_string(),
         "scope": verification.outcome.scope,
@@ -130,9 +130,9 @@ pub fn to_text(verification: &Verification) -> String {
     let subject = findings.subject();
     let (decision, _) = verdict(verification);
     let mut text = String::new();
-    let _ = writeln!(text, "{decision}  {}", subject.reference);
-    let _ = writeln!(text, "  digest   {}", subject.digest);
-    if let Some(index) = subject.within {
+    let _ = writeln!(text, "{decision}  {}", subject.reference());
+    let _ = writeln!(text, "  digest   {}", subject.digest());
+    if let Some(index) = subject.within() {
         let _ = writeln!(text, "  index    {index}");
     }
     let scope = verification.outcome.scope.as_deref().unwrap_or("none matches");
@@ -154,7 +154,7 @@ pub fn to_text(verification: &Verification) -> String {
         }
     }
     for unread in findings.unread().iter().take(SHOWN) {
-        let _ = writeln!(text, "  unread   {}: {}", unread.what, printable(&unread.why));
+        let _ = writeln!(text, "  unread   {}: {}", printable(&unread.what), printable(&unread.why));
     }
     for rejected in findings.rejected().iter().take(SHOWN) {
         let message = printable(&rejected.rejection.to_string());

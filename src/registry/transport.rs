@@ -17,6 +17,8 @@ pub(super) struct Outgoing<'r> {
     pub(super) authorization: Option<&'r HeaderValue>,
     /// Whose credentials these are.
     pub(super) home: &'r Url,
+    /// Whether a redirect may lead away from `home`. Not with secrets in it.
+    pub(super) leaves_home: bool,
     /// What the registry is called; its TLS setting is used at `home`.
     pub(super) name: &'r str,
 }
@@ -44,6 +46,9 @@ impl Session {
             };
             if url.scheme() == "https" && next.scheme() != "https" {
                 return Err(Fault::Protocol(format!("redirected from https down to {}", shown(&next))).into());
+            }
+            if !outgoing.leaves_home && next.origin() != outgoing.home.origin() {
+                return Err(Fault::Protocol(format!("redirected to another host, {}", shown(&next))).into());
             }
             url = next;
         }

@@ -1,0 +1,275 @@
+use super::{
+    server::{Call, Server, say, status},
+    *,
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicUsize, Ordering},
+};
+use zeroize::Zeroizing;
+
+const BLOB: &[u8] = b"0123456789";
+
+fn blob() -> Descriptor {
+    Descriptor::of("a/b", BLOB)
+}
+
+/// A credential file's content with one entry for a server.
+fn with(server: &Server, entry: &str) -> Options {
+    let content = format!(r#"{{"auths":{{"{}":{entry}}}}}"#, server.address);
+    let environment = Environment { docker_auth_config: Some(Zeroizing::new(content)), ..Environment::default() };
+    Options { environment, ..quick() }
+}
+
+fn password(server: &Server) -> Options {
+    with(server, &format!(r#"{{"auth":"{}"}}"#, STANDARD.encode("alice:s3cret")))
+}
+
+fn basic() -> String {
+    format!("Basic {}", STANDARD.encode("alice:s3cret"))
+}
+
+/// A registry that wants `Bearer good`, and its token server beside it, which does what `token` says.
+async fn token_registry(token: impl Fn(&Call) -> server::Answer + Send + Sync + 'static) -> Server {
+    let own: Arc<OnceLock<String>> = Arc::default();
+    let address = Arc::clone(&own);
+    let server = Server::start(move |call, _| {
+        if call.path.starts_with("/token") {
+            return token(call);
+        }
+        if call.header("authorization") == Some("Bearer good") {
+            return if call.method == "GET" { say(200, &[], BLOB) } else { say(202, &[("location", "/u")], "") };
+        }
+        let challenge = format!(
+            r#"Bearer realm="http://{}/token",service="reg",scope="repository:app:{}""#,
+            address.get().unwrap(),
+            if call.method == "GET" { "pull" } else { "pull,push" }
+        );
+        say(401, &[("www-authenticate", &challenge)], r#"{"errors":[{"code":"UNAUTHORIZED","message":"who?"}]}"#)
+    })
+    .await;
+    own.set(server.address.to_string()).unwrap();
+    server
+}
+
+#[tokio::test]
+async fn a_token_is_fetched_once_for_what_the_run_needs() {
+    let server = token_registry(|call| {
+        assert_eq!(call.header("authorization"), Some(basic().as_str()));
+        say(200, &[], r#"{"token":"good","expires_in":60}"#)
+    })
+    .await;
+    let repo = open_with(&server, password(&server), Access::PullPush);
+    for _ in 0..2 {
+        assert_eq!(repo.blob(&blob(), 100).await.unwrap(), BLOB);
+    }
+    let path = format!("GET /v2/app/blobs/{}", blob().digest);
+    let token = "GET /token?service=reg&scope=repository%3Aapp%3Apull%2Cpush".to_owned();
+    assert_eq!(server.log(), [path.clone(), token, path.clone(), path]);
+}
+
+#[tokio::test]
+async fn many_requests_at_once_share_one_token() {
+    let server = token_registry(|_| say(200, &[], r#"{"access_token":"good"}"#)).await;
+    let repo = open_with(&server, quick(), Access::Pull);
+    let blob = blob();
+    let reads = futures_util::future::join_all((0..20).map(|_| repo.blob(&blob, 100))).await;
+    assert!(reads.iter().all(Result::is_ok));
+    assert_eq!(server.log().iter().filter(|line| line.contains("/token")).count(), 1);
+}
+
+#[tokio::test]
+async fn a_token_that_ran_out_is_renewed() {
+    let (valid, tokens) = (Arc::new(AtomicUsize::new(1)), Arc::new(AtomicUsize::new(0)));
+    let (current, given) = (Arc::clone(&valid), Arc::clone(&tokens));
+    let own: Arc<OnceLock<String>> = Arc::default();
+    let address = Arc::clone(&own);
+    let server = Server::start(move |call, _| {
+        if call.path.starts_with("/token") {
+            let n = given.fetch_add(1, Ordering::SeqCst) + 1;
+            return say(200, &[], format!(r#"{{"token":"t{n}"}}"#));
+        }
+        let wanted = format!("Bearer t{}", current.load(Ordering::SeqCst));
+        if call.header("authorization") == Some(&wanted) {
+            return say(200, &[], BLOB);
+        }
+        say(401, &[("www-authenticate", &format!("Bearer realm=\"http://{}/token\"", address.get().unwrap()))], "")
+    })
+    .await;
+    own.set(server.address.to_string()).unwrap();
+    let repo = open_with(&server, quick(), Access::Pull);
+    assert!(repo.blob(&blob(), 100).await.is_ok());
+    valid.store(2, Ordering::SeqCst);
+    assert!(repo.blob(&blob(), 100).await.is_ok());
+    assert_eq!(tokens.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_401_loop_ends_after_the_second() {
+    let server = token_registry(|_| say(200, &[], r#"{"token":"bad"}"#)).await;
+    let error = open_with(&server, quick(), Access::Pull).blob(&blob(), 100).await.unwrap_err();
+    assert!(matches!(&error.fault, Fault::Unauthorized(message) if message.ends_with("UNAUTHORIZED: who?")), "{error}");
+    assert_eq!(server.log().len(), 3);
+}
+
+#[tokio::test]
+async fn a_known_user_without_the_right_to_push_is_told_so() {
+    let server = token_registry(|_| say(200, &[], r#"{"token":"pull-only"}"#)).await;
+    let repo = open_with(&server, password(&server), Access::PullPush);
+    let error = repo.push_blob(BLOB).await.unwrap_err();
+    assert!(matches!(&error.fault, Fault::Forbidden { permission: "push", .. }), "{error}");
+    let server = token_registry(|_| status(403)).await;
+    let error = open_with(&server, password(&server), Access::PullPush).push_blob(BLOB).await.unwrap_err();
+    assert!(matches!(&error.fault, Fault::Forbidden { permission: "push", .. }), "{error}");
+}
+
+#[tokio::test]
+async fn refused_credentials_are_not_sent_again() {
+    let server = token_registry(|_| status(401)).await;
+    let repo = open_with(&server, password(&server), Access::Pull);
+    for _ in 0..3 {
+        let error = repo.blob(&blob(), 100).await.unwrap_err();
+        assert!(matches!(error.fault, Fault::Unauthorized(_)), "{error}");
+        assert!(!format!("{error:?}").contains("s3cret"));
+    }
+    assert_eq!(server.log().iter().filter(|line| line.contains("/token")).count(), 1);
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_traded_by_post_and_by_get_where_that_is_unknown() {
+    let server = token_registry(|call| {
+        let form = std::str::from_utf8(&call.body).unwrap();
+        assert_eq!((call.method.as_str(), call.path.as_str(), call.header("authorization")), ("POST", "/token", None));
+        assert_eq!(
+            form,
+            "grant_type=refresh_token&client_id=boltseal&service=reg&scope=repository%3Aapp%3Apull&refresh_token=rt"
+        );
+        say(200, &[], r#"{"access_token":"good","refresh_token":"new"}"#)
+    })
+    .await;
+    let repo = open_with(&server, with(&server, r#"{"identitytoken":"rt"}"#), Access::Pull);
+    repo.blob(&blob(), 100).await.unwrap();
+    for unknown in [404, 405] {
+        let server = token_registry(move |call| {
+            if call.method == "POST" {
+                return status(unknown);
+            }
+            assert_eq!(call.header("authorization"), Some(format!("Basic {}", STANDARD.encode("<token>:rt")).as_str()));
+            say(200, &[], r#"{"token":"good"}"#)
+        })
+        .await;
+        let repo = open_with(&server, with(&server, r#"{"identitytoken":"rt"}"#), Access::Pull);
+        repo.blob(&blob(), 100).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_configured_registry_token_is_used_as_it_is() {
+    let server = token_registry(|_| panic!("no token was to be asked for")).await;
+    let repo = open_with(&server, with(&server, r#"{"registrytoken":"good"}"#), Access::Pull);
+    repo.blob(&blob(), 100).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_password_is_sent_when_asked_for_and_once_if_wrong() {
+    let server = Server::start(|call, _| {
+        if call.header("authorization") == Some(basic().as_str()) {
+            return say(200, &[], BLOB);
+        }
+        say(401, &[("www-authenticate", "Basic realm=\"x\"")], "")
+    })
+    .await;
+    let repo = open_with(&server, password(&server), Access::Pull);
+    repo.blob(&blob(), 100).await.unwrap();
+    repo.blob(&blob(), 100).await.unwrap();
+    assert_eq!(server.log().len(), 3);
+    let wrong = with(&server, r#"{"username":"alice","password":"wrong"}"#);
+    let repo = open_with(&server, wrong, Access::Pull);
+    for _ in 0..2 {
+        let error = repo.blob(&blob(), 100).await.unwrap_err();
+        assert!(matches!(error.fault, Fault::Unauthorized(_)), "{error}");
+    }
+    let sent = server.calls().iter().filter(|call| call.headers.contains_key("authorization")).count();
+    assert_eq!(sent, 3, "two good ones, one wrong one");
+    let error = open(&server).blob(&blob(), 100).await.unwrap_err();
+    assert!(error.to_string().contains("no credentials for 127.0.0.1"), "{error}");
+}
+
+#[tokio::test]
+async fn credentials_follow_no_redirect_to_another_host() {
+    let storage = Server::start(|_, _| say(200, &[], BLOB)).await;
+    let location = format!("http://{}/there", storage.address);
+    let server = Server::start(move |call, _| match call.header("authorization") {
+        None => say(401, &[("www-authenticate", "Basic")], ""),
+        Some(_) if call.path.ends_with("/again") => say(307, &[("location", &location)], ""),
+        Some(_) => say(307, &[("location", "/again")], ""),
+    })
+    .await;
+    let repo = open_with(&server, password(&server), Access::Pull);
+    repo.blob(&blob(), 100).await.unwrap();
+    assert!(server.calls()[2].headers.contains_key("authorization"), "the same host keeps it");
+    assert_eq!(storage.calls()[0].header("authorization"), None);
+}
+
+#[tokio::test]
+async fn a_token_server_that_sends_us_elsewhere_is_refused() {
+    let elsewhere = Server::start(|_, _| say(200, &[], r#"{"token":"good"}"#)).await;
+    let location = format!("http://{}/token", elsewhere.address);
+    let server = token_registry(move |_| say(307, &[("location", &location)], "")).await;
+    for entry in [r#"{"username":"alice","password":"s3cret"}"#, r#"{"identitytoken":"rt"}"#] {
+        let error = open_with(&server, with(&server, entry), Access::Pull).blob(&blob(), 100).await.unwrap_err();
+        assert!(matches!(error.fault, Fault::Protocol(_)), "{error}");
+    }
+    assert!(elsewhere.calls().iter().all(|call| !call.headers.contains_key("authorization") && call.body.is_empty()));
+}
+
+#[tokio::test]
+async fn a_token_server_without_tls_elsewhere_gets_nothing() {
+    let challenge = "Bearer realm=\"http://auth.example/token\"";
+    let server = Server::start(move |_, _| say(401, &[("www-authenticate", challenge)], "")).await;
+    let error = open_with(&server, password(&server), Access::Pull).blob(&blob(), 100).await.unwrap_err();
+    assert!(matches!(&error.fault, Fault::PlainHttp(host) if host == "auth.example"), "{error}");
+}
+
+#[tokio::test]
+async fn a_401_from_where_we_were_sent_is_no_challenge() {
+    let storage = Server::start(|_, _| say(401, &[("www-authenticate", "Basic")], "")).await;
+    let location = format!("http://{}/x", storage.address);
+    let server = Server::start(move |_, _| say(307, &[("location", &location)], "")).await;
+    let error = open_with(&server, password(&server), Access::Pull).blob(&blob(), 100).await.unwrap_err();
+    assert!(matches!(&error.fault, Fault::Status { status: 401, .. }), "{error}");
+    assert_eq!(storage.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn an_endless_or_senseless_token_answer_is_refused() {
+    for body in ["{}".to_owned(), "<html>".to_owned(), format!(r#"{{"token":"{}"}}"#, "x".repeat(1 << 20))] {
+        let server = token_registry(move |_| say(200, &[], body.clone())).await;
+        let error = open(&server).blob(&blob(), 100).await.unwrap_err();
+        assert!(matches!(error.fault, Fault::Protocol(_) | Fault::Limit { .. }), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_challenge_for_more_than_ours_is_asked_for_too() {
+    let own: Arc<OnceLock<String>> = Arc::default();
+    let address = Arc::clone(&own);
+    let server = Server::start(move |call, _| {
+        if call.path.starts_with("/token") {
+            return say(200, &[], r#"{"token":"good"}"#);
+        }
+        if call.headers.contains_key("authorization") {
+            return say(201, &[], "");
+        }
+        let scope = "repository:app:pull,push repository:lib/base:pull";
+        let challenge = format!("Bearer realm=\"http://{}/token\",scope=\"{scope}\"", address.get().unwrap());
+        say(401, &[("www-authenticate", &challenge)], "")
+    })
+    .await;
+    own.set(server.address.to_string()).unwrap();
+    let Repo::Remote(remote) = open(&server) else { panic!("no remote") };
+    remote.mount_blob(&Digest::sha256(b""), &"x.example/lib/base".parse().unwrap()).await.unwrap();
+    let scopes = "/token?scope=repository%3Aapp%3Apull%2Cpush&scope=repository%3Alib%2Fbase%3Apull";
+    assert_eq!(server.log()[1], format!("GET {scopes}"));
+}
