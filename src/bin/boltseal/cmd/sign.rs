@@ -74,10 +74,10 @@ pub async fn run(args: SignArgs, output: &Output) -> Result<Exit, Failure> {
 
 /// What other tools will make of these signatures.
 fn warn(args: &SignArgs, request: &SignRequest<'_>, output: &Output) {
-    if request.formats.bundle && !settings::is_read_by_cosign(request.signer.public_key().algorithm()) {
+    let algorithm = request.signer.public_key().algorithm();
+    if !settings::is_read_by_others(algorithm) {
         output.warn(format_args!(
-            "cosign does not verify {} signatures by default; boltseal does",
-            request.signer.public_key().algorithm()
+            "cosign verifies {algorithm} signatures only with --signature-digest-algorithm, podman and skopeo never"
         ));
     }
     if request.formats.simple && request.identity.is_none() {
