@@ -17,8 +17,12 @@ each=$((BUDGET / ${#targets[@]}))
 ((each > 0)) || each=1
 cargo fuzz build --target-dir target/fuzz
 for target in "${targets[@]}"; do
-  echo "-- $target: $each s"
+  log=target/fuzz/$target.log
   mkdir -p "fuzz/found/$target"
-  cargo fuzz run --target-dir target/fuzz "$target" "fuzz/found/$target" "fuzz/corpus/$target" -- \
-    -max_total_time="$each" -timeout=20 -rss_limit_mb=2048 -max_len=16384 -print_final_stats=0 -verbosity=0
+  if ! cargo fuzz run --target-dir target/fuzz "$target" "fuzz/found/$target" "fuzz/corpus/$target" -- \
+    -max_total_time="$each" -timeout=20 -rss_limit_mb=2048 -max_len=16384 -print_final_stats=1 > "$log" 2>&1; then
+    tail -n 60 "$log"
+    exit 1
+  fi
+  echo "-- $target: $(awk '/number_of_executed_units/ {print $2}' "$log") inputs in $each s"
 done

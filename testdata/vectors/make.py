@@ -183,7 +183,7 @@ def statements():
     other["dsseEnvelope"]["payload"] = b64(statement(OTHER).encode())
     both = [RELEASE, QA]
     mismatch = (["subject-mismatch", "unsigned"], ["subject-mismatch"])
-    unsigned = lambda rejection: (["unsigned"], [rejection])
+    foreign, unsigned = (["unsigned"], ["format-unsupported"]), lambda rejection: (["unsigned", rejection], [rejection])
     sha512 = compact({"_type": "https://in-toto.io/Statement/v1", "subject": [{"digest": {"sha512": IMAGE[7:]}}], "predicateType": SIGN})
     twice = about[:-1] + ',"predicateType":"' + VULN + '"}'
     return [
@@ -209,7 +209,7 @@ def statements():
         case("statement-member-twice", "Signed, and ambiguous: two readers could read two types.", [bundle(twice)], "deny", *unsigned("malformed")),
         case("statement-not-json", "Signed text that is no statement.", [bundle("this image")], "deny", *unsigned("malformed")),
         case("statement-payload-type", "The same statement, signed as something else.", [bundle(about, payload_type="application/json")],
-             "deny", *unsigned("format-unsupported")),
+             "deny", *foreign),
         case("statement-other-hint", "The hint is unsigned: a wrong one changes nothing.", [bundle(about, says="AAAA")], "allow"),
         case("statement-hint-of-ours", "Signed by a stranger, with the hint of the policy's key.",
              [bundle(about, "p384", says=hint(private("p256")))], "deny", ["signature-invalid", "unsigned"], ["signature-invalid"]),
