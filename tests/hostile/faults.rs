@@ -93,6 +93,9 @@ const FINE: [i32; 3] = [0, 0, 0];
 const EVERYWHERE: &[(&[Place], [i32; 3])] = &[(TAG, NEVER), (BY_NAME, UNREAD), (BY_DIGEST, UNREAD)];
 /// Where there is a body.
 const BODIES: &[(&[Place], [i32; 3])] = &[(&[Get], NEVER), (BY_NAME, UNREAD), (BY_DIGEST, UNREAD)];
+/// Where there is a manifest or its like, a page of a list apart.
+const MANIFESTS: &[(&[Place], [i32; 3])] =
+    &[(&[Get], NEVER), (&[FallbackTag, SigTag, AttTag], UNREAD), (BY_DIGEST, UNREAD)];
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
@@ -173,7 +176,8 @@ fn rows() -> Vec<Row> {
         ),
         row("a page of HTML", |_| Hooked(hostile::html("")), EVERYWHERE).by_program(),
         row("nothing at all", |_| Hooked(hostile::swapped("", MANIFEST, "")), EVERYWHERE),
-        row("5 MiB of manifest", |_| Hooked(hostile::swapped("", MANIFEST, huge())), BODIES),
+        row("5 MiB of manifest", |_| Hooked(hostile::swapped("", MANIFEST, huge(5))), MANIFESTS),
+        row("33 MiB of list", |_| Hooked(hostile::swapped("", INDEX, huge(33))), &[(&[Referrers], UNREAD)]),
         row("JSON with a member twice", |_| Hooked(hostile::swapped("", INDEX, TWICE)), BODIES),
         row("deeply nested JSON", |_| Hooked(hostile::swapped("", INDEX, nested())), BODIES),
         row(
@@ -197,8 +201,9 @@ fn nested() -> String {
     format!(r#"{{"schemaVersion":2,"manifests":[],"x":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000))
 }
 
-fn huge() -> String {
-    format!(r#"{{"schemaVersion":2,"manifests":[]{}}}"#, " ".repeat(5 << 20))
+/// A list that says nothing, in so many MiB: a page of a list may have more than a manifest.
+fn huge(size: usize) -> String {
+    format!(r#"{{"schemaVersion":2,"manifests":[]{}}}"#, " ".repeat(size << 20))
 }
 
 fn other_manifest() -> Vec<u8> {
