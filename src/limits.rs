@@ -77,6 +77,12 @@ pub const REDIRECTS: usize = 5;
 pub const CONCURRENCY: usize = 64;
 /// Least wait before a shared tag is read back. Source: CONTENT-TRUST measurements; 50 to 150 ms lost nothing.
 pub const SETTLE: Duration = Duration::from_millis(150);
+/// A settle in slowest writes of our own, each with the read before it. Source: that is two requests; cosign makes about
+/// ten between its read and its write of a `.sig`.
+pub const SLOWEST_WRITES: u32 = 5;
+/// Times a settle is longer once others were seen to write the tag too. Source: tests/interop, ten signers at once on two
+/// cores; with 1 one of 600 signatures was lost when the machine had six times as much to do as it has cores.
+pub const CONTENDED_SETTLES: u32 = 3;
 /// Times a lost update of a shared tag is written again.
 pub const MERGES: u32 = 24;
 /// Time a credential helper may take. Source: some ask the user to unlock a key ring.

@@ -6,7 +6,7 @@ use super::{
     retry::{Again, Failure, jitter},
 };
 use crate::{
-    limits::{MERGE_BASE_AGE, MERGES},
+    limits::{CONTENDED_SETTLES, MERGE_BASE_AGE, MERGES, SLOWEST_WRITES},
     oci::{Descriptor, Digest, ImageIndex, Manifest},
 };
 use futures_util::future::try_join_all;
@@ -19,7 +19,7 @@ use std::{
 /// A read of a shared tag, to be written on while it is young.
 #[derive(Clone, Debug)]
 pub struct TagRead {
-    /// When the answer had come.
+    /// When it was asked for: what the tag means now may be as old as that.
     pub at: Instant,
     /// What the tag meant; `None` if the registry said that it is not there.
     pub fetched: Option<Fetched>,
@@ -43,12 +43,13 @@ impl Remote {
     }
 
     pub(super) async fn fetch_tag(&self, tag: &str) -> Result<TagRead, Fault> {
+        let at = Instant::now();
         let fetched = match self.fetch_manifest(&Selector::Tag(tag.to_owned())).await {
             Ok(fetched) => Some(fetched),
             Err(Fault::NotFound) => None,
             Err(fault) => return Err(fault),
         };
-        Ok(TagRead { at: Instant::now(), fetched })
+        Ok(TagRead { at, fetched })
     }
 
     /// Changes what a shared tag means, so that no writer who does the same loses anything.
@@ -56,9 +57,10 @@ impl Remote {
     /// Registries have no compare-and-swap. The change is made on top of what is there, written, and after a settle
     /// read back: long enough for every writer that had read before our write to have written too. If the change is
     /// gone then, it is made again; if it is there but others have written too, another settle follows, until nobody
-    /// has. The settle is at least `Options::settle`, at least three times as long as our slowest write took, and a
-    /// random part more with each round, so that writers fall out of step. This holds as long as no other writer takes
-    /// longer than our settle from its read to its write.
+    /// has. The settle is at least `Options::settle`, [`CONTENDED_SETTLES`] times that once others were seen to write,
+    /// at least [`SLOWEST_WRITES`] times as long as our slowest write took, and a random part more with each round, so
+    /// that writers fall out of step. This holds as long as no other writer takes longer than our settle from its read
+    /// to its write.
     ///
     /// `base` is a read of the tag that was made anyway; it is used while it is young (see `Options::settle`).
     ///
@@ -73,7 +75,7 @@ impl Remote {
         let settle = self.session().inner.options.settle;
         let young = |read: &TagRead| self.is_young(read);
         let mut base = base.or_else(|| self.recall(tag)).filter(young);
-        let (mut pushed, mut known, mut slowest) = (BTreeSet::new(), None, Duration::ZERO);
+        let (mut pushed, mut known, mut slowest, mut settles) = (BTreeSet::new(), None, Duration::ZERO, 1);
         for round in 1..=MERGES {
             let read = match base.take() {
                 Some(read) => read,
@@ -81,6 +83,9 @@ impl Remote {
             };
             let found = read.fetched.as_ref().map(|fetched| fetched.descriptor.digest);
             let current = read.fetched.as_ref().map(|fetched| &fetched.manifest);
+            if known.is_some() && known != found {
+                settles = CONTENDED_SETTLES;
+            }
             let mut asked = Duration::ZERO;
             match change.merge(current).map_err(Fault::Merge)? {
                 // Nothing was missing in the first place, or nobody has written since.
@@ -102,7 +107,7 @@ impl Remote {
                     }
                 }
             }
-            let settled = settle.max(3 * slowest) + jitter(settle * round.min(8));
+            let settled = (settles * settle).max(SLOWEST_WRITES * slowest) + jitter(settle * round.min(8));
             tokio::time::sleep(settled.max(asked)).await;
         }
         match change.merge(self.fetch_tag(tag).await?.fetched.as_ref().map(|fetched| &fetched.manifest)) {

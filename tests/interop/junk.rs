@@ -32,7 +32,11 @@ pub fn push(image: &Image, count: usize) -> Result<()> {
         repo.push_blob(config).await?;
         let tag = format!("{}.sig", subject.digest.fallback_tag());
         Ok(repo
-            .update_tag(&tag, None, &Junk::Signatures(layers, Descriptor::of(media_type::IMAGE_CONFIG, config)))
+            .update_tag(
+                &tag,
+                None,
+                &Junk::Signatures(layers, Box::new(Descriptor::of(media_type::IMAGE_CONFIG, config))),
+            )
             .await?)
     })
 }
@@ -61,7 +65,7 @@ async fn one(repo: &Repo, subject: &Descriptor) -> Result<(Descriptor, Descripto
 /// Junk before whatever is there.
 enum Junk {
     Referrers(Vec<Descriptor>),
-    Signatures(Vec<Descriptor>, Descriptor),
+    Signatures(Vec<Descriptor>, Box<Descriptor>),
 }
 
 impl Merge for Junk {
@@ -77,7 +81,7 @@ impl Merge for Junk {
         let all = [junk.clone(), there].concat();
         let manifest = match self {
             Self::Referrers(_) => Manifest::Index(Box::new(ImageIndex::new(all))),
-            Self::Signatures(_, config) => Manifest::Image(Box::new(ImageManifest::new(config.clone(), all))),
+            Self::Signatures(_, config) => Manifest::Image(Box::new(ImageManifest::new((**config).clone(), all))),
         };
         Ok(Some(Merged { manifest, blobs: Vec::new() }))
     }

@@ -30,7 +30,7 @@ const AT_ONCE: usize = 4;
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(AT_ONCE);
-    let groups = [
+    let mut groups = [
         cosign_writes::cases(),
         cosign_reads::cases(),
         attestations::cases(),
@@ -42,8 +42,13 @@ fn main() -> ExitCode {
         token_registry::cases(),
         layouts::cases(),
         pulls::cases(),
-    ];
-    let cases: Vec<_> = groups.into_iter().flatten().collect();
+    ]
+    .map(Vec::into_iter);
+    // In turn, so that those of one kind do not wait for each other.
+    let mut cases = Vec::new();
+    while groups.iter().any(|group| group.len() > 0) {
+        cases.extend(groups.iter_mut().filter_map(Iterator::next));
+    }
     let not_run: Vec<_> = cases.iter().filter_map(|case| Some((case.name.clone(), case.missing()?))).collect();
     let registries = Arc::new(if arguments.list { Registries::none() } else { Registries::start() });
     let trials = cases.into_iter().map(|case| case.trial(&registries)).collect();

@@ -68,9 +68,8 @@ fn client_certificate() {
     let registry = Guarded::start(&material.registry(true), "app");
     let (authority, certificate, key) =
         (material.file("ca.pem"), material.file("client.pem"), material.file("client.key"));
-    let anonymous =
-        registry.bench.boltseal_verify(&P256, &["--registry-ca", &authority, &registry.image.tag()]).expect(4);
-    says(&anonymous, "CertificateRequired");
+    // By TLS 1.3 a client learns of the refusal with the first answer, or by a closed connection.
+    registry.bench.boltseal_verify(&P256, &["--registry-ca", &authority, &registry.image.tag()]).expect(4);
     let ours = ["--registry-ca", &authority, "--registry-client-cert", &certificate, "--registry-client-key", &key];
     let theirs =
         ["--registry-cacert", &authority, "--registry-client-cert", &certificate, "--registry-client-key", &key];
