@@ -85,8 +85,7 @@ mod tests {
         use p384::ecdsa::signature::hazmat::PrehashSigner as _;
         let p384 = p384::ecdsa::SigningKey::from(p384::SecretKey::generate());
         let key = PublicKey::from_p384(&p384.verifying_key().to_sec1_point(false).to_bytes()).unwrap();
-        let signature: p384::ecdsa::Signature =
-            p384.sign_prehash(&crate::crypto::hash::sha256(MESSAGE)).unwrap();
+        let signature: p384::ecdsa::Signature = p384.sign_prehash(&crate::crypto::hash::sha256(MESSAGE)).unwrap();
         key.verify_notary(NotaryMethod::Ecdsa, MESSAGE, &signature.to_bytes()).unwrap();
         assert!(key.verify(MESSAGE, signature.to_der().as_bytes()).is_err(), "that one asks for SHA-384");
     }

@@ -113,10 +113,7 @@ mod tests {
     #[test]
     fn what_is_no_certificate_is_refused() {
         let key = include_bytes!("../../testdata/keys/p256-pub.test.pem");
-        assert_eq!(
-            Certificate::from_pem_bytes(key).unwrap_err(),
-            CertificateError::Label("PUBLIC KEY".to_owned())
-        );
+        assert_eq!(Certificate::from_pem_bytes(key).unwrap_err(), CertificateError::Label("PUBLIC KEY".to_owned()));
         assert!(matches!(Certificate::from_pem_bytes(b""), Err(CertificateError::Pem(PemError::Missing))));
         let text = certificate("cut");
         let der = pem::decode_one(text.as_bytes()).unwrap().bytes;
