@@ -17,12 +17,12 @@ impl Session {
     /// An address that has more to it than a scheme, a host and a port; plain http where it is not allowed.
     pub fn notary(&self, address: &str, repository: &RepositoryName) -> Result<NotaryServer, RegistryError> {
         let doing = || format!("opening the Notary server {address}");
-        let setting = |message: &str| {
-            Fault::Setting { path: address.to_owned(), message: message.to_owned() }.during(doing())
-        };
+        let setting =
+            |message: &str| Fault::Setting { path: address.to_owned(), message: message.to_owned() }.during(doing());
         let url = Url::parse(address).map_err(|_| setting("expected https://host[:port]"))?;
         let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
-        if !matches!(url.scheme(), "https" | "http") || !bare || !url.username().is_empty() || url.password().is_some() {
+        if !matches!(url.scheme(), "https" | "http") || !bare || !url.username().is_empty() || url.password().is_some()
+        {
             return Err(setting("expected https://host[:port] and nothing after it"));
         }
         let host = super::tls::authority(&url);

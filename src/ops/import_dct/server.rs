@@ -34,10 +34,7 @@ async fn fetch_once(
     repository: &RepositoryName,
     address: &str,
 ) -> Result<Files, ImportDctError> {
-    let both = try_join(
-        server.current("timestamp", NOTARY_TIMESTAMP_BYTES),
-        server.current("root", NOTARY_FILE_BYTES),
-    );
+    let both = try_join(server.current("timestamp", NOTARY_TIMESTAMP_BYTES), server.current("root", NOTARY_FILE_BYTES));
     let (timestamp, root) = match both.await {
         Err(error) if error.is_not_found() => {
             return Err(ImportDctError::NoTrustData { server: address.to_owned(), repository: repository.to_string() });
@@ -55,7 +52,10 @@ async fn fetch_once(
     let (targets, roots) = try_join(targets, older_roots(server, version)).await?;
     let mut files: Files = below.into_iter().map(|(name, _)| name.clone()).zip(targets).collect();
     files.extend(roots);
-    files.extend([("timestamp", timestamp), ("snapshot", snapshot), ("root", root)].map(|(name, bytes)| (name.to_owned(), bytes)));
+    files.extend(
+        [("timestamp", timestamp), ("snapshot", snapshot), ("root", root)]
+            .map(|(name, bytes)| (name.to_owned(), bytes)),
+    );
     Ok(files)
 }
 

@@ -115,9 +115,10 @@ impl Asked<'_> {
             (Demand::Basic, Some(_)) => {
                 Err(Fault::Unauthorized(format!("{host} wants a password, a token is configured")))
             }
-            (Demand::Basic, None) => {
-                Err(Fault::Unauthorized(format!("no credentials for {} are configured; it says: {said}", self.login.host)))
-            }
+            (Demand::Basic, None) => Err(Fault::Unauthorized(format!(
+                "no credentials for {} are configured; it says: {said}",
+                self.login.host
+            ))),
             (Demand::Bearer { .. }, Some(Credential::Bearer(token))) => {
                 Ok(Grant { header: token::bearer(&token)?, standing: Standing::Password })
             }
