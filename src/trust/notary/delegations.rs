@@ -1,6 +1,6 @@
 //! Delegated roles, from the parents down.
 
-use super::{Files, NotaryError, Rules, Skipped, Warning, file, floor, signers::Holders, state::Verified};
+use super::{Files, NotaryError, Rules, Skipped, Warning, file, floor, signers::Holders, state::Notes};
 use crate::{
     format::notary::{Delegation, Signed, Snapshot, Targets},
     limits::NOTARY_DELEGATIONS,
@@ -23,7 +23,7 @@ pub(super) fn verify(
     rules: &Rules<'_>,
     top: &Targets,
     snapshot: &Snapshot,
-    done: &mut Verified,
+    done: &mut Notes,
 ) -> Result<BTreeMap<String, Delegated>, NotaryError> {
     let mut found: BTreeMap<String, Delegated> = BTreeMap::new();
     let all = vec![String::new()];
@@ -70,7 +70,7 @@ fn one(
     rules: &Rules<'_>,
     delegation: &Delegation,
     snapshot: &Snapshot,
-    done: &mut Verified,
+    done: &mut Notes,
 ) -> Result<Result<Option<Targets>, Skipped>, NotaryError> {
     let name = &delegation.name;
     let Some(meta) = snapshot.meta.get(name) else { return Ok(Ok(None)) };

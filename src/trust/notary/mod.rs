@@ -24,7 +24,7 @@ pub use warning::{Skipped, Warning};
 use crate::format::notary::{Body, FileMeta, RoleKeys, Signed, Snapshot, Targets, Timestamp};
 use jiff::Timestamp as Time;
 use signers::Holders;
-use state::Verified;
+use state::Notes;
 use std::collections::BTreeMap;
 
 /// Metadata files by their names without `.json`: `root`, `3.root`, `timestamp`, `snapshot`, `targets`, `targets/releases`.
@@ -61,7 +61,7 @@ pub struct Rules<'r> {
 /// # Errors
 /// One for each check. Nothing is taken from what did not verify.
 pub fn verify(files: &Files, rules: &Rules<'_>) -> Result<NotaryState, NotaryError> {
-    let mut done = Verified::default();
+    let mut done = Notes::default();
     let root = root::verify(files, rules, &mut done)?;
     let timestamp: Signed<Timestamp> = role(files, rules, "timestamp", &root.body.timestamp, None, &mut done)?;
     let snapshot: Signed<Snapshot> =
@@ -87,7 +87,7 @@ fn role<T: Body>(
     name: &'static str,
     keys: &RoleKeys,
     meta: Option<&FileMeta>,
-    done: &mut Verified,
+    done: &mut Notes,
 ) -> Result<Signed<T>, NotaryError> {
     let bytes = file(files, name)?;
     if meta.is_some_and(|meta| !meta.is_of(bytes)) {

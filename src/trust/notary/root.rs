@@ -1,6 +1,6 @@
 //! The chain of roots, from the pin to the current one.
 
-use super::{Files, NotaryError, RootPin, Rules, Warning, decode, file, floor, signers::Holders, state::Verified};
+use super::{Files, NotaryError, RootPin, Rules, Warning, decode, file, floor, signers::Holders, state::Notes};
 use crate::{
     format::notary::{Root, Signed},
     limits::NOTARY_ROOTS,
@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 /// Verifies the current root (`root`), by way of the versions before it (`1.root`, `2.root`, …) as far as the pin is
 /// older than it.
-pub(super) fn verify(files: &Files, rules: &Rules<'_>, done: &mut Verified) -> Result<Signed<Root>, NotaryError> {
+pub(super) fn verify(files: &Files, rules: &Rules<'_>, done: &mut Notes) -> Result<Signed<Root>, NotaryError> {
     let current: Signed<Root> = decode("root", file(files, "root")?)?;
     if let Some(newer) = versions(files).into_iter().find(|version| *version > current.version) {
         return Err(NotaryError::Rollback { role: "root".to_owned(), found: current.version, seen: newer });

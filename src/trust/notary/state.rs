@@ -116,13 +116,13 @@ impl NotaryState {
 
 /// What has verified so far.
 #[derive(Default)]
-pub(super) struct Verified {
+pub(super) struct Notes {
     pub(super) roles: Vec<RoleState>,
     pub(super) expired: Vec<(String, Timestamp)>,
     pub(super) warnings: Vec<Warning>,
 }
 
-impl Verified {
+impl Notes {
     pub(super) fn note<T>(
         &mut self,
         now: Timestamp,
@@ -156,9 +156,9 @@ pub(super) fn assemble(
     root_version: u64,
     top: &Targets,
     delegated: &BTreeMap<String, Delegated>,
-    done: Verified,
+    done: Notes,
 ) -> NotaryState {
-    let Verified { roles, mut warnings, .. } = done;
+    let Notes { roles, mut warnings, .. } = done;
     let releases = delegated.get(RELEASES).and_then(|role| role.targets.as_ref());
     let mut tags = BTreeMap::new();
     for (role, targets) in releases.map(|targets| (RELEASES, targets)).into_iter().chain([("targets", top)]) {
