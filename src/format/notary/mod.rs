@@ -19,6 +19,7 @@ pub use metadata::{Delegation, FileMeta, RoleKeys, Root, Snapshot, Targets, Time
 
 use crate::{crypto::NotaryMethod, json, limits::NOTARY_SIGNATURES};
 use jiff::Timestamp as Time;
+use serde::Deserialize as _;
 use serde_json::Value;
 use wire::{WireCommon, WireFile};
 
@@ -75,7 +76,7 @@ impl<T: Body> Signed<T> {
             return Err(NotaryFormatError::Limit { what: "signatures", limit: NOTARY_SIGNATURES });
         }
         let message = canonical::encode(&signed)?;
-        let common: WireCommon = wire::read(signed.clone())?;
+        let common = WireCommon::deserialize(&signed).map_err(NotaryFormatError::Shape)?;
         if common.r#type != T::TYPE {
             return Err(NotaryFormatError::Type { found: common.r#type, expected: T::TYPE });
         }
