@@ -56,6 +56,22 @@ pub const SCRYPT: (u64, u32, u32) = (1 << 17, 8, 1);
 pub const PBKDF2_ROUNDS: u32 = 10_000_000;
 /// RSA key sizes, in bits. Source: NIST SP 800-131A for the least, aws-lc for the most.
 pub const RSA_BITS: std::ops::RangeInclusive<usize> = 2_048..=8_192;
+/// Bytes of one metadata file of a Notary server. Source: 10,000 tags with both hashes take 2.7 MB; six times that.
+pub const NOTARY_FILE_BYTES: u64 = 16 << 20;
+/// Bytes of a Notary timestamp. Source: Notary's own `MaxTimestampSize`.
+pub const NOTARY_TIMESTAMP_BYTES: u64 = 1 << 20;
+/// Bytes of all metadata files of one repository together. Keeps memory flat whatever a server lists.
+pub const NOTARY_STATE_BYTES: u64 = 64 << 20;
+/// Root versions that a chain may have. Source: two a week for ten years.
+pub const NOTARY_ROOTS: u64 = 1_024;
+/// Delegated roles of one repository, and files of one snapshot. Source: 128 signers, twice.
+pub const NOTARY_DELEGATIONS: usize = 256;
+/// Keys of one metadata file. Source: four for each of [`NOTARY_DELEGATIONS`].
+pub const NOTARY_KEYS: usize = 1_024;
+/// Signatures of one metadata file. Source: Notary writes one a key of the role.
+pub const NOTARY_SIGNATURES: usize = 256;
+/// Bytes of a saved trust state. Source: [`NOTARY_STATE_BYTES`] in base64, and the summary beside it.
+pub const SAVED_STATE_BYTES: u64 = 96 << 20;
 /// Seconds a signer's own clock may be ahead of ours before a time it states counts as "in the future".
 pub const CLOCK_SKEW: Duration = Duration::from_secs(300);
 

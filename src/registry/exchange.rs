@@ -109,7 +109,7 @@ impl Remote {
         }
         let headers = reply.response.headers().clone();
         let said = message::of_body(&body::read_error(reply.response).await, "Unauthorized");
-        let asked = Asked { session: self.session(), name: self.name(), access: self.access() };
+        let asked = Asked { session: self.session(), name: self.name(), login: self.login(), access: self.access() };
         let grant: Arc<Grant> = self.tokens().renew(&asked, &headers, used.as_ref(), &said).await?;
         let reply = self.dispatch(request, Some(&grant)).await?;
         if reply.response.status() == StatusCode::UNAUTHORIZED && reply.at_home {

@@ -34,19 +34,37 @@ struct Inner {
     name: RepositoryName,
     access: Access,
     tokens: Arc<Tokens>,
+    login: RepositoryName,
     last_reads: Mutex<BTreeMap<String, TagRead>>,
 }
 
 impl Remote {
     pub(super) fn new(session: Session, host: Arc<Host>, name: RepositoryName, access: Access) -> Self {
+        let login = name.clone();
+        Self::with_login(session, host, name, access, login)
+    }
+
+    /// A repository of a server that takes the credentials of another one's repository.
+    pub(super) fn with_login(
+        session: Session,
+        host: Arc<Host>,
+        name: RepositoryName,
+        access: Access,
+        login: RepositoryName,
+    ) -> Self {
         let tokens = host.tokens(&name, access);
-        Self { inner: Arc::new(Inner { session, host, name, access, tokens, last_reads: Mutex::default() }) }
+        Self { inner: Arc::new(Inner { session, host, name, access, tokens, login, last_reads: Mutex::default() }) }
     }
 
     /// The repository's name.
     #[must_use]
     pub fn name(&self) -> &RepositoryName {
         &self.inner.name
+    }
+
+    /// Whose credentials are used.
+    pub(super) fn login(&self) -> &RepositoryName {
+        &self.inner.login
     }
 
     pub(super) fn session(&self) -> &Session {
@@ -146,6 +164,22 @@ impl Remote {
     /// [`Fault::NotFound`] if the registry says that the tag is not there; any other fault.
     pub async fn resolve(&self, tag: &str) -> Result<Descriptor, RegistryError> {
         self.resolve_tag(&Selector::Tag(tag.to_owned())).await.map_err(self.during("resolving the tag", &tag))
+    }
+
+    /// Tells what a registry has at a tag or digest, as [`Remote::resolve`] does for a tag.
+    ///
+    /// # Errors
+    /// [`Fault::NotFound`] if the registry says that it is not there; [`Fault::Digest`] if it answers with another
+    /// digest than was asked for; any other fault.
+    pub async fn describe(&self, at: &Selector) -> Result<Descriptor, RegistryError> {
+        let descriptor = self.resolve_tag(at).await.map_err(self.during("looking for", at))?;
+        match at {
+            Selector::Digest(expected) if *expected != descriptor.digest => {
+                let fault = Fault::Digest { expected: *expected, actual: descriptor.digest };
+                Err(self.during("looking for", at)(fault))
+            }
+            _ => Ok(descriptor),
+        }
     }
 
     async fn resolve_tag(&self, at: &Selector) -> Result<Descriptor, Fault> {

@@ -1,5 +1,6 @@
 //! The command line as clap reads it. Flags that cosign, docker or notation users know have their names.
 
+use crate::cmd::trust::TrustCommand;
 use boltseal::{crypto::KeyAlgorithm, oci::Reference};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -41,6 +42,8 @@ pub enum Command {
     Key(KeyCommand),
     #[command(subcommand)]
     Policy(PolicyCommand),
+    #[command(subcommand)]
+    Trust(TrustCommand),
     Demo(DemoArgs),
     Completions(CompletionsArgs),
     #[command(hide = true)]
