@@ -218,6 +218,9 @@ pub struct VerifyArgs {
     /// Judge one image of the index; what is signed of the index counts for it.
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     pub platform: Option<String>,
+    /// Give up on one image after so many seconds; that is "could not tell".
+    #[arg(long, value_name = "SECONDS", default_value_t = 180, value_parser = clap::value_parser!(u64).range(1..))]
+    pub timeout: u64,
     #[command(flatten)]
     pub judge: JudgeArgs,
     #[command(flatten)]

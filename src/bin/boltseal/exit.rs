@@ -92,6 +92,13 @@ impl From<OpsError> for Failure {
             OpsError::Registry(RegistryError { fault: Fault::Unauthorized(_), .. }) => {
                 Some("log in to the registry, for example with `docker login` or `podman login`")
             }
+            OpsError::Registry(RegistryError { fault: Fault::Connection(why), .. })
+                if why.contains("CaUsedAsEndEntity") =>
+            {
+                Some(
+                    "the registry shows a certification authority's own certificate: it needs one that the authority issued",
+                )
+            }
             OpsError::Registry(RegistryError { fault: Fault::Contended(_), .. }) => {
                 Some("what others wrote is whole; run the command again")
             }
