@@ -154,6 +154,10 @@ impl Remote {
         if let Ok(accepted) = HeaderValue::from_str(&media_type::MANIFESTS.join(", ")) {
             request.headers.insert(header::ACCEPT, accepted);
         }
+        if matches!(at, Selector::Tag(_)) {
+            // A cache on the way must not have us judge, or write on, what a tag meant some time ago.
+            request.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        }
         request
     }
 

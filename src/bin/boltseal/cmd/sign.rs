@@ -15,11 +15,15 @@ use boltseal::{
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// References that are worked on at once.
 const AT_ONCE: usize = 8;
 
-pub async fn run(args: SignArgs, output: &Output) -> Result<Exit, Failure> {
+pub async fn run(mut args: SignArgs, output: &Output) -> Result<Exit, Failure> {
+    // Once is enough, and two writers of one tag would only wait for each other.
+    let mut seen = BTreeSet::new();
+    args.references.retain(|reference| seen.insert(reference.clone()));
     let signer = settings::signer(&args.key, output)?;
     let session = settings::session(&args.registry)?;
     let scope = match (&args.platform, args.index_only) {
