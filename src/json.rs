@@ -1,12 +1,12 @@
-//! Strict JSON: bounded depth, no duplicate member at any level, nothing after the document.
+//! Strict JSON: bounded depth and number of values, no duplicate member at any level, nothing after the document.
 //!
 //! RFC 8259 leaves the meaning of a repeated member open, and parsers differ; a signature over such a document
 //! says different things to different readers. It is refused here, once, for every format.
 
-use crate::limits::JSON_DEPTH;
+use crate::limits::{JSON_DEPTH, JSON_VALUES};
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
-use std::fmt;
+use std::{cell::Cell, fmt};
 
 /// Why a document is no strict JSON, or not of the expected shape.
 #[derive(Debug, thiserror::Error)]
@@ -16,10 +16,19 @@ pub struct JsonError(#[from] serde_json::Error);
 /// Reads one JSON document into a value.
 ///
 /// # Errors
-/// Broken JSON, a repeated member, nesting beyond [`JSON_DEPTH`], or trailing bytes.
+/// Broken JSON, a repeated member, nesting beyond [`JSON_DEPTH`], more than [`JSON_VALUES`] values, or trailing bytes.
 pub fn decode_value(bytes: &[u8]) -> Result<Value, JsonError> {
+    decode_value_within(bytes, JSON_VALUES)
+}
+
+/// As [`decode_value`], with at most so many values.
+///
+/// # Errors
+/// As [`decode_value`].
+pub fn decode_value_within(bytes: &[u8], most: usize) -> Result<Value, JsonError> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict { depth: 0 }.deserialize(&mut reader)?;
+    let left = Cell::new(most);
+    let value = Strict { depth: 0, left: &left }.deserialize(&mut reader)?;
     reader.end()?;
     Ok(value)
 }
@@ -33,28 +42,37 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
 }
 
 #[derive(Clone, Copy)]
-struct Strict {
+struct Strict<'c> {
     depth: usize,
+    /// Values that may still come: seven bytes of JSON can cost hundreds in memory.
+    left: &'c Cell<usize>,
 }
 
-impl Strict {
+impl Strict<'_> {
     fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
         if self.depth >= JSON_DEPTH {
             return Err(E::custom(format_args!("nested deeper than {JSON_DEPTH} levels")));
         }
-        Ok(Self { depth: self.depth + 1 })
+        Ok(Self { depth: self.depth + 1, ..self })
+    }
+
+    fn count<E: serde::de::Error>(self) -> Result<(), E> {
+        let left = self.left.get().checked_sub(1);
+        self.left.set(left.ok_or_else(|| E::custom("more values than are read"))?);
+        Ok(())
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Strict {
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.count()?;
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Strict {
+impl<'de> Visitor<'de> for Strict<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -131,5 +149,13 @@ mod tests {
         assert!(decode_value(nested(JSON_DEPTH).as_bytes()).is_ok());
         assert!(decode_value(nested(JSON_DEPTH + 1).as_bytes()).is_err());
         assert!(decode_value(b"{} {}").is_err());
+    }
+
+    // [V-09]
+    #[test]
+    fn the_number_of_values_is_bounded() {
+        let list = |n: usize| format!("[{}]", vec!["{}"; n].join(","));
+        assert!(decode_value(list(JSON_VALUES - 1).as_bytes()).is_ok());
+        assert!(decode_value(list(JSON_VALUES).as_bytes()).is_err());
     }
 }

@@ -1,20 +1,28 @@
 //! Every bound in one place, with its unit and where it comes from.
 //!
-//! Pure code takes [`Limits`] as an argument; nothing reads these constants behind a caller's back except
-//! [`Limits::default`] and the network code, which has no caller to ask.
+//! What a caller may want to choose for a verification is in [`Limits`]; the rest are constants.
 
 use std::time::Duration;
 
 /// Bytes of a manifest or index that is read. Source: OCI distribution-spec 1.1, "registries SHOULD accept up to 4 MiB".
 pub const MANIFEST_BYTES: u64 = 4 << 20;
-/// Bytes of one attachment (bundle, payload, envelope). Source: an SBOM of a large image is 10 to 20 MB; twice that.
+/// Bytes of one attachment (bundle, payload, envelope). Source: an SBOM of a large image is 10 to 20 MB;
+/// base64 in an envelope adds a third.
 pub const ATTACHMENT_BYTES: u64 = 32 << 20;
 /// Bytes of all attachments of one subject together. Keeps memory flat whatever a registry lists.
 pub const ATTACHMENTS_BYTES: u64 = 128 << 20;
-/// Attachments that are read for one subject. Source: five times the 200 of the largest measured image.
+/// Attachments that are read at one place (the referrers, the `.sig` or the `.att` of one digest). Source: five times the 200 of the largest measured image.
 pub const ATTACHMENTS: usize = 1_000;
+/// Bytes from which on an attachment's manifest counts as large. Source: cosign's have 900, ours 900.
+pub const LARGE_MANIFEST_BYTES: u64 = 64 << 10;
+/// Large manifests that are read at once.
+pub const LARGE_AT_ONCE: usize = 2;
+/// Values in the JSON of a manifest, an index or a list. Source: [`REFERRERS`] entries of ten values.
+pub const MANIFEST_VALUES: usize = 100_000;
 /// Entries of a referrers list, all pages together. Source: ten times [`ATTACHMENTS`], so that foreign artifacts fit too.
 pub const REFERRERS: usize = 10_000;
+/// Bytes of one page of a list. Source: a registry pages by count, and copies annotations of up to 4 MiB an entry.
+pub const LIST_PAGE_BYTES: u64 = 32 << 20;
 /// Pages of one list. Source: [`REFERRERS`] at the 100 a page that registries use.
 pub const LIST_PAGES: usize = 100;
 /// Bytes of an image layout's `index.json`. Source: [`REFERRERS`] entries of 500 bytes, and as much again.
@@ -25,6 +33,9 @@ pub const LAYERS: usize = 2_048;
 pub const INDEX_ENTRIES: usize = 1_000;
 /// Nesting of JSON. Source: the deepest real predicate seen has 14 levels; serde_json's own bound is 128.
 pub const JSON_DEPTH: usize = 64;
+/// Values (objects, lists, texts, numbers) of one JSON document. Source: an SPDX document of a large image has 300,000;
+/// at 650 bytes of memory each, the worst case, it is 650 MB for the one document under way.
+pub const JSON_VALUES: usize = 1_000_000;
 /// Signatures in one DSSE envelope. Source: DSSE 1.0 leaves it open; cosign and boltseal write one.
 pub const ENVELOPE_SIGNATURES: usize = 16;
 /// Subjects of one in-toto statement. Source: GitHub's attestation action allows 1,024.
@@ -45,6 +56,22 @@ pub const SCRYPT: (u64, u32, u32) = (1 << 17, 8, 1);
 pub const PBKDF2_ROUNDS: u32 = 10_000_000;
 /// RSA key sizes, in bits. Source: NIST SP 800-131A for the least, aws-lc for the most.
 pub const RSA_BITS: std::ops::RangeInclusive<usize> = 2_048..=8_192;
+/// Bytes of one metadata file of a Notary server. Source: 10,000 tags with both hashes take 2.7 MB; six times that.
+pub const NOTARY_FILE_BYTES: u64 = 16 << 20;
+/// Bytes of a Notary timestamp. Source: Notary's own `MaxTimestampSize`.
+pub const NOTARY_TIMESTAMP_BYTES: u64 = 1 << 20;
+/// Bytes of all metadata files of one repository together. Keeps memory flat whatever a server lists.
+pub const NOTARY_STATE_BYTES: u64 = 64 << 20;
+/// Root versions that a chain may have. Source: two a week for ten years.
+pub const NOTARY_ROOTS: u64 = 1_024;
+/// Delegated roles of one repository, and files of one snapshot. Source: 128 signers, twice.
+pub const NOTARY_DELEGATIONS: usize = 256;
+/// Keys of one metadata file. Source: four for each of [`NOTARY_DELEGATIONS`].
+pub const NOTARY_KEYS: usize = 1_024;
+/// Signatures of one metadata file. Source: Notary writes one a key of the role.
+pub const NOTARY_SIGNATURES: usize = 256;
+/// Bytes of a saved trust state. Source: [`NOTARY_STATE_BYTES`] in base64, and the summary beside it.
+pub const SAVED_STATE_BYTES: u64 = 96 << 20;
 /// Seconds a signer's own clock may be ahead of ours before a time it states counts as "in the future".
 pub const CLOCK_SKEW: Duration = Duration::from_secs(300);
 
@@ -91,6 +118,12 @@ pub const REDIRECTS: usize = 5;
 pub const CONCURRENCY: usize = 64;
 /// Least wait before a shared tag is read back. Source: CONTENT-TRUST measurements; 50 to 150 ms lost nothing.
 pub const SETTLE: Duration = Duration::from_millis(150);
+/// A settle in slowest writes of our own, each with the read before it. Source: that is two requests; cosign makes about
+/// ten between its read and its write of a `.sig`.
+pub const SLOWEST_WRITES: u32 = 5;
+/// Times a settle is longer once others were seen to write the tag too. Source: tests/interop, ten signers at once on two
+/// cores; with 1 one of 600 signatures was lost when the machine had six times as much to do as it has cores.
+pub const CONTENDED_SETTLES: u32 = 3;
 /// Times a lost update of a shared tag is written again.
 pub const MERGES: u32 = 24;
 /// Time a credential helper may take. Source: some ask the user to unlock a key ring.
@@ -113,7 +146,7 @@ pub const EMBEDDED_UPLOADS: usize = 1_024;
 pub struct Limits {
     /// Bytes of one attachment.
     pub attachment_bytes: u64,
-    /// Attachments judged for one subject.
+    /// Attachments judged at one place: by one way, of one digest.
     pub attachments: usize,
     /// Signatures judged in one envelope.
     pub envelope_signatures: usize,

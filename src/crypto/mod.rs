@@ -4,14 +4,18 @@ mod fingerprint;
 pub mod hash;
 mod key;
 pub mod keyfile;
+mod notary;
 mod pem;
 mod private;
 mod signature;
+mod x509;
 
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use key::{KeyAlgorithm, KeyAlgorithmError, PublicKey, PublicKeyError};
+pub use notary::NotaryMethod;
 pub use pem::PemError;
 pub use private::{PrivateKey, PrivateKeyError};
 pub use signature::{SignatureError, SignatureScheme};
+pub use x509::{Certificate, CertificateError};
 /// A secret's holder: wiped on drop.
 pub use zeroize::Zeroizing;

@@ -20,7 +20,7 @@ pub const LINK: &str = "https://in-toto.io/Link/v1";
 pub const OPENVEX: &str = "https://openvex.dev/ns";
 
 /// Short name and URI, in the order that help texts show.
-pub const ALIASES: &[(&str, &str)] = &[
+pub const ALIASES: [(&str, &str); 10] = [
     ("slsaprovenance", SLSA_V02),
     ("slsaprovenance02", SLSA_V02),
     ("slsaprovenance1", SLSA_V1),
@@ -35,14 +35,24 @@ pub const ALIASES: &[(&str, &str)] = &[
 
 /// Why a text is no predicate type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no predicate type: expected a URI or one of {names}", names = ALIASES.iter().map(|a| a.0).collect::<Vec<_>>().join(", "))]
-pub struct PredicateTypeError(String);
+#[non_exhaustive]
+pub enum PredicateTypeError {
+    /// Neither a short name nor a URI.
+    #[error("{0:?} is no predicate type: expected a URI or one of {names}", names = ALIASES.map(|a| a.0).join(", "))]
+    Unknown(String),
+    /// The type of image signatures, which are no attestations.
+    #[error("{IMAGE_SIGNATURE} is what `sign` writes: an image signature, not an attestation's type")]
+    ImageSignature,
+}
 
 /// The URI for a short name or a URI.
 ///
 /// # Errors
-/// Neither a known short name nor a URI with a scheme.
+/// Neither a known short name nor a URI with a scheme, or the type of image signatures.
 pub fn predicate_type(text: &str) -> Result<String, PredicateTypeError> {
+    if text == IMAGE_SIGNATURE {
+        return Err(PredicateTypeError::ImageSignature);
+    }
     if let Some((_, uri)) = ALIASES.iter().find(|(alias, _)| *alias == text) {
         return Ok((*uri).to_owned());
     }
@@ -50,7 +60,7 @@ pub fn predicate_type(text: &str) -> Result<String, PredicateTypeError> {
     let is_uri = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
         && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
         && !text.contains(|c: char| c.is_control() || c.is_whitespace());
-    if is_uri { Ok(text.to_owned()) } else { Err(PredicateTypeError(text.to_owned())) }
+    if is_uri { Ok(text.to_owned()) } else { Err(PredicateTypeError::Unknown(text.to_owned())) }
 }
 
 #[cfg(test)]
@@ -61,7 +71,7 @@ mod tests {
     fn short_names_and_uris_are_types_and_other_words_are_not() {
         assert_eq!(predicate_type("spdxjson").as_deref(), Ok(SPDX));
         assert_eq!(predicate_type("https://example.com/x/v1").as_deref(), Ok("https://example.com/x/v1"));
-        for bad in ["", "sbom", "://x", "a b:c", "https:// x"] {
+        for bad in ["", "sbom", "://x", "a b:c", "https:// x", IMAGE_SIGNATURE] {
             assert!(predicate_type(bad).is_err(), "{bad}");
         }
     }

@@ -1,7 +1,7 @@
 use super::{Descriptor, media_type};
 use crate::{
     json::{self, JsonError},
-    limits::{INDEX_ENTRIES, LAYERS, MANIFEST_BYTES},
+    limits::{INDEX_ENTRIES, LAYERS, MANIFEST_BYTES, MANIFEST_VALUES},
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -108,7 +108,7 @@ impl Manifest {
         if bytes.len() as u64 > MANIFEST_BYTES {
             return Err(ManifestError::TooLarge(bytes.len()));
         }
-        let value = json::decode_value(bytes)?;
+        let value = json::decode_value_within(bytes, MANIFEST_VALUES)?;
         let manifest = match (value.get("layers").is_some(), value.get("manifests").is_some()) {
             (true, false) => Self::Image(Box::new(ImageManifest::deserialize(value).map_err(JsonError::from)?)),
             (false, true) => Self::Index(Box::new(ImageIndex::deserialize(value).map_err(JsonError::from)?)),

@@ -9,4 +9,5 @@ mod reference;
 pub use descriptor::{Descriptor, Platform};
 pub use digest::{Digest, DigestError};
 pub use manifest::{ImageIndex, ImageManifest, Manifest, ManifestError};
+pub(crate) use reference::canonical_host;
 pub use reference::{Reference, ReferenceError, Repository, RepositoryName};

@@ -3,7 +3,8 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 /// What was typed: `[registry/]repository[:tag][@digest]`, or `oci:DIR[:tag][@digest]` for an image layout.
 ///
-/// The grammar is distribution's `reference` package's, with IPv6 hosts; `docker.io` and `library/` are filled in.
+/// The grammar is distribution's `reference` package's, with IPv6 hosts; `docker.io` and `library/` are filled in, and
+/// hosts get one spelling.
 /// Nothing is resolved: without tag and digest both are absent, see [`Reference::tag_or_latest`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reference {
@@ -27,7 +28,7 @@ pub enum Repository {
 /// A repository's full name: `docker.io/library/busybox`, `[::1]:5000/app`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RepositoryName {
-    /// Host with its port, as typed; `docker.io` for Docker Hub.
+    /// Host with its port, in its one spelling (lower case, no `:443`); `docker.io` for Docker Hub.
     pub host: String,
     /// The path below the host, without a leading slash.
     pub path: String,
@@ -142,13 +143,13 @@ impl RepositoryName {
         if let Some(bad) = path.split('/').find(|component| !is_path_component(component)) {
             return Err(ReferenceError::Path { reference: text.to_owned(), component: bad.to_owned() });
         }
-        let host = if host == "index.docker.io" { HUB } else { host };
+        let host = canonical_host(host);
         let official = host == HUB && !path.contains('/');
         let path = if official { format!("library/{path}") } else { path.to_owned() };
         if path.len() > NAME_MAX {
             return Err(ReferenceError::TooLong(text.to_owned()));
         }
-        Ok(Self { host: host.to_owned(), path })
+        Ok(Self { host, path })
     }
 
     /// The host without its port, brackets of an IPv6 address taken off.
@@ -206,6 +207,23 @@ impl fmt::Display for Reference {
         }
         Ok(())
     }
+}
+
+/// The one spelling of a host: lower case, a number for a port and none for 443, an IPv6 address in its short form,
+/// `docker.io` for Docker Hub. Names that are compared, signed or matched by a scope all have it.
+pub(crate) fn canonical_host(text: &str) -> String {
+    let text = text.to_ascii_lowercase();
+    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+    let (name, port) = match text.rsplit_once(':') {
+        Some((name, port)) if is_port(port) => (name, port.trim_start_matches('0')),
+        _ => (text.as_str(), ""),
+    };
+    let name = match name.trim_matches(['[', ']']).parse::<core::net::Ipv6Addr>() {
+        Ok(address) => format!("[{address}]"),
+        Err(_) if name == "index.docker.io" => HUB.to_owned(),
+        Err(_) => name.to_owned(),
+    };
+    if matches!(port, "" | "443") { name } else { format!("{name}:{port}") }
 }
 
 fn split_digest<'t>(text: &str, rest: &'t str) -> Result<(&'t str, Option<Digest>), ReferenceError> {

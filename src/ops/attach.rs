@@ -2,10 +2,10 @@
 
 use super::OpsError;
 use crate::{
-    format::{bundle, dsse, statement::Statement},
-    limits::Limits,
+    format::{bundle, dsse},
+    limits::{LAYERS, Limits},
     oci::{Descriptor, Digest, ImageManifest, Manifest, Reference, Repository, media_type},
-    registry::{Merge, Merged, Repo},
+    registry::{Merge, Merged, RegistryError, Repo},
     sign::{Signer, seal},
     trust::Anchors,
     verify::{Blob, BlobKind, Collected, Place, Rejection, Subject, Verified, Via, verify_all},
@@ -14,14 +14,16 @@ use futures_util::future::try_join;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use tokio::sync::OnceCell;
 
-/// Signs a statement and has our own verifier read it, before anybody else does.
+/// Signs a statement's bytes and has our own verifier read the envelope, alone and in a bundle, before anybody else does.
 pub(super) async fn seal_checked(
-    statement: &Statement,
+    payload: Vec<u8>,
     signer: &dyn Signer,
     about: &Digest,
 ) -> Result<dsse::Envelope, OpsError> {
-    let envelope = seal(statement, signer).await?;
+    let envelope = seal(payload, signer).await?;
+    verify_own(signer, about, BlobKind::Envelope, envelope.encode())?;
     let bytes = bundle::encode_keyed(&envelope, &signer.public_key().hint());
     verify_own(signer, about, BlobKind::Bundle, bytes)?;
     Ok(envelope)
@@ -48,15 +50,26 @@ pub(super) fn verified_by(
     (findings.verified().to_vec(), findings.rejected().first().map(|rejected| rejected.rejection.clone()))
 }
 
+/// The empty configuration that every bundle's manifest names: pushed once, however many bundles there are.
+#[derive(Default)]
+pub(super) struct EmptyConfig(OnceCell<()>);
+
+impl EmptyConfig {
+    async fn push(&self, repo: &Repo) -> Result<(), RegistryError> {
+        self.0.get_or_try_init(|| repo.push_blob(media_type::EMPTY_CONTENT)).await.copied()
+    }
+}
+
 /// Pushes a bundle as a referrer of `subject`; its digest.
 pub(super) async fn push_bundle(
     repo: &Repo,
+    config: &EmptyConfig,
     subject: &Descriptor,
     bundle: &[u8],
     predicate_type: &str,
     created: Timestamp,
 ) -> Result<Digest, OpsError> {
-    try_join(repo.push_blob(bundle), repo.push_blob(media_type::EMPTY_CONTENT)).await?;
+    try_join(repo.push_blob(bundle), config.push(repo)).await?;
     let mut manifest = ImageManifest::new(Descriptor::empty(), vec![Descriptor::of(media_type::BUNDLE_V03, bundle)]);
     manifest.artifact_type = Some(media_type::BUNDLE_V03.to_owned());
     manifest.subject = Some(plain(subject));
@@ -100,6 +113,9 @@ impl Merge for AppendLayer {
         };
         if layers.contains(&self.layer) {
             return Ok(None);
+        }
+        if layers.len() >= LAYERS {
+            return Err(format!("{} layers, at most {LAYERS} are read", layers.len()));
         }
         layers.push(self.layer.clone());
         let config = config_of(&layers).to_string().into_bytes();

@@ -2,7 +2,7 @@
 
 use super::{
     OpsError, Platform,
-    attach::{AppendLayer, push_bundle, seal_checked},
+    attach::{AppendLayer, EmptyConfig, push_bundle, seal_checked},
     collect::attachment_tag,
     pin::{entry_for, selector},
     sign::{Formats, typed_identity},
@@ -13,6 +13,7 @@ use crate::{
         predicate::{self, predicate_type},
         statement::Statement,
     },
+    limits::STATEMENT_SUBJECTS,
     oci::{Descriptor, Digest, Reference, media_type},
     registry::{Access, Session},
     sign::Signer,
@@ -20,7 +21,7 @@ use crate::{
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What is attested.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,8 +33,15 @@ pub enum Content {
         /// The predicate.
         predicate: Value,
     },
-    /// A ready statement, whose subject is the image.
-    Statement(Box<Statement>, std::path::PathBuf),
+    /// A ready statement, whose subject is the image; its bytes are signed as they are.
+    Statement {
+        /// What the bytes say.
+        statement: Box<Statement>,
+        /// The bytes.
+        bytes: Vec<u8>,
+        /// The file that they came from.
+        path: PathBuf,
+    },
 }
 
 /// A wish to attest.
@@ -69,9 +77,6 @@ impl Content {
     pub fn predicate(type_name: &str, path: &Path, content: &[u8], now: Timestamp) -> Result<Self, OpsError> {
         let predicate_type = predicate_type(type_name)?;
         let wrong = |message: String| OpsError::Predicate { path: path.to_owned(), message };
-        if predicate_type == predicate::IMAGE_SIGNATURE {
-            return Err(wrong(format!("{predicate_type} is what `sign` writes, not an attestation's type")));
-        }
         let predicate = if predicate_type == predicate::CUSTOM {
             let text = std::str::from_utf8(content).map_err(|e| wrong(format!("not UTF-8 text: {e}")))?;
             json!({ "Data": text, "Timestamp": now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string() })
@@ -86,12 +91,15 @@ impl Content {
     /// Reads a ready statement.
     ///
     /// # Errors
-    /// It is none.
+    /// It is none, or an image signature: that is what `sign` makes, after looking at the image itself.
     pub fn statement(path: &Path, content: &[u8]) -> Result<Self, OpsError> {
-        match Statement::decode(content) {
-            Ok(statement) => Ok(Self::Statement(Box::new(statement), path.to_owned())),
-            Err(source) => Err(OpsError::Statement { path: path.to_owned(), source }),
-        }
+        let path = path.to_owned();
+        let statement = match Statement::decode(content) {
+            Ok(statement) => Box::new(statement),
+            Err(source) => return Err(OpsError::Statement { path, source }),
+        };
+        predicate_type(&statement.predicate_type)?;
+        Ok(Self::Statement { statement, bytes: content.to_vec(), path })
     }
 }
 
@@ -130,36 +138,53 @@ pub async fn attest(
         Some(platform) => entry_for(&fetched, reference, platform)?.clone(),
         None => fetched.descriptor.clone(),
     };
-    let statement = statement(reference, request, &target)?;
-    let envelope = seal_checked(&statement, request.signer, &target.digest).await?;
+    let (payload, predicate_type) = payload(reference, request, &target)?;
+    let envelope = seal_checked(payload, request.signer, &target.digest).await?;
     if request.formats.bundle {
         let bytes = bundle::encode_keyed(&envelope, &request.signer.public_key().hint());
-        push_bundle(&repo, &target, &bytes, &statement.predicate_type, request.now).await?;
+        push_bundle(&repo, &EmptyConfig::default(), &target, &bytes, &predicate_type, request.now).await?;
     }
     if request.formats.simple {
         let content = envelope.encode();
         let layer = Descriptor::of(media_type::DSSE, &content)
             .annotated(media_type::SIGNATURE_ANNOTATION, "")
-            .annotated(media_type::ATT_PREDICATE_ANNOTATION, statement.predicate_type.clone());
+            .annotated(media_type::ATT_PREDICATE_ANNOTATION, predicate_type.clone());
         let tag = attachment_tag(&target.digest, Via::AttestationTag);
         repo.update_tag(&tag, None, &AppendLayer { layer, content }).await?;
     }
-    Ok(Attested { digest: target.digest, predicate_type: statement.predicate_type })
+    Ok(Attested { digest: target.digest, predicate_type })
 }
 
-fn statement(reference: &Reference, request: &AttestRequest<'_>, target: &Descriptor) -> Result<Statement, OpsError> {
+/// The statement's bytes and its predicate type.
+fn payload(
+    reference: &Reference,
+    request: &AttestRequest<'_>,
+    target: &Descriptor,
+) -> Result<(Vec<u8>, String), OpsError> {
     match &request.content {
         Content::Predicate { predicate_type, predicate } => {
             let name = request.identity.clone().or_else(|| typed_identity(reference)).map(|name| name.to_string());
-            Ok(Statement::about(&target.digest, name, predicate_type, predicate.clone()))
+            let statement = Statement::about(&target.digest, name, predicate_type, predicate.clone());
+            let payload = statement.encode();
+            // A predicate may be one level too deep for the statement around it.
+            Statement::decode(&payload)
+                .map_err(|source| OpsError::Statement { path: PathBuf::from("the predicate"), source })?;
+            Ok((payload, statement.predicate_type))
         }
-        Content::Statement(statement, path) => {
-            if statement.subject.iter().any(|subject| subject.is(&target.digest)) {
-                return Ok((**statement).clone());
-            }
+        Content::Statement { statement, bytes, path } => {
             let digests = statement.subject.iter().flat_map(|subject| &subject.digest);
-            let named: Vec<_> = digests.map(|(algorithm, hex)| format!("{algorithm}:{hex}")).collect();
-            Err(OpsError::StatementSubject { path: path.clone(), digest: target.digest, named: named.join(", ") })
+            let named = || digests.map(|(algorithm, hex)| format!("{algorithm}:{hex}")).collect::<Vec<_>>().join(", ");
+            let about_it = statement.subject.iter().any(|subject| subject.is(&target.digest));
+            let count = statement.subject.len();
+            if count > STATEMENT_SUBJECTS {
+                let message = format!("{count} subjects, at most {STATEMENT_SUBJECTS} are verified");
+                return Err(OpsError::Predicate { path: path.clone(), message });
+            }
+            if !about_it {
+                let (path, digest, named) = (path.clone(), target.digest, named());
+                return Err(OpsError::StatementSubject { path, digest, named });
+            }
+            Ok((bytes.clone(), statement.predicate_type.clone()))
         }
     }
 }

@@ -48,16 +48,6 @@ pub enum OpsError {
     /// What was just signed does not verify; nothing was pushed.
     #[error("what was just signed does not verify ({0}); nothing was pushed")]
     Unverifiable(Rejection),
-    /// The image's signatures that are there already could not be read, so it can't be told what to add.
-    #[error("what is attached to {subject} already could not be read: {what}: {why}")]
-    Unread {
-        /// The image.
-        subject: String,
-        /// What could not be read.
-        what: String,
-        /// Why.
-        why: String,
-    },
     /// A text that would be signed holds what can't be signed.
     #[error("{what} {text:?} can't be signed: printable ASCII is expected")]
     Unprintable {

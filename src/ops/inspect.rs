@@ -7,7 +7,10 @@ use crate::{
     registry::{Access, Repo, Session},
     verify::{Blob, BlobKind, Collected, Place, Unread},
 };
-use futures_util::future::{join, join_all};
+use futures_util::{StreamExt as _, future::join, stream};
+
+/// Images of an index whose attachments are read at once.
+const AT_ONCE: usize = 4;
 
 /// An index or an image, with what hangs on it and what it lists.
 #[derive(Debug)]
@@ -61,7 +64,7 @@ pub struct Claimed {
 pub async fn inspect(session: &Session, reference: &Reference) -> Result<Node, OpsError> {
     let repo = session.open(&reference.repository, Access::Pull)?;
     let fetched = repo.manifest(&selector(reference)).await?;
-    let images = match &fetched.manifest {
+    let images: Vec<Descriptor> = match &fetched.manifest {
         Manifest::Index(index) => index
             .platforms()
             .map_err(|source| OpsError::Manifest { reference: reference.to_string(), source })?
@@ -70,8 +73,8 @@ pub async fn inspect(session: &Session, reference: &Reference) -> Result<Node, O
             .collect(),
         Manifest::Image(_) => Vec::new(),
     };
-    let (mut top, images) =
-        join(node(&repo, &fetched.descriptor), join_all(images.iter().map(|image| node(&repo, image)))).await;
+    let listed = stream::iter(&images).map(|image| node(&repo, image)).buffered(AT_ONCE);
+    let (mut top, images) = join(node(&repo, &fetched.descriptor), listed.collect()).await;
     top.images = images;
     Ok(top)
 }

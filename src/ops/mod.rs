@@ -5,6 +5,7 @@ mod attach;
 pub mod attest;
 mod collect;
 mod error;
+pub mod import_dct;
 pub mod inspect;
 mod pin;
 pub mod policy_file;

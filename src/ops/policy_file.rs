@@ -2,10 +2,10 @@
 //! its own law.
 
 use crate::{
-    crypto::PublicKey,
-    limits::{KEY_FILE_BYTES, POLICY_BYTES},
+    limits::POLICY_BYTES,
     oci::Digest,
     policy::{Policy, PolicyError},
+    store::{KeySource, load_public_key},
 };
 use std::{
     fs::File,
@@ -60,7 +60,9 @@ pub enum PolicyFileError {
 /// # Errors
 /// None was named and none exists.
 pub fn find(named: Option<PathBuf>, places: &[PathBuf]) -> Result<PathBuf, PolicyFileError> {
-    let there = |path: &&PathBuf| path.symlink_metadata().is_ok();
+    // Only what is certainly not there is passed over: a policy that can't be looked at must not give way to another.
+    let absent = |e: io::Error| matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
+    let there = |path: &&PathBuf| !path.symlink_metadata().is_err_and(absent);
     named.or_else(|| places.iter().find(there).cloned()).ok_or_else(|| PolicyFileError::None(places.to_vec()))
 }
 
@@ -71,23 +73,14 @@ pub fn find(named: Option<PathBuf>, places: &[PathBuf]) -> Result<PathBuf, Polic
 pub fn load(path: &Path) -> Result<PolicyFile, PolicyFileError> {
     let read = |source| PolicyFileError::Read { path: path.to_owned(), source };
     // One byte more than is allowed: the parser says which limit was passed.
-    let bytes = read_bounded(path, POLICY_BYTES + 1).map_err(read)?;
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(POLICY_BYTES + 1).read_to_end(&mut bytes)).map_err(read)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| PolicyFileError::Text { path: path.to_owned() })?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    let key = |name: &str| -> Result<PublicKey, String> {
-        let path = folder.join(name);
-        let bytes = read_bounded(&path, KEY_FILE_BYTES).map_err(|e| format!("{}: {e}", path.display()))?;
-        PublicKey::from_pem_bytes(&bytes).map_err(|e| format!("{}: {e}", path.display()))
-    };
+    let key = |name: &str| load_public_key(&KeySource::Path(folder.join(name))).map_err(|error| error.to_string());
     let policy = Policy::parse(text, &key)
         .map_err(|source| PolicyFileError::Policy { path: path.to_owned(), source: Box::new(source) })?;
     Ok(PolicyFile { policy, path: path.to_owned(), digest: Digest::sha256(&bytes) })
-}
-
-fn read_bounded(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(most).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -8,13 +8,14 @@ use super::{
 };
 use crate::{
     limits::INDEX_ENTRIES,
-    oci::{Descriptor, Digest, Manifest, ManifestError, Reference},
+    oci::{Descriptor, Digest, Manifest, ManifestError, Reference, Repository, RepositoryName},
     policy::{Decision, Mode},
     registry::{Access, Fetched, Layout, Repo, Selector},
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use std::{
     collections::BTreeMap,
+    io,
     path::{Path, PathBuf},
     str::FromStr,
     sync::atomic::{AtomicU64, Ordering},
@@ -51,12 +52,32 @@ impl FromStr for Destination {
             return Ok(Self::DockerArchive(PathBuf::from(file)));
         }
         match text.starts_with("oci:").then(|| text.parse::<Reference>()) {
-            Some(Ok(Reference { repository: crate::oci::Repository::Layout(dir), tag, digest: None })) => {
+            Some(Ok(Reference { repository: Repository::Layout(dir), tag, digest: None })) => {
                 Ok(Self::Layout { dir, tag })
             }
             _ => Err(wrong()),
         }
     }
+}
+
+impl Destination {
+    /// Finds out before anything is fetched that it can't be put there.
+    fn check(&self) -> Result<(), OpsError> {
+        let (Self::Layout { dir: target, .. } | Self::DockerArchive(target)) = self;
+        if let (Self::Layout { dir, .. }, true) = (self, target.symlink_metadata().is_ok()) {
+            Layout::open(dir, Access::PullPush)?;
+        }
+        let parent = parent(target);
+        match parent.metadata() {
+            Ok(found) if found.is_dir() => Ok(()),
+            Ok(_) => Err(OpsError::Io { path: parent.to_owned(), source: io::ErrorKind::NotADirectory.into() }),
+            Err(source) => Err(OpsError::Io { path: parent.to_owned(), source }),
+        }
+    }
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// What became of a pull.
@@ -97,6 +118,7 @@ pub async fn pull(
     destination: &Destination,
     progress: &dyn Progress,
 ) -> Result<Pulled, OpsError> {
+    destination.check()?;
     let verification = verifier.verify(reference, platform).await?;
     if !may_be_used(&verification) {
         return Ok(Pulled { verification, fetched: None });
@@ -160,8 +182,16 @@ impl Fetch<'_> {
         let path = |d: &Descriptor| blobs.join(d.digest.algorithm()).join(d.digest.hex());
         let all = std::iter::once(&manifest.config).chain(&manifest.layers);
         let files = all.map(|blob| (blob.digest, path(blob))).collect();
-        let tags = self.reference.tag_or_latest().map(|tag| format!("{}:{tag}", self.reference.repository));
-        Ok(write_docker_archive(file, manifest, &files, &Vec::from_iter(tags)).await?)
+        Ok(write_docker_archive(file, manifest, &files, &self.tags()).await?)
+    }
+
+    /// The tag that the loaded image will have: a layout's folder is no name for one.
+    fn tags(&self) -> Vec<String> {
+        let named = |name: &RepositoryName| self.reference.tag_or_latest().map(|tag| format!("{name}:{tag}"));
+        match &self.reference.repository {
+            Repository::Registry(name) => named(name).into_iter().collect(),
+            Repository::Layout(_) => Vec::new(),
+        }
     }
 
     /// Fetches a manifest and everything below it into `layout`, the manifest itself last.
@@ -236,7 +266,7 @@ async fn copy(from: &Layout, to: &Layout, blob: &Descriptor) -> Result<(), OpsEr
 
 /// A folder beside `target`, so that a rename puts it in place; gone unless it is kept.
 fn stage(target: &Path) -> Result<tempfile::TempDir, OpsError> {
-    let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = parent(target);
     let mut builder = tempfile::Builder::new();
     builder.prefix(".boltseal-pull-");
     // It may become the layout's own folder: open to whom the umask lets in, not private as temporary folders are.

@@ -2,14 +2,14 @@
 
 use super::{
     OpsError, Platform,
-    attach::{AppendLayer, push_bundle, seal_checked, verified_by, verify_own},
+    attach::{AppendLayer, EmptyConfig, push_bundle, seal_checked, verified_by, verify_own},
     collect::{attachment_tag, collect_listed, collect_tagged},
     pin::{entry_for, selector},
 };
 use crate::{
     format::{bundle, predicate, simple_signing::Payload, statement::Statement},
     oci::{Descriptor, Digest, Manifest, Reference, Repository, media_type},
-    registry::{Access, Fetched, Repo, Session},
+    registry::{Access, Fault, Fetched, RegistryError, Repo, Session},
     sign::Signer,
     verify::{BlobKind, Claim, Collected, Format, SignedReference, Verified, Via},
 };
@@ -95,8 +95,9 @@ pub async fn sign(
     let fetched = repo.manifest(&selector(reference)).await?;
     let targets = targets(&fetched, reference, &request.scope)?;
     let identity = request.identity.clone().or_else(|| typed_identity(reference));
+    let config = EmptyConfig::default();
     let work = targets.iter().map(|target| {
-        let task = Task { repo: &repo, request, target, identity: identity.as_ref() };
+        let task = Task { repo: &repo, config: &config, request, target, identity: identity.as_ref() };
         async move { task.run().await }
     });
     join_all(work).await.into_iter().collect()
@@ -146,6 +147,7 @@ fn check_texts(request: &SignRequest<'_>) -> Result<(), OpsError> {
 /// One digest to be signed.
 struct Task<'a> {
     repo: &'a Repo,
+    config: &'a EmptyConfig,
     request: &'a SignRequest<'a>,
     target: &'a Descriptor,
     identity: Option<&'a SignedReference>,
@@ -163,15 +165,19 @@ impl Task<'_> {
             return Ok(Written::NotAsked);
         }
         let digest = self.target.digest;
-        let listing = self.repo.referrers(&digest).await;
+        let mut listing = self.repo.referrers(&digest).await;
+        match listing.fault.take() {
+            Some(RegistryError { fault: Fault::Limit { .. } | Fault::Entries(_), .. }) | None => {}
+            Some(fault) => return Err(fault.into()),
+        }
         let there = collect_listed(self.repo, digest, listing).await;
-        if self.is_there(Format::Bundle, there)? {
+        if self.is_there(Format::Bundle, there) {
             return Ok(Written::Already);
         }
         let signer = self.request.signer;
-        let envelope = seal_checked(&self.statement(), signer, &digest).await?;
+        let envelope = seal_checked(self.statement().encode(), signer, &digest).await?;
         let bytes = bundle::encode_keyed(&envelope, &signer.public_key().hint());
-        push_bundle(self.repo, self.target, &bytes, predicate::IMAGE_SIGNATURE, self.request.now).await?;
+        push_bundle(self.repo, self.config, self.target, &bytes, predicate::IMAGE_SIGNATURE, self.request.now).await?;
         Ok(Written::New)
     }
 
@@ -184,7 +190,7 @@ impl Task<'_> {
         let read = self.repo.read_tag(&tag).await?;
         if let Some(fetched) = &read.fetched {
             let there = collect_tagged(self.repo, digest, Via::SignatureTag, fetched).await;
-            if self.is_there(Format::SimpleSigning, there)? {
+            if self.is_there(Format::SimpleSigning, there) {
                 return Ok(Written::Already);
             }
         }
@@ -199,14 +205,11 @@ impl Task<'_> {
         Ok(Written::New)
     }
 
-    /// Whether this key said the same of this digest already. What could not be read might be it: then it can't be told.
-    fn is_there(&self, format: Format, there: Collected) -> Result<bool, OpsError> {
-        if let Some(unread) = there.unread.first() {
-            let subject = self.target.digest.to_string();
-            return Err(OpsError::Unread { subject, what: unread.what.clone(), why: unread.why.clone() });
-        }
+    /// Whether this key said the same of this digest already, as far as what is there can be read: somebody's junk, or
+    /// another tool's large attachment, must not keep an image from being signed. At worst a signature is there twice.
+    fn is_there(&self, format: Format, there: Collected) -> bool {
         let (verified, _) = verified_by(self.request.signer, &self.target.digest, there);
-        Ok(verified.iter().any(|verified| verified.format() == format && self.says_the_same(verified)))
+        verified.iter().any(|verified| verified.format() == format && self.says_the_same(verified))
     }
 
     fn says_the_same(&self, verified: &Verified) -> bool {

@@ -48,15 +48,16 @@ impl Verifier<'_> {
     /// Verifies a subject that is pinned already.
     ///
     /// # Errors
-    /// Nothing hangs on the digest and the registry does not have it.
+    /// Nothing that counts hangs on the digest, and the registry does not have it.
     pub async fn judge(&self, repo: &Repo, subject: &Subject) -> Result<Verification, OpsError> {
         let judged = self.policy.explain(subject.reference()).mode != Mode::Disabled;
         let collected = if judged { collect(repo, subject.digests()).await } else { Collected::default() };
-        if judged && collected.blobs.is_empty() && collected.unread.is_empty() {
-            // A digest that does not exist is not an unsigned image.
+        let anchors = self.policy.anchors_for(&subject.reference().repository);
+        let findings = verify_all(subject, collected, &anchors, self.limits);
+        if judged && findings.verified().is_empty() && findings.unread().is_empty() {
+            // A digest that the registry does not have is not an unsigned image, whatever hangs on it.
             repo.manifest(&Selector::Digest(subject.digest())).await?;
         }
-        let findings = verify_all(subject, collected, self.policy.anchors(), self.limits);
         let outcome = evaluate(self.policy, &findings, self.now);
         Ok(Verification { findings, outcome })
     }

@@ -194,14 +194,11 @@ fn shortfall(requirement: &Requirement, nothing_holds: bool, by: &[Match]) -> Re
     }
 }
 
-/// The rejections of what set out to be a signature on this image; junk and other tools' formats stay in the findings.
+/// The rejections of what set out to be a signature; other tools' formats stay in the findings.
 fn rejected(findings: &Findings) -> impl Iterator<Item = Reason> {
     let mut by_id: BTreeMap<&str, (&Rejection, usize)> = BTreeMap::new();
     for one in findings.rejected() {
-        if matches!(
-            one.rejection,
-            Rejection::SignatureInvalid(_) | Rejection::SubjectMismatch(_) | Rejection::SignerUnknown { .. }
-        ) {
+        if !matches!(one.rejection, Rejection::FormatUnsupported(_)) {
             by_id.entry(one.rejection.id()).or_insert((&one.rejection, 0)).1 += 1;
         }
     }

@@ -14,8 +14,13 @@ pub(super) const TIMED: [&str; 7] = [CUSTOM, SLSA_V02, SLSA_V1, SPDX, CYCLONEDX,
 fn family(uri: &str) -> &str {
     [SPDX, CYCLONEDX, OPENVEX]
         .into_iter()
-        .find(|base| uri.strip_prefix(base).is_some_and(|rest| rest.starts_with("/v")))
+        .find(|base| uri.strip_prefix(base).and_then(|rest| rest.strip_prefix("/v")).is_some_and(is_version))
         .unwrap_or(uri)
+}
+
+/// Digits, and dots between them.
+fn is_version(text: &str) -> bool {
+    text.split('.').all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// The predicate type that a policy asks for.

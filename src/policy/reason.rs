@@ -142,6 +142,8 @@ impl Reason {
             Self::IdentityMismatch { .. } => (6, None),
             Self::EvidenceRejected { rejection: Rejection::SignatureInvalid(_), .. } => (7, None),
             Self::EvidenceRejected { rejection: Rejection::SubjectMismatch(_), .. } => (8, None),
+            // Junk that anybody can push, behind all that says more.
+            Self::EvidenceRejected { rejection: Rejection::Malformed(_) | Rejection::OverLimit(_), .. } => (12, None),
             Self::EvidenceRejected { .. } => (9, None),
             Self::AttestationMissing { .. } | Self::Unsigned { .. } => (10, None),
             Self::ThresholdUnmet { .. } => (11, None),

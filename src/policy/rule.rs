@@ -1,6 +1,6 @@
 use super::{Pattern, PredicateType};
 use crate::{
-    crypto::Fingerprint,
+    crypto::{Fingerprint, PublicKey},
     oci::{Reference, Repository, RepositoryName},
     trust::{Anchors, Identity, Principal},
     verify::SignedReference,
@@ -112,6 +112,16 @@ impl Policy {
     #[must_use]
     pub fn anchors(&self) -> &Anchors {
         &self.anchors
+    }
+
+    /// The keys that the scope of a repository names: no others can help there, so no others are tried.
+    #[must_use]
+    pub fn anchors_for(&self, repository: &Repository) -> Anchors {
+        let authorities =
+            || self.scope(repository).into_iter().flat_map(|scope| &scope.requirements).flat_map(|r| &r.from);
+        let named =
+            |key: &&PublicKey| authorities().any(|authority| authority.includes(&Identity::Key(key.fingerprint())));
+        Anchors::new(self.anchors.keys.iter().filter(named).cloned())
     }
 
     /// What is done with a deny where no scope matches.

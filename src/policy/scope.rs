@@ -1,4 +1,4 @@
-use crate::oci::Repository;
+use crate::oci::{Repository, canonical_host};
 use std::{cmp::Reverse, collections::BTreeSet, fmt};
 
 /// A scope of the policy: a glob over a repository's whole name, `host/path`, matched from end to end.
@@ -85,7 +85,7 @@ impl Pattern {
     pub(super) fn of(repository: &Repository) -> Self {
         match repository {
             Repository::Registry(name) => {
-                let mut components = vec![host(&name.host)];
+                let mut components = vec![name.host.clone()];
                 components.extend(name.path.split('/').map(str::to_owned));
                 Self::new(false, components)
             }
@@ -187,28 +187,12 @@ fn check(component: &str, is_host: bool) -> Result<(), ScopeError> {
 fn repository(components: &[&str]) -> Vec<String> {
     let is_host = |first: &str| first.contains(['.', ':', '[', '*']) || first == "localhost";
     let (first, rest) = match components.split_first() {
-        Some((first, rest)) if is_host(first) => (host(first), rest),
+        Some((first, rest)) if is_host(first) => (canonical_host(first), rest),
         _ => (HUB.to_owned(), components),
     };
     let official = first == HUB && matches!(rest, [one] if *one != MANY);
     let library = official.then(|| "library".to_owned());
     std::iter::once(first).chain(library).chain(rest.iter().map(|c| (*c).to_owned())).collect()
-}
-
-/// The one spelling of a host: lower case, a number for a port and none for 443, an IPv6 address in its short form.
-fn host(text: &str) -> String {
-    let text = text.to_ascii_lowercase();
-    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
-    let (name, port) = match text.rsplit_once(':') {
-        Some((name, port)) if is_port(port) => (name, port.trim_start_matches('0')),
-        _ => (text.as_str(), ""),
-    };
-    let name = match name.trim_matches(['[', ']']).parse::<core::net::Ipv6Addr>() {
-        Ok(address) => format!("[{address}]"),
-        Err(_) if name == "index.docker.io" => HUB.to_owned(),
-        Err(_) => name.to_owned(),
-    };
-    if matches!(port, "" | "443") { name } else { format!("{name}:{port}") }
 }
 
 /// The components of a folder as typed; a leading slash is one of its own.

@@ -20,7 +20,7 @@ pub enum Fault {
     #[error("not found")]
     NotFound,
     /// The registry wants credentials, or better ones.
-    #[error("the registry refused the credentials ({0}); log in to it, for example with `docker login`")]
+    #[error("the registry refused the credentials: {0}")]
     Unauthorized(String),
     /// The credentials do not allow this.
     #[error("no {permission} permission: {message}")]
@@ -71,6 +71,9 @@ pub enum Fault {
         /// The limit, with its unit.
         limit: String,
     },
+    /// Entries of a list that can't be read; the others were.
+    #[error("{0} entries of the list are broken")]
+    Entries(usize),
     /// The manifest is broken.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -78,12 +81,10 @@ pub enum Fault {
     #[error("{0}")]
     Protocol(String),
     /// Plain http to a host that is not this machine.
-    #[error(
-        "{0} is only to be reached by plain http, which is refused for other hosts than this machine without --insecure-http"
-    )]
+    #[error("{0} is only to be reached by plain http, where anybody on the way can read and change what is sent")]
     PlainHttp(String),
     /// A shared tag was overwritten by others each time.
-    #[error("other writers overwrote the tag {0} times; nothing is lost, run the command again")]
+    #[error("other writers overwrote the tag {0} times, each time before it was read back")]
     Contended(u32),
     /// What lies under a shared tag can't be built on.
     #[error("what is there can't be added to: {0}")]

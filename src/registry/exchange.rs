@@ -94,7 +94,7 @@ impl Remote {
             body::read_error(response).await
         };
         let answer = Answer { status, headers, url, body, at_home, standing };
-        match passing(status, &answer.headers) {
+        match answer.passing() {
             Some(again) => Err(Failure { fault: answer.refusal(request), again }),
             None => Ok(answer),
         }
@@ -109,7 +109,7 @@ impl Remote {
         }
         let headers = reply.response.headers().clone();
         let said = message::of_body(&body::read_error(reply.response).await, "Unauthorized");
-        let asked = Asked { session: self.session(), name: self.name(), access: self.access() };
+        let asked = Asked { session: self.session(), name: self.name(), login: self.login(), access: self.access() };
         let grant: Arc<Grant> = self.tokens().renew(&asked, &headers, used.as_ref(), &said).await?;
         let reply = self.dispatch(request, Some(&grant)).await?;
         if reply.response.status() == StatusCode::UNAUTHORIZED && reply.at_home {
@@ -146,15 +146,13 @@ impl Remote {
                 }
                 failed => failed,
             },
-            Err(first) if matches!(first.fault, Fault::Connection(_) | Fault::PlainHttp(_)) => {
-                match self.send_to(other, request, grant).await {
-                    Ok(reply) if !asks_for_tls(other, &reply) => {
-                        host.answered(other);
-                        Ok(reply)
-                    }
-                    _ => Err(first),
+            Err(first) if speaks_another_scheme(&first) => match self.send_to(other, request, grant).await {
+                Ok(reply) if !asks_for_tls(other, &reply) => {
+                    host.answered(other);
+                    Ok(reply)
                 }
-            }
+                _ => Err(first),
+            },
             failed => failed,
         }
     }
@@ -198,7 +196,7 @@ impl Opened {
         let Self { response, at_home, standing } = self;
         let (status, headers, url) = (response.status(), response.headers().clone(), response.url().clone());
         let answer = Answer { status, headers, url, body: body::read_error(response).await, at_home, standing };
-        let again = passing(status, &answer.headers).unwrap_or(Again::Never);
+        let again = answer.passing().unwrap_or(Again::Never);
         Failure { fault: answer.refusal(request), again }
     }
 }
@@ -240,18 +238,76 @@ impl Answer {
             (status, _) => Fault::Status { status: status.as_u16(), message },
         }
     }
+
+    /// Whether the refusal may pass, and when. A manifest is only pushed behind its blobs: that the registry does not
+    /// know one of them passes too. docker-registry says so while another client is pushing the same blob.
+    fn passing(&self) -> Option<Again> {
+        let asked = || retry_after(&self.headers, Timestamp::now()).map_or(Again::Backoff, Again::After);
+        match self.status.as_u16() {
+            429 | 503 => Some(asked()),
+            500 | 502 | 504 => Some(Again::Backoff),
+            400 | 404 if message::has_code(&self.body, &["MANIFEST_BLOB_UNKNOWN"]) => Some(Again::Backoff),
+            _ => None,
+        }
+    }
+}
+
+/// Whether nobody listens there, or no TLS is spoken. A refused certificate is neither: whoever presents it must not
+/// be given the password by plain http instead.
+fn speaks_another_scheme(failure: &Failure) -> bool {
+    match failure.fault {
+        Fault::PlainHttp(_) => true,
+        Fault::Connection(_) => failure.again != Again::Never,
+        _ => false,
+    }
 }
 
 fn asks_for_tls(home: &Url, reply: &Reply) -> bool {
     home.scheme() == "http" && reply.response.status() == StatusCode::BAD_REQUEST
 }
 
-/// Whether a status may pass, and when.
-fn passing(status: StatusCode, headers: &HeaderMap) -> Option<Again> {
-    let asked = || retry_after(headers, Timestamp::now()).map_or(Again::Backoff, Again::After);
-    match status.as_u16() {
-        429 | 503 => Some(asked()),
-        500 | 502 | 504 => Some(Again::Backoff),
-        _ => None,
+#[cfg(test)]
+mod tests {
+    use crate::{
+        oci::{Descriptor, ImageManifest, Manifest, Reference},
+        registry::{
+            Access, Options, Repo, Selector, Session,
+            embedded::{AnswerBody, Embedded, EmbeddedOptions},
+        },
+    };
+    use http::{Method, Response, StatusCode};
+    use http_body_util::{BodyExt as _, Full};
+    use std::{sync::Arc, time::Duration};
+
+    /// What docker-registry 2.8.3 says while another client is pushing a blob that both manifests have.
+    const BUSY: &str = r#"{"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match uploaded content"},{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown to registry"}]}"#;
+
+    async fn push(refusals: usize) -> Result<(), crate::registry::RegistryError> {
+        let registry = Embedded::start(EmbeddedOptions {
+            hook: Some(Arc::new(move |exchange| {
+                let refused = exchange.method == Method::PUT && exchange.path().contains("/manifests/");
+                (refused && exchange.earlier < refusals).then(|| {
+                    let body: AnswerBody = Full::new(BUSY.into()).map_err(|never| match never {}).boxed();
+                    let mut answer = Response::new(body);
+                    *answer.status_mut() = StatusCode::BAD_REQUEST;
+                    answer
+                })
+            })),
+            ..EmbeddedOptions::default()
+        });
+        let registry = registry.await.unwrap();
+        let session = Session::new(Options { backoff: Duration::from_millis(1), ..Options::default() }).unwrap();
+        let reference: Reference = format!("{}/app", registry.address()).parse().unwrap();
+        let repo: Repo = session.open(&reference.repository, Access::PullPush).unwrap();
+        repo.push_blob(b"{}").await.unwrap();
+        let manifest = ImageManifest::new(Descriptor::empty(), vec![Descriptor::empty()]);
+        repo.push_manifest(&Selector::Tag("v1".to_owned()), &Manifest::Image(Box::new(manifest))).await.map(|_| ())
+    }
+
+    #[tokio::test]
+    async fn a_blob_that_the_registry_does_not_know_yet_is_waited_for() {
+        push(2).await.unwrap();
+        let error = push(usize::MAX).await.unwrap_err().to_string();
+        assert!(error.contains("MANIFEST_BLOB_UNKNOWN"), "{error}");
     }
 }

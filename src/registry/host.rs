@@ -1,11 +1,8 @@
 use super::{Options, auth::Tokens, lock, tls};
 use crate::{limits::TOKENS, oci::RepositoryName, registry::Access};
 use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc, Mutex, OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, OnceLock},
 };
 use tokio::sync::Semaphore;
 use url::Url;
@@ -17,7 +14,7 @@ pub(super) struct Host {
     /// Its address by each scheme that may be tried, the one to try first in front.
     addresses: Vec<Url>,
     decided: OnceLock<usize>,
-    lacks_referrers: AtomicBool,
+    lacks_referrers: Mutex<BTreeSet<String>>,
     tokens: Mutex<BTreeMap<(String, Access), Arc<Tokens>>>,
 }
 
@@ -41,7 +38,7 @@ impl Host {
             slots: Semaphore::new(options.concurrency.max(1)),
             addresses,
             decided: OnceLock::new(),
-            lacks_referrers: AtomicBool::new(false),
+            lacks_referrers: Mutex::default(),
             tokens: Mutex::default(),
         })
     }
@@ -61,14 +58,23 @@ impl Host {
         }
     }
 
-    /// Whether it was seen to have no referrers API.
-    pub(super) fn lacks_referrers(&self) -> bool {
-        self.lacks_referrers.load(Ordering::Relaxed)
+    /// Whether this repository was seen to have no referrers API. Gateways route repositories to different registries:
+    /// what one lacks another may have.
+    pub(super) fn lacks_referrers(&self, path: &str) -> bool {
+        lock(&self.lacks_referrers).contains(path)
     }
 
-    /// Remembers that it has no referrers API.
-    pub(super) fn set_lacks_referrers(&self) {
-        self.lacks_referrers.store(true, Ordering::Relaxed);
+    /// Whether any repository was.
+    pub(super) fn may_lack_referrers(&self) -> bool {
+        !lock(&self.lacks_referrers).is_empty()
+    }
+
+    /// Remembers that a repository has no referrers API.
+    pub(super) fn set_lacks_referrers(&self, path: &str) {
+        let mut lacking = lock(&self.lacks_referrers);
+        if lacking.len() < TOKENS {
+            lacking.insert(path.to_owned());
+        }
     }
 
     /// The token of a repository and access, shared by all who ask for the same.

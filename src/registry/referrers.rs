@@ -1,15 +1,18 @@
 use super::{
-    Fault, ListSource, Listing, Remote,
+    Access, Fault, ListSource, Listing, Remote,
     body::Expected,
     exchange::{Answer, Request, Target},
     message,
 };
 use crate::{
-    limits::{LIST_PAGES, MANIFEST_BYTES, REFERRERS},
-    oci::{Descriptor, Digest, Manifest, media_type},
+    json,
+    limits::{LIST_PAGE_BYTES, LIST_PAGES, MANIFEST_VALUES, REFERRERS},
+    oci::{Descriptor, Digest, Manifest, ManifestError, media_type},
 };
 use http::{HeaderValue, Method, StatusCode, header};
-use std::time::Instant;
+use serde::Deserialize as _;
+use serde_json::Value;
+use std::{collections::BTreeMap, time::Instant};
 
 /// Codes of a 404 that speak of the repository or the manifest, not of the API.
 const NOT_OF_THE_API: [&str; 3] = ["NAME_UNKNOWN", "NAME_INVALID", "MANIFEST_UNKNOWN"];
@@ -30,15 +33,44 @@ impl Remote {
     }
 
     async fn list(&self, subject: &Digest, listing: &mut Listing) -> Result<(), Fault> {
-        if !self.host().lacks_referrers() && self.list_api(subject, listing).await? {
+        let path = &self.name().path;
+        if self.host().lacks_referrers(path) {
+            return self.list_fallback(subject, listing).await;
+        }
+        // Where another repository of the host has no such API, the fallback tag is the better guess; but that is no
+        // more than a guess, and this repository's own answer counts.
+        if self.host().may_lack_referrers() {
+            self.list_fallback(subject, listing).await?;
+            if !listing.entries.is_empty() {
+                return Ok(());
+            }
+            listing.source = ListSource::Api;
+            if !self.list_api(subject, listing).await? {
+                listing.source = ListSource::FallbackTag;
+            }
             return Ok(());
         }
+        if !self.list_api(subject, listing).await? {
+            return self.list_fallback(subject, listing).await;
+        }
+        // A registry may answer the API and not enter what is pushed; writers then use the fallback tag. A writer need
+        // not look: all that it would find is its own signature, again.
+        if listing.entries.is_empty() && self.access() == Access::Pull {
+            return self.list_fallback(subject, listing).await;
+        }
+        Ok(())
+    }
+
+    async fn list_fallback(&self, subject: &Digest, listing: &mut Listing) -> Result<(), Fault> {
         listing.source = ListSource::FallbackTag;
         let tag = subject.fallback_tag();
         let read = self.fetch_tag(&tag).await?;
         let entries = match &read.fetched {
             None => Ok(Vec::new()),
-            Some(fetched) => entries(fetched.manifest.clone()),
+            Some(fetched) => match fetched.manifest.clone() {
+                Manifest::Index(index) => Ok(index.manifests),
+                Manifest::Image(_) => Err(no_index()),
+            },
         };
         self.remember(&tag, read);
         take(listing, entries?)
@@ -49,13 +81,14 @@ impl Remote {
         let begun = Instant::now();
         let limit = self.session().inner.options.operation_timeout;
         let mut target = Target::Path(self.path(&format!("referrers/{subject}")));
+        let mut lost = 0;
         for page in 0..LIST_PAGES {
             let mut request = Request::new(Method::GET, target);
             request.headers.insert(header::ACCEPT, HeaderValue::from_static(media_type::IMAGE_INDEX));
-            let answer = self.exchange(&request, Expected::at_most("a page of the list", MANIFEST_BYTES)).await?;
+            let answer = self.exchange(&request, Expected::at_most("a page of the list", LIST_PAGE_BYTES)).await?;
             if page == 0 && answer.is_absent() {
                 if !message::has_code(&answer.body, &NOT_OF_THE_API) {
-                    self.host().set_lacks_referrers();
+                    self.host().set_lacks_referrers(&self.name().path);
                 }
                 return Ok(false);
             }
@@ -64,9 +97,12 @@ impl Remote {
                 Err(Fault::NotFound) => return Err(Fault::Protocol("a page of the list is not there".to_owned())),
                 other => other?,
             };
-            take(listing, entries(Manifest::decode(&answer.body)?)?)?;
+            let (entries, broken) = decode_page(&answer.body)?;
+            take(listing, entries)?;
+            lost += broken;
             target = match next_page(&answer)? {
                 Some(next) => next,
+                None if lost > 0 => return Err(Fault::Entries(lost)),
                 None => return Ok(true),
             };
             if begun.elapsed() > limit {
@@ -77,20 +113,30 @@ impl Remote {
     }
 }
 
-fn entries(list: Manifest) -> Result<Vec<Descriptor>, Fault> {
-    match list {
-        Manifest::Index(index) => Ok(index.manifests),
-        Manifest::Image(_) => {
-            Err(Fault::Protocol("the list of referrers is an image manifest, not an index".to_owned()))
-        }
-    }
+/// The entries of a page, and how many of them are none: one that can't be read must not hide the others.
+fn decode_page(body: &[u8]) -> Result<(Vec<Descriptor>, usize), Fault> {
+    let page = json::decode_value_within(body, MANIFEST_VALUES).map_err(ManifestError::from)?;
+    let entries = match page.get("manifests") {
+        Some(Value::Array(entries)) if page.get("layers").is_none() => entries.as_slice(),
+        Some(Value::Null) => &[],
+        _ => return Err(no_index()),
+    };
+    let read: Vec<_> = entries.iter().filter_map(|entry| Descriptor::deserialize(entry).ok()).collect();
+    let broken = entries.len() - read.len();
+    Ok((read, broken))
+}
+
+fn no_index() -> Fault {
+    Fault::Protocol("the list of referrers is no image index".to_owned())
 }
 
 /// Adds entries as far as the bound goes.
 fn take(listing: &mut Listing, entries: Vec<Descriptor>) -> Result<(), Fault> {
     let room = REFERRERS - listing.entries.len().min(REFERRERS);
     let over = entries.len() > room;
-    listing.entries.extend(entries.into_iter().take(room));
+    // What a list says beyond this is a hint, and could be megabytes.
+    let bare = |entry| Descriptor { annotations: BTreeMap::new(), other: BTreeMap::new(), ..entry };
+    listing.entries.extend(entries.into_iter().take(room).map(bare));
     if over {
         return Err(Fault::Limit { what: "the list of referrers", limit: format!("{REFERRERS} entries") });
     }

@@ -9,10 +9,11 @@ use super::{
 };
 use crate::{
     limits::{MANIFEST_BYTES, TRIES},
-    oci::{Descriptor, Digest, Manifest, ManifestError, RepositoryName, media_type},
+    oci::{Descriptor, Digest, Manifest, RepositoryName, media_type},
 };
 use http::{HeaderValue, Method, StatusCode, header};
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex},
 };
@@ -33,19 +34,37 @@ struct Inner {
     name: RepositoryName,
     access: Access,
     tokens: Arc<Tokens>,
-    last_read: Mutex<Option<(String, TagRead)>>,
+    login: RepositoryName,
+    last_reads: Mutex<BTreeMap<String, TagRead>>,
 }
 
 impl Remote {
     pub(super) fn new(session: Session, host: Arc<Host>, name: RepositoryName, access: Access) -> Self {
+        let login = name.clone();
+        Self::with_login(session, host, name, access, login)
+    }
+
+    /// A repository of a server that takes the credentials of another one's repository.
+    pub(super) fn with_login(
+        session: Session,
+        host: Arc<Host>,
+        name: RepositoryName,
+        access: Access,
+        login: RepositoryName,
+    ) -> Self {
         let tokens = host.tokens(&name, access);
-        Self { inner: Arc::new(Inner { session, host, name, access, tokens, last_read: Mutex::default() }) }
+        Self { inner: Arc::new(Inner { session, host, name, access, tokens, login, last_reads: Mutex::default() }) }
     }
 
     /// The repository's name.
     #[must_use]
     pub fn name(&self) -> &RepositoryName {
         &self.inner.name
+    }
+
+    /// Whose credentials are used.
+    pub(super) fn login(&self) -> &RepositoryName {
+        &self.inner.login
     }
 
     pub(super) fn session(&self) -> &Session {
@@ -64,9 +83,9 @@ impl Remote {
         &self.inner.tokens
     }
 
-    /// The last read of a shared tag, kept for the write that may follow it.
-    pub(super) fn last_read(&self) -> &Mutex<Option<(String, TagRead)>> {
-        &self.inner.last_read
+    /// Reads of shared tags, kept for the writes that may follow them.
+    pub(super) fn last_reads(&self) -> &Mutex<BTreeMap<String, TagRead>> {
+        &self.inner.last_reads
     }
 
     pub(super) async fn slot(&self) -> Result<SemaphorePermit<'_>, Fault> {
@@ -97,13 +116,28 @@ impl Remote {
         self.fetch_manifest(at).await.map_err(self.during("reading", at))
     }
 
+    /// Fetches a manifest that a list names.
+    ///
+    /// Checks: what [`Remote::manifest`] checks, and the size that the list states, before more than that is read.
+    ///
+    /// # Errors
+    /// As [`Remote::manifest`].
+    pub async fn listed_manifest(&self, entry: &Descriptor) -> Result<Fetched, RegistryError> {
+        let at = Selector::Digest(entry.digest);
+        self.fetch_manifest_of(&at, Some(entry.size)).await.map_err(self.during("reading", &at))
+    }
+
     pub(super) async fn fetch_manifest(&self, at: &Selector) -> Result<Fetched, Fault> {
+        self.fetch_manifest_of(at, None).await
+    }
+
+    async fn fetch_manifest_of(&self, at: &Selector, size: Option<u64>) -> Result<Fetched, Fault> {
         let request = self.manifest_request(Method::GET, at);
         let digest = match at {
             Selector::Digest(digest) => Some(*digest),
             Selector::Tag(_) => None,
         };
-        let expected = Expected { digest, ..Expected::at_most("the manifest", MANIFEST_BYTES) };
+        let expected = Expected { digest, size, ..Expected::at_most("the manifest", MANIFEST_BYTES) };
         let answer = self.exchange(&request, expected).await?.with(&[StatusCode::OK], &request)?;
         let digest = match digest {
             Some(digest) => digest,
@@ -120,6 +154,10 @@ impl Remote {
         if let Ok(accepted) = HeaderValue::from_str(&media_type::MANIFESTS.join(", ")) {
             request.headers.insert(header::ACCEPT, accepted);
         }
+        if matches!(at, Selector::Tag(_)) {
+            // A cache on the way must not have us judge, or write on, what a tag meant some time ago.
+            request.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        }
         request
     }
 
@@ -130,6 +168,22 @@ impl Remote {
     /// [`Fault::NotFound`] if the registry says that the tag is not there; any other fault.
     pub async fn resolve(&self, tag: &str) -> Result<Descriptor, RegistryError> {
         self.resolve_tag(&Selector::Tag(tag.to_owned())).await.map_err(self.during("resolving the tag", &tag))
+    }
+
+    /// Tells what a registry has at a tag or digest, as [`Remote::resolve`] does for a tag.
+    ///
+    /// # Errors
+    /// [`Fault::NotFound`] if the registry says that it is not there; [`Fault::Digest`] if it answers with another
+    /// digest than was asked for; any other fault.
+    pub async fn describe(&self, at: &Selector) -> Result<Descriptor, RegistryError> {
+        let descriptor = self.resolve_tag(at).await.map_err(self.during("looking for", at))?;
+        match at {
+            Selector::Digest(expected) if *expected != descriptor.digest => {
+                let fault = Fault::Digest { expected: *expected, actual: descriptor.digest };
+                Err(self.during("looking for", at)(fault))
+            }
+            _ => Ok(descriptor),
+        }
     }
 
     async fn resolve_tag(&self, at: &Selector) -> Result<Descriptor, Fault> {
@@ -282,8 +336,8 @@ fn stated_media_type(answer: &Answer, manifest: &Manifest) -> Result<String, Fau
                 Manifest::Index(index) => index.media_type.is_none() && stated == media_type::DOCKER_LIST,
             };
             if stated != inside && !says_nothing {
-                let (inside, expected) = (inside.to_owned(), stated.to_owned());
-                return Err(ManifestError::MediaType { inside, expected }.into());
+                // The header is the registry's word, the bytes are whoever pushed them's: the fault is the registry's.
+                return Err(Fault::Protocol(format!("answered as {stated}, but the manifest is {inside}")));
             }
             Ok(stated.to_owned())
         }

@@ -24,6 +24,18 @@ impl Repo {
         }
     }
 
+    /// Fetches a manifest that a list names; see [`Remote::listed_manifest`].
+    ///
+    /// # Errors
+    /// Any fault.
+    pub async fn listed_manifest(&self, entry: &Descriptor) -> Result<Fetched, RegistryError> {
+        match self {
+            Self::Remote(remote) => remote.listed_manifest(entry).await,
+            // A layout's list is made of the manifests themselves.
+            Self::Layout(layout) => layout.manifest(&Selector::Digest(entry.digest)).await,
+        }
+    }
+
     /// Resolves a tag to what it means now; see [`Remote::resolve`].
     ///
     /// # Errors

@@ -54,7 +54,7 @@ impl Session {
         }
     }
 
-    fn host(&self, name: &str) -> Result<Arc<Host>, url::ParseError> {
+    pub(super) fn host(&self, name: &str) -> Result<Arc<Host>, url::ParseError> {
         if let Some(host) = lock(&self.inner.hosts).get(name) {
             return Ok(Arc::clone(host));
         }

@@ -6,7 +6,7 @@ use super::{
     retry::{Again, Failure, jitter},
 };
 use crate::{
-    limits::{MERGE_BASE_AGE, MERGES},
+    limits::{CONTENDED_SETTLES, MERGE_BASE_AGE, MERGES, SLOWEST_WRITES},
     oci::{Descriptor, Digest, ImageIndex, Manifest},
 };
 use futures_util::future::try_join_all;
@@ -19,7 +19,7 @@ use std::{
 /// A read of a shared tag, to be written on while it is young.
 #[derive(Clone, Debug)]
 pub struct TagRead {
-    /// When the answer had come.
+    /// When it was asked for: what the tag means now may be as old as that.
     pub at: Instant,
     /// What the tag meant; `None` if the registry said that it is not there.
     pub fetched: Option<Fetched>,
@@ -27,6 +27,7 @@ pub struct TagRead {
 
 /// A writer's own write, and how sure it is that it arrived.
 struct Written {
+    digest: Digest,
     /// From the read that it builds on to the answer.
     took: Duration,
     again: Again,
@@ -42,21 +43,24 @@ impl Remote {
     }
 
     pub(super) async fn fetch_tag(&self, tag: &str) -> Result<TagRead, Fault> {
+        let at = Instant::now();
         let fetched = match self.fetch_manifest(&Selector::Tag(tag.to_owned())).await {
             Ok(fetched) => Some(fetched),
             Err(Fault::NotFound) => None,
             Err(fault) => return Err(fault),
         };
-        Ok(TagRead { at: Instant::now(), fetched })
+        Ok(TagRead { at, fetched })
     }
 
     /// Changes what a shared tag means, so that no writer who does the same loses anything.
     ///
     /// Registries have no compare-and-swap. The change is made on top of what is there, written, and after a settle
     /// read back: long enough for every writer that had read before our write to have written too. If the change is
-    /// gone then, it is made again. The settle is at least `Options::settle`, at least three times as long as our own
-    /// read and write took, and a random part more with each round, so that writers fall out of step. This holds as
-    /// long as no other writer takes longer than our settle from its read to its write.
+    /// gone then, it is made again; if it is there but others have written too, another settle follows, until nobody
+    /// has. The settle is at least `Options::settle`, [`CONTENDED_SETTLES`] times that once others were seen to write,
+    /// at least [`SLOWEST_WRITES`] times as long as our slowest write took, and a random part more with each round, so
+    /// that writers fall out of step. This holds as long as no other writer takes longer than our settle from its read
+    /// to its write.
     ///
     /// `base` is a read of the tag that was made anyway; it is used while it is young (see `Options::settle`).
     ///
@@ -69,30 +73,41 @@ impl Remote {
 
     async fn merge_tag(&self, tag: &str, base: Option<TagRead>, change: &dyn Merge) -> Result<(), Fault> {
         let settle = self.session().inner.options.settle;
-        let oldest = MERGE_BASE_AGE.max(settle / 3);
-        let young = |read: &TagRead| read.at.elapsed() <= oldest;
+        let young = |read: &TagRead| self.is_young(read);
         let mut base = base.or_else(|| self.recall(tag)).filter(young);
-        let mut pushed = BTreeSet::new();
+        let (mut pushed, mut known, mut slowest, mut settles) = (BTreeSet::new(), None, Duration::ZERO, 1);
         for round in 1..=MERGES {
             let read = match base.take() {
                 Some(read) => read,
                 None => self.fetch_tag(tag).await?,
             };
+            let found = read.fetched.as_ref().map(|fetched| fetched.descriptor.digest);
             let current = read.fetched.as_ref().map(|fetched| &fetched.manifest);
-            let Some(merged) = change.merge(current).map_err(Fault::Merge)? else {
-                self.remember(tag, read);
-                return Ok(());
-            };
-            // Pushing blobs may take long; others may have written meanwhile.
-            if self.push_new(&merged, &mut pushed).await? && !young(&read) {
-                continue;
+            if known.is_some() && known != found {
+                settles = CONTENDED_SETTLES;
             }
-            let Written { took, again } = self.write(tag, &merged, &read).await?;
-            let asked = match again {
-                Again::After(_) => self.wait(again, round)?,
-                Again::Backoff | Again::Never => Duration::ZERO,
-            };
-            let settled = settle.max(3 * took) + jitter(settle * round.min(8));
+            let mut asked = Duration::ZERO;
+            match change.merge(current).map_err(Fault::Merge)? {
+                // Nothing was missing in the first place, or nobody has written since.
+                None if known.is_none() || known == found => {
+                    self.remember(tag, read);
+                    return Ok(());
+                }
+                // It is in place, but others are at work: one that is late may have read before all of that.
+                None => known = found,
+                Some(merged) => {
+                    // Pushing blobs may take long; others may have written meanwhile.
+                    if self.push_new(&merged, &mut pushed).await? && !young(&read) {
+                        continue;
+                    }
+                    let Written { digest, took, again } = self.write(tag, &merged, &read).await?;
+                    (known, slowest) = (Some(digest), slowest.max(took));
+                    if let Again::After(_) = again {
+                        asked = self.wait(again, round)?;
+                    }
+                }
+            }
+            let settled = (settles * settle).max(SLOWEST_WRITES * slowest) + jitter(settle * round.min(8));
             tokio::time::sleep(settled.max(asked)).await;
         }
         match change.merge(self.fetch_tag(tag).await?.fetched.as_ref().map(|fetched| &fetched.manifest)) {
@@ -115,7 +130,7 @@ impl Remote {
     /// again, since others have built on what they read in the meantime.
     async fn write(&self, tag: &str, merged: &Merged, read: &TagRead) -> Result<Written, Fault> {
         let at = Selector::Tag(tag.to_owned());
-        let (request, _) = self.manifest_put(&at, merged.manifest.media_type(), merged.manifest.encode())?;
+        let (request, digest) = self.manifest_put(&at, merged.manifest.media_type(), merged.manifest.encode())?;
         let again = match self.exchange_once(&request, ignored()).await {
             Ok(answer) => {
                 answer.with(&[StatusCode::CREATED, StatusCode::OK, StatusCode::ACCEPTED], &request)?;
@@ -124,18 +139,25 @@ impl Remote {
             Err(Failure { fault, again: Again::Never }) => return Err(fault),
             Err(failure) => failure.again,
         };
-        Ok(Written { took: read.at.elapsed(), again })
+        Ok(Written { digest, took: read.at.elapsed(), again })
     }
 
     /// Keeps a read for the write that may follow it.
     pub(super) fn remember(&self, tag: &str, read: TagRead) {
         if self.access() == Access::PullPush {
-            *lock(self.last_read()) = Some((tag.to_owned(), read));
+            let mut reads = lock(self.last_reads());
+            reads.retain(|_, known| self.is_young(known));
+            reads.insert(tag.to_owned(), read);
         }
     }
 
     fn recall(&self, tag: &str) -> Option<TagRead> {
-        lock(self.last_read()).take_if(|(known, _)| known == tag).map(|(_, read)| read)
+        lock(self.last_reads()).remove(tag)
+    }
+
+    /// Whether a read may still be written on.
+    fn is_young(&self, read: &TagRead) -> bool {
+        read.at.elapsed() <= MERGE_BASE_AGE.max(self.session().inner.options.settle / 3)
     }
 }
 

@@ -8,21 +8,18 @@ pub use tuf::sign_metadata;
 
 use crate::{
     crypto::{Fingerprint, KeyAlgorithm, PrivateKeyError, PublicKey, SignatureError, SignatureScheme},
-    format::{
-        dsse::{Envelope, EnvelopeSignature},
-        statement::Statement,
-    },
+    format::dsse::{Envelope, EnvelopeSignature},
     oci::media_type,
 };
 use std::pin::Pin;
 
-/// Signs a statement: the envelope with its one signature.
+/// Signs a statement's bytes: the envelope with its one signature.
 ///
 /// # Errors
 /// The signer did not sign.
-pub async fn seal(statement: &Statement, signer: &dyn Signer) -> Result<Envelope, SignError> {
-    let mut envelope =
-        Envelope { payload_type: media_type::IN_TOTO.to_owned(), payload: statement.encode(), signatures: Vec::new() };
+pub async fn seal(statement: Vec<u8>, signer: &dyn Signer) -> Result<Envelope, SignError> {
+    let payload_type = media_type::IN_TOTO.to_owned();
+    let mut envelope = Envelope { payload_type, payload: statement, signatures: Vec::new() };
     let signature = signer.sign(&envelope.pae()).await?;
     envelope.signatures.push(EnvelopeSignature { key_hint: None, signature });
     Ok(envelope)

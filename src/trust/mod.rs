@@ -2,6 +2,7 @@
 
 mod anchors;
 mod identity;
+pub mod notary;
 mod principal;
 pub mod tuf;
 

@@ -36,6 +36,16 @@ pub enum BlobKind {
     },
 }
 
+impl BlobKind {
+    /// Whether judging it takes more than a look at its kind.
+    pub(super) fn is_judged(&self) -> bool {
+        match self {
+            Self::Bundle | Self::SimpleSigning { .. } | Self::Envelope => true,
+            Self::Malformed { .. } | Self::Foreign { .. } => false,
+        }
+    }
+}
+
 /// Where evidence was found.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {

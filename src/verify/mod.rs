@@ -26,10 +26,11 @@ use crate::{
     oci::{Digest, media_type::IN_TOTO},
     trust::{Anchors, Identity},
 };
+use std::collections::BTreeMap;
 
 /// Judges all that was found for a subject, each piece by itself.
 ///
-/// For each piece it checks, in this order: its size; that it is what its media type says; that keys of `anchors`
+/// For each piece it checks, in this order: that its place does not hold more than are judged; its size; that it is what its media type says; that keys of `anchors`
 /// made its signatures over exactly these bytes; that the signed bytes are a statement or payload that names the
 /// subject's digest (or that of the index that lists it). What passes is [`Verified`], what does not is
 /// [`Rejected`]; rejected pieces neither help nor harm the others.
@@ -37,15 +38,19 @@ use crate::{
 /// It does not check: whether a policy is satisfied ([`crate::policy`] does), which repository or tag was signed
 /// (the policy's `identity` rule), revocation, time of signing, or certificates (rejected as unsupported).
 pub fn verify_all(subject: &Subject, collected: Collected, anchors: &Anchors, limits: &Limits) -> Findings {
-    let Collected { mut blobs, mut unread } = collected;
-    if blobs.len() > limits.attachments {
-        let over = blobs.split_off(limits.attachments).len();
-        let why = format!("over the limit of {} attachments", limits.attachments);
-        unread.push(Unread { what: format!("{over} more attachments"), why });
-    }
+    let Collected { blobs, unread } = collected;
     let judge = Judge { subject, anchors, limits };
     let mut findings = Findings { subject: subject.clone(), verified: Vec::new(), rejected: Vec::new(), unread };
+    let mut judged: BTreeMap<(Digest, Via), usize> = BTreeMap::new();
     for blob in blobs {
+        let count = judged.entry((blob.place.subject, blob.place.via)).or_default();
+        *count += usize::from(blob.kind.is_judged());
+        if *count > limits.attachments {
+            let what = format!("an attachment of {} ({})", blob.place.subject, blob.place.via);
+            let why = format!("over the limit of {} attachments", limits.attachments);
+            findings.unread.push(Unread { what, why });
+            continue;
+        }
         match judge.blob(&blob) {
             Ok(verified) => findings.verified.extend(verified),
             Err(rejection) => findings.rejected.push(Rejected { place: blob.place, rejection }),

@@ -16,8 +16,8 @@ pub enum Rejection {
     /// Well formed, and about another digest.
     #[error("about another digest: {0}")]
     SubjectMismatch(String),
-    /// No key that the policy names made this signature.
-    #[error("no key of the policy made this signature{}", .hint.as_ref().map(|h| format!(" (it names {h})")).unwrap_or_default())]
+    /// No key that the policy names for this image made the signature.
+    #[error("no key that the policy names made this signature{}", .hint.as_ref().map(|h| format!(" (it names {h})")).unwrap_or_default())]
     SignerUnknown {
         /// The key that the evidence says it was signed by; nobody vouches for that.
         hint: Option<String>,

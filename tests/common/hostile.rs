@@ -1,12 +1,12 @@
-//! Ways for the embedded registry to misbehave. Each takes a part of the path that it applies to.
+//! Ways for the embedded registry to misbehave. Each takes a part of the path that it applies to; `""` is everywhere.
 
 use boltseal::registry::embedded::{Alter, Answer, AnswerBody, Exchange, Hook};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::{BodyExt, BodyStream, Full, StreamBody};
 use hyper::body::Frame;
-use std::{io, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
 /// A whole body.
 pub fn body(content: impl Into<Bytes>) -> AnswerBody {
@@ -127,6 +127,86 @@ pub fn wrong_digest_header(part: &str) -> Alter {
         let wrong = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
         answer.headers_mut().insert("docker-content-digest", HeaderValue::from_static(wrong));
         answer
+    })
+}
+
+/// A redirect to where the request just went, for ever.
+pub fn redirect_loop(part: &str) -> Hook {
+    instead(part, |exchange| redirected("", &exchange.path_and_query)(exchange))
+}
+
+/// 401 with a challenge for a token from `/token`; the token is given out, and never enough.
+pub fn token_loop(part: &str) -> Hook {
+    let token = swapped("/token", "application/json", r#"{"token":"hostile"}"#);
+    let refused = instead(part, |exchange| {
+        let host = exchange.headers.get(header::HOST)?.to_str().ok()?;
+        challenged("", &format!("Bearer realm=\"http://{host}/token\",service=\"hostile\""))(exchange)
+    });
+    any(vec![token, refused])
+}
+
+/// HEAD is not allowed, as behind some proxies; clients have to use GET.
+pub fn no_head(part: &str) -> Hook {
+    instead(part, |exchange| {
+        if exchange.method != Method::HEAD {
+            return None;
+        }
+        let mut answer = Response::new(body(""));
+        *answer.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+        Some(answer)
+    })
+}
+
+/// A list of referrers that goes on, by its own word, where it began.
+pub fn endless_pages(part: &str) -> Alter {
+    let part = part.to_owned();
+    Arc::new(move |exchange, mut answer| {
+        if exchange.path().contains(&part) {
+            let next = HeaderValue::from_str(&format!("<{}>; rel=\"next\"", exchange.path())).unwrap();
+            answer.headers_mut().insert(header::LINK, next);
+        }
+        answer
+    })
+}
+
+/// A list of referrers that goes on where nothing is.
+pub fn lost_page(part: &str) -> Alter {
+    altered(part, |mut answer| {
+        answer.headers_mut().insert(header::LINK, HeaderValue::from_static("</v2/lost/page>; rel=\"next\""));
+        answer
+    })
+}
+
+/// The right content and a byte more, its length stated accordingly.
+pub fn padded(part: &str) -> Alter {
+    altered(part, |mut answer| {
+        let length = answer.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length.unwrap_or(0_u64) + 1));
+        answer.map(|body| {
+            streamed(BodyStream::new(body).chain(stream::iter([Ok(Frame::data(Bytes::from_static(b" ")))])))
+        })
+    })
+}
+
+/// The right content called something else.
+pub fn mistyped(part: &str, content_type: &'static str) -> Alter {
+    altered(part, move |mut answer| {
+        answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        answer
+    })
+}
+
+/// Content by the last part of its path (a tag, a digest), as if the registry held it.
+pub fn held(content: BTreeMap<String, (String, Vec<u8>)>) -> Hook {
+    Arc::new(move |exchange| {
+        let path = exchange.path();
+        let last = path.rsplit('/').next()?;
+        // A list of referrers and the image itself have the same last part.
+        let key = if path.contains("/referrers/") { format!("referrers/{last}") } else { last.to_owned() };
+        let (content_type, bytes) = content.get(&key)?;
+        let mut answer = Response::new(body(bytes.clone()));
+        answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_str(content_type).unwrap());
+        Some(answer)
     })
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::{fs, path::Path};
 
+#[derive(Clone, Debug)]
 pub struct Layout {
     pub index: String,
     pub images: Vec<String>,

@@ -4,6 +4,7 @@
 pub mod hostile;
 pub mod image;
 pub mod peers;
+pub mod token_server;
 
 use std::{
     ffi::OsStr,

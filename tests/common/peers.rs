@@ -31,7 +31,7 @@ pub fn tool(name: &str, home: &Path) -> Command {
 pub struct Registry {
     pub address: SocketAddr,
     process: Child,
-    _home: tempfile::TempDir,
+    home: tempfile::TempDir,
 }
 
 impl Drop for Registry {
@@ -77,17 +77,28 @@ pub fn start(kind: Kind) -> Registry {
     }
 }
 
-/// docker-registry with more of its configuration (YAML, indented from the first column).
+/// docker-registry with more of its configuration (YAML, indented from the first column); `@ADDRESS@` in it is where it
+/// listens.
 pub fn start_docker_registry(more: &str) -> Registry {
     let home = tempfile::tempdir().expect("a folder");
+    let data = home.path().join("data");
+    serve_docker_registry(home, &data, more)
+}
+
+/// A second docker-registry on another's data, with a configuration of its own.
+pub fn start_docker_registry_beside(first: &Registry, more: &str) -> Registry {
+    serve_docker_registry(tempfile::tempdir().expect("a folder"), &first.data(), more)
+}
+
+fn serve_docker_registry(home: tempfile::TempDir, data: &Path, more: &str) -> Registry {
     let address = free_address();
     let config = home.path().join("config.yml");
     let text = format!(
         "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\n{}",
-        home.path().join("data").display(),
+        data.display(),
         more.replace("@ADDRESS@", &address.to_string()),
     );
-    let text = if more.contains("http:") { text } else { format!("{text}http: {{addr: \"{address}\"}}\n") };
+    let text = if more.contains("http:\n") { text } else { format!("{text}http: {{addr: \"{address}\"}}\n") };
     fs::write(&config, text).expect("a configuration");
     run(
         home,
@@ -103,7 +114,7 @@ fn run(home: tempfile::TempDir, address: SocketAddr, arguments: impl FnOnce(&mut
     let mut command = tool(name, home.path());
     arguments(&mut command);
     let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the registry starts");
-    let registry = Registry { address, process, _home: home };
+    let registry = Registry { address, process, home };
     let patience = Instant::now() + Duration::from_secs(20);
     while TcpStream::connect(address).is_err() {
         assert!(Instant::now() < patience, "{name} does not listen on {address}");
@@ -118,15 +129,25 @@ pub fn free_address() -> SocketAddr {
 }
 
 impl Registry {
+    /// Where docker-registry keeps its data.
+    pub fn data(&self) -> PathBuf {
+        self.home.path().join("data")
+    }
+
     /// Pushes a small multi-arch image as `repository:tag`; its digests.
     pub fn push(&self, repository: &str, tag: &str) -> image::Layout {
-        let home = tempfile::tempdir().expect("a folder");
-        let dir = home.path().join("layout");
-        let layout = image::write(&dir, tag, &format!("{repository}:{tag}"));
-        let from = format!("{}:{tag}", dir.display());
-        let to = format!("{}/{repository}:{tag}", self.address);
-        Ran::of(tool("oras", home.path()).args(["cp", "--no-tty", "--from-oci-layout", "--to-plain-http", &from, &to]))
-            .expect(0);
-        layout
+        push(&self.address.to_string(), repository, tag)
     }
+}
+
+/// Pushes a small multi-arch image as `repository:tag`; its digests.
+pub fn push(address: &str, repository: &str, tag: &str) -> image::Layout {
+    let home = tempfile::tempdir().expect("a folder");
+    let dir = home.path().join("layout");
+    let layout = image::write(&dir, tag, &format!("{repository}:{tag}"));
+    let from = format!("{}:{tag}", dir.display());
+    let to = format!("{address}/{repository}:{tag}");
+    Ran::of(tool("oras", home.path()).args(["cp", "--no-tty", "--from-oci-layout", "--to-plain-http", &from, &to]))
+        .expect(0);
+    layout
 }

@@ -1,1 +1,60 @@
-fn main() {}
+//! Both ways with the real tools: what they write boltseal reads, what boltseal writes they read, against real registries.
+//!
+//! `cargo test --test interop [PART OF A NAME]`. A case whose tools are missing is not run, and says so at the end.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod access;
+mod attestations;
+mod bench;
+mod cosign_reads;
+mod cosign_writes;
+mod junk;
+mod layouts;
+mod mixed;
+mod predicates;
+mod pulls;
+mod races;
+mod skopeo;
+mod tls;
+mod token_registry;
+
+use bench::Registries;
+use libtest_mimic::Arguments;
+use std::{process::ExitCode, sync::Arc};
+
+/// Cases at once, unless told otherwise: half of each is waiting, for registries to settle and for other processes.
+const AT_ONCE: usize = 4;
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(AT_ONCE);
+    let mut groups = [
+        cosign_writes::cases(),
+        cosign_reads::cases(),
+        attestations::cases(),
+        skopeo::cases(),
+        mixed::cases(),
+        races::cases(),
+        access::cases(),
+        tls::cases(),
+        token_registry::cases(),
+        layouts::cases(),
+        pulls::cases(),
+    ]
+    .map(Vec::into_iter);
+    // In turn, so that those of one kind do not wait for each other.
+    let mut cases = Vec::new();
+    while groups.iter().any(|group| group.len() > 0) {
+        cases.extend(groups.iter_mut().filter_map(Iterator::next));
+    }
+    let not_run: Vec<_> = cases.iter().filter_map(|case| Some((case.name.clone(), case.missing()?))).collect();
+    let registries = Arc::new(if arguments.list { Registries::none() } else { Registries::start() });
+    let trials = cases.into_iter().map(|case| case.trial(&registries)).collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    for (name, missing) in &not_run {
+        println!("NOT RUN: {name}: {missing} is missing");
+    }
+    conclusion.exit_code()
+}

@@ -1,5 +1,6 @@
 //! The command line as clap reads it. Flags that cosign, docker or notation users know have their names.
 
+use crate::cmd::trust::TrustCommand;
 use boltseal::{crypto::KeyAlgorithm, oci::Reference};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -14,6 +15,9 @@ pub struct Cli {
     /// How results are written to standard output.
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT", help_heading = "Output")]
     pub output: Format,
+    /// Accepted for scripts that pass it to other tools: no verb asks before it writes.
+    #[arg(short = 'y', long, global = true, hide = true)]
+    pub yes: bool,
     /// No progress and no warnings; errors and results stay.
     #[arg(short, long, global = true, help_heading = "Output")]
     pub quiet: bool,
@@ -38,6 +42,8 @@ pub enum Command {
     Key(KeyCommand),
     #[command(subcommand)]
     Policy(PolicyCommand),
+    #[command(subcommand)]
+    Trust(TrustCommand),
     Demo(DemoArgs),
     Completions(CompletionsArgs),
     #[command(hide = true)]
@@ -212,6 +218,9 @@ pub struct VerifyArgs {
     /// Judge one image of the index; what is signed of the index counts for it.
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     pub platform: Option<String>,
+    /// Give up on one image after so many seconds; that is "could not tell".
+    #[arg(long, value_name = "SECONDS", default_value_t = 180, value_parser = clap::value_parser!(u64).range(1..))]
+    pub timeout: u64,
     #[command(flatten)]
     pub judge: JudgeArgs,
     #[command(flatten)]

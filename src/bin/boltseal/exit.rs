@@ -71,7 +71,7 @@ impl From<OpsError> for Failure {
     fn from(error: OpsError) -> Self {
         let exit = match &error {
             OpsError::Registry(inner) => exit_of(inner),
-            OpsError::Manifest { .. } | OpsError::Unread { .. } => Exit::Unknown,
+            OpsError::Manifest { .. } => Exit::Unknown,
             OpsError::NoPlatform { .. }
             | OpsError::NotAnIndex { .. }
             | OpsError::Unprintable { .. }
@@ -80,6 +80,7 @@ impl From<OpsError> for Failure {
             | OpsError::Statement { .. }
             | OpsError::StatementSubject { .. }
             | OpsError::Sign(_)
+            | OpsError::Archive(_)
             | OpsError::Io { .. } => Exit::Supplied,
             OpsError::Unverifiable(_) => Exit::Bug,
             _ => Exit::Unknown,
@@ -87,6 +88,19 @@ impl From<OpsError> for Failure {
         let hint = match &error {
             OpsError::Registry(RegistryError { fault: Fault::Forbidden { permission: "push", .. }, .. }) => {
                 Some("signing writes into the image's own repository: log in with credentials that may push there")
+            }
+            OpsError::Registry(RegistryError { fault: Fault::Unauthorized(_), .. }) => {
+                Some("log in to the registry, for example with `docker login` or `podman login`")
+            }
+            OpsError::Registry(RegistryError { fault: Fault::Connection(why), .. })
+                if why.contains("CaUsedAsEndEntity") =>
+            {
+                Some(
+                    "the registry shows a certification authority's own certificate: it needs one that the authority issued",
+                )
+            }
+            OpsError::Registry(RegistryError { fault: Fault::Contended(_), .. }) => {
+                Some("what others wrote is whole; run the command again")
             }
             OpsError::NoPlatform { .. } => Some("`boltseal inspect` lists the platforms"),
             _ => None,
@@ -103,7 +117,6 @@ impl From<RegistryError> for Failure {
 
 fn exit_of(error: &RegistryError) -> Exit {
     match error.fault {
-        Fault::PlainHttp(_) => Exit::Usage,
         Fault::Setting { .. } | Fault::NoLayout(_) | Fault::Io { .. } => Exit::Supplied,
         _ => Exit::Unknown,
     }

@@ -40,21 +40,49 @@ fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Bug, format!("no runtime: {error}")))?;
+    // Dropping the work on a signal is what removes temporary files.
     let done = runtime.block_on(async {
-        match cli.command {
-            Command::Sign(args) => cmd::sign::run(args, output).await,
-            Command::Attest(args) => cmd::attest::run(args, output).await,
-            Command::Verify(args) => cmd::verify::run(args, output).await,
-            Command::Pull(args) => cmd::pull::run(args, output).await,
-            Command::Inspect(args) => cmd::inspect::run(args, output).await,
-            Command::Key(args) => cmd::key::run(args, output),
-            Command::Policy(args) => cmd::policy::run(args, output),
-            Command::Demo(args) => demo::run(args, output).await,
-            Command::Completions(args) => cmd::docs::completions(&args, output),
-            Command::Man(args) => cmd::docs::man(&args),
+        tokio::select! {
+            biased;
+            done = dispatch(cli.command, output) => done,
+            signal = stopped() => Err(Failure::new(Exit::Unknown, format!("stopped by {signal}; nothing half-done is left"))),
         }
     });
     // A prompt or a helper that hangs must not keep a finished command alive.
     runtime.shutdown_background();
     done
+}
+
+async fn dispatch(command: Command, output: &Output) -> Result<Exit, Failure> {
+    match command {
+        Command::Sign(args) => cmd::sign::run(args, output).await,
+        Command::Attest(args) => cmd::attest::run(args, output).await,
+        Command::Verify(args) => cmd::verify::run(args, output).await,
+        Command::Pull(args) => cmd::pull::run(args, output).await,
+        Command::Inspect(args) => cmd::inspect::run(args, output).await,
+        Command::Key(args) => cmd::key::run(args, output),
+        Command::Policy(args) => cmd::policy::run(args, output),
+        Command::Trust(command) => cmd::trust::run(command, output).await,
+        Command::Demo(args) => demo::run(args, output).await,
+        Command::Completions(args) => cmd::docs::completions(&args, output),
+        Command::Man(args) => cmd::docs::man(&args),
+    }
+}
+
+/// Waits for a signal that asks to stop; its name.
+async fn stopped() -> &'static str {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let (Ok(mut interrupt), Ok(mut terminate)) =
+            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        {
+            return tokio::select! {
+                _ = interrupt.recv() => "SIGINT",
+                _ = terminate.recv() => "SIGTERM",
+            };
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+    "SIGINT"
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use std::{
     fmt::Display,
     io::{self, IsTerminal as _, Write as _},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 /// The version of everything that `-o json` writes.
@@ -15,11 +16,13 @@ pub const JSON_VERSION: u32 = 1;
 pub struct Output {
     format: Format,
     quiet: bool,
+    /// Nobody reads standard output any more, or it can't be written.
+    lost: AtomicBool,
 }
 
 impl Output {
     pub fn new(format: Format, quiet: bool) -> Self {
-        Self { format, quiet }
+        Self { format, quiet, lost: AtomicBool::new(false) }
     }
 
     pub fn is_json(&self) -> bool {
@@ -34,16 +37,18 @@ impl Output {
         }
     }
 
-    /// Exactly this, to standard output.
+    /// Exactly this, to standard output. If its reader has gone (`… | head`), nothing more is written; the work goes
+    /// on, and the exit code stays what it would have been.
     pub fn raw(&self, text: &str) {
+        if self.lost.load(Ordering::Relaxed) {
+            return;
+        }
         let mut stdout = io::stdout().lock();
         if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-            // `boltseal … | head`: the reader has what it wanted. Anything else is worth a word.
-            let exit = if error.kind() == io::ErrorKind::BrokenPipe { 0 } else { 4 };
-            if exit != 0 {
-                let _ = writeln!(io::stderr(), "boltseal: standard output: {error}");
+            self.lost.store(true, Ordering::Relaxed);
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                let _ = writeln!(io::stderr(), "error: standard output: {error}");
             }
-            std::process::exit(exit);
         }
     }
 
@@ -132,7 +137,24 @@ impl Drop for Progress<'_> {
     }
 }
 
-/// Text from a registry or a signature, with nothing in it that a terminal would obey.
+/// Text from a registry or a signature on one line, with nothing in it that a terminal would obey: neither control
+/// characters nor those that change the direction of writing.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    let obeyed = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    text.chars().map(|c| if obeyed(c) { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn foreign_text_stays_on_its_line() {
+        let forged = "x)\nallowed  registry.example.com/app:1.0\r\u{1b}[2K\u{202e}";
+        assert!(!printable(forged).contains(['\n', '\r', '\u{1b}', '\u{202e}']));
+        assert_eq!(printable("grün: ok"), "grün: ok");
+    }
 }

@@ -43,9 +43,10 @@ pub fn signer_key(args: &SigningKeyArgs, output: &Output) -> Result<PrivateKey, 
     private_key(&args.key, args.password_file.as_deref(), args.insecure_key_permissions, output)
 }
 
-/// Whether cosign verifies this kind of key with its own defaults (WIRE: it fails for P-384 and Ed25519).
-pub fn is_read_by_cosign(algorithm: KeyAlgorithm) -> bool {
-    matches!(algorithm, KeyAlgorithm::EcdsaP256 | KeyAlgorithm::Rsa(_))
+/// Whether cosign, podman and skopeo verify what we sign with this kind of key, with their own defaults. They hash with
+/// SHA-256 whatever the curve, so not for P-384; pure Ed25519, which we write, they do read (tests/interop).
+pub fn is_read_by_others(algorithm: KeyAlgorithm) -> bool {
+    !matches!(algorithm, KeyAlgorithm::EcdsaP384)
 }
 
 pub fn private_key(
@@ -148,7 +149,8 @@ pub fn file_policy(named: Option<PathBuf>) -> Result<Judge, Failure> {
 }
 
 fn policy_places() -> Vec<PathBuf> {
-    let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    // A relative path would be the working directory's (XDG Base Directory Specification: ignore it).
+    let set = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let config = set("XDG_CONFIG_HOME").or_else(|| Some(set("HOME")?.join(".config")));
     let mut places = vec![PathBuf::from("/etc/boltseal/policy.yaml")];
     places.extend(config.map(|config| config.join("boltseal/policy.yaml")));

@@ -276,7 +276,7 @@ fn rejected_evidence_neither_helps_nor_harms_and_is_told_once_for_each_reason() 
     let of = |verified| Findings::for_test(subject("r.example/app"), verified, rejected.clone(), Vec::new());
     assert_eq!(told(&judged(&policy, &of(vec![signed(0, &[], &[])]))), "allow");
     let decision = judged(&policy, &of(Vec::new()));
-    assert_eq!(told(&decision), "deny:signature-invalid,signer-unknown,unsigned");
+    assert_eq!(told(&decision), "deny:signature-invalid,signer-unknown,unsigned,malformed");
     let Decision::Deny(reasons) = decision else { panic!() };
     assert!(reasons[1].to_string().contains("2 pieces"), "{}", reasons[1]);
 }

@@ -47,6 +47,8 @@ pub(super) enum Standing {
 pub(super) struct Asked<'a> {
     pub(super) session: &'a Session,
     pub(super) name: &'a RepositoryName,
+    /// Whose credentials are used: the repository itself, or the one that a Notary server speaks of.
+    pub(super) login: &'a RepositoryName,
     pub(super) access: Access,
 }
 
@@ -105,7 +107,7 @@ impl Asked<'_> {
             return Err(Fault::Unauthorized(format!("{said}; it asks for neither a token nor a password")));
         };
         let host = &self.name.host;
-        let credential = self.session.inner.credentials.find(self.name).await?;
+        let credential = self.session.inner.credentials.find(self.login).await?;
         match (demand, credential) {
             (Demand::Basic, Some(Credential::Basic { username, password })) => {
                 Ok(Grant { header: token::basic(&username, &password)?, standing: Standing::Password })
@@ -113,9 +115,10 @@ impl Asked<'_> {
             (Demand::Basic, Some(_)) => {
                 Err(Fault::Unauthorized(format!("{host} wants a password, a token is configured")))
             }
-            (Demand::Basic, None) => {
-                Err(Fault::Unauthorized(format!("no credentials for {host} are configured; it says: {said}")))
-            }
+            (Demand::Basic, None) => Err(Fault::Unauthorized(format!(
+                "no credentials for {} are configured; it says: {said}",
+                self.login.host
+            ))),
             (Demand::Bearer { .. }, Some(Credential::Bearer(token))) => {
                 Ok(Grant { header: token::bearer(&token)?, standing: Standing::Password })
             }

@@ -1,13 +1,13 @@
 use super::{Credential, Secret};
 use crate::{
-    limits::{CREDENTIALS_BYTES, HELPER_TIMEOUT},
+    limits::{CREDENTIALS_BYTES, ERROR_BODY_BYTES, HELPER_TIMEOUT},
     registry::{Fault, message},
 };
 use serde::Deserialize;
 use std::{ffi::OsStr, process::Stdio};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    process::{ChildStdin, ChildStdout, Command},
+    process::{ChildStderr, ChildStdin, ChildStdout, Command},
 };
 use zeroize::Zeroizing;
 
@@ -32,17 +32,19 @@ pub(super) async fn ask(name: &str, server: &str, path: Option<&OsStr>) -> Resul
         return Err(failed("has a name that is no program's"));
     }
     let mut command = Command::new(&program);
-    command.arg("get").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    command.arg("get").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    // It has no business with the password of a signing key.
+    command.env_remove("BOLTSEAL_PASSWORD").env_remove("COSIGN_PASSWORD");
     if let Some(path) = path {
         command.env("PATH", path);
     }
     let mut child = command.spawn().map_err(|error| failed(&format!("could not be started: {error}")))?;
-    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let talk = async {
-        let output = exchange(stdin, stdout, server).await;
-        (output, child.wait().await)
+        let (output, complaint) = tokio::join!(exchange(stdin, stdout, server), complaint(stderr));
+        (output, complaint, child.wait().await)
     };
-    let Ok((output, status)) = tokio::time::timeout(HELPER_TIMEOUT, talk).await else {
+    let Ok((output, complaint, status)) = tokio::time::timeout(HELPER_TIMEOUT, talk).await else {
         return Err(failed(&format!("gave no answer within {} s", HELPER_TIMEOUT.as_secs())));
     };
     let output = output.map_err(|error| failed(&format!("broke off: {error}")))?;
@@ -54,16 +56,29 @@ pub(super) async fn ask(name: &str, server: &str, path: Option<&OsStr>) -> Resul
         let said = String::from_utf8_lossy(&output);
         return match said.trim() {
             NOT_FOUND => Ok(None),
-            said => Err(failed(&format!("failed: {}", message::shown(said)))),
+            said => Err(failed(&format!("failed: {}", message::shown(&format!("{said} {complaint}"))))),
         };
     }
     // The parser's own words could quote the secret.
     let answer: Answer =
         serde_json::from_slice(&output).map_err(|_| failed("gave no JSON with Username and Secret"))?;
-    Ok(Some(match answer.username.as_str() {
-        TOKEN_USER => Credential::Identity(answer.secret),
-        _ => Credential::Basic { username: answer.username, password: answer.secret },
-    }))
+    Ok(match answer.username.as_str() {
+        // docker's word for "none".
+        "" if answer.secret.is_empty() => None,
+        TOKEN_USER => Some(Credential::Identity(answer.secret)),
+        _ => Some(Credential::Basic { username: answer.username, password: answer.secret }),
+    })
+}
+
+/// The last line that a helper wrote to its standard error: where many explain themselves.
+async fn complaint(stderr: Option<ChildStderr>) -> String {
+    let mut text = Vec::new();
+    if let Some(mut stderr) = stderr {
+        let _ = (&mut stderr).take(ERROR_BODY_BYTES).read_to_end(&mut text).await;
+        // Read on, so that a talkative one does not block.
+        let _ = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
+    }
+    String::from_utf8_lossy(&text).lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().to_owned()
 }
 
 async fn exchange(

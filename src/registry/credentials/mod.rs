@@ -7,8 +7,13 @@ use super::{Environment, Fault};
 use crate::oci::RepositoryName;
 use file::CredentialFile;
 use serde::Deserialize;
-use std::{collections::BTreeMap, fmt, path::PathBuf};
-use tokio::sync::{Mutex, OnceCell};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 /// A text that is never shown and wiped when dropped.
@@ -43,7 +48,7 @@ pub(super) enum Credential {
 /// passed over. Names are matched from the most specific (`host/a/b`) to the host alone.
 pub(super) struct Credentials {
     environment: Environment,
-    sources: OnceCell<Vec<Source>>,
+    sources: Mutex<BTreeMap<Place, Option<Arc<Source>>>>,
     asked: Mutex<BTreeMap<(String, String), Option<Credential>>>,
 }
 
@@ -54,7 +59,7 @@ struct Source {
 
 impl Credentials {
     pub(super) fn new(environment: Environment) -> Self {
-        Self { environment, sources: OnceCell::new(), asked: Mutex::new(BTreeMap::new()) }
+        Self { environment, sources: Mutex::default(), asked: Mutex::new(BTreeMap::new()) }
     }
 
     /// The credential for a repository; `None` if no source has one.
@@ -62,9 +67,9 @@ impl Credentials {
     /// # Errors
     /// A file that can't be read or decoded, a helper that fails.
     pub(super) async fn find(&self, repository: &RepositoryName) -> Result<Option<Credential>, Fault> {
-        let sources = self.sources.get_or_try_init(|| async { self.read() }).await?;
         let names = names(repository);
-        for source in sources {
+        for place in self.places() {
+            let Some(source) = self.read(&place).await? else { continue };
             let helper = source.file.helper(&names);
             if let Some(helper) = helper.or_else(|| source.file.store())
                 && let Some(found) = self.ask(helper, &repository.host).await?
@@ -93,28 +98,61 @@ impl Credentials {
         Ok(answer)
     }
 
-    fn read(&self) -> Result<Vec<Source>, Fault> {
+    /// Where credentials may stand, in order.
+    fn places(&self) -> Vec<Place> {
         let env = &self.environment;
         if let Some(path) = &env.registry_auth_file {
-            let name = path.display().to_string();
-            return match CredentialFile::read(path, true)? {
-                Some(file) => Ok(vec![Source { name, file }]),
-                None => Err(Fault::Credentials(format!("REGISTRY_AUTH_FILE names {name}, which does not exist"))),
-            };
+            return vec![Place::Named(path.clone())];
         }
-        let mut sources = Vec::new();
-        if let Some(content) = &env.docker_auth_config {
-            let name = "DOCKER_AUTH_CONFIG";
-            let file = CredentialFile::decode(content.as_bytes(), name, true)?;
-            sources.push(Source { name: name.to_owned(), file });
-        }
-        for (path, wrapped) in files(env) {
-            if let Some(file) = CredentialFile::read(&path, wrapped)? {
-                sources.push(Source { name: path.display().to_string(), file });
-            }
-        }
-        Ok(sources)
+        let variable = env.docker_auth_config.is_some().then_some(Place::Variable);
+        let files = files(env).into_iter().map(|(path, wrapped)| Place::File(path, wrapped));
+        variable.into_iter().chain(files).collect()
     }
+
+    /// A source, read once a run and only when it is its turn: a broken file behind the one that answers harms nobody.
+    async fn read(&self, place: &Place) -> Result<Option<Arc<Source>>, Fault> {
+        let mut read = self.sources.lock().await;
+        if let Some(known) = read.get(place) {
+            return Ok(known.clone());
+        }
+        let source = self.load(place)?.map(Arc::new);
+        read.insert(place.clone(), source.clone());
+        Ok(source)
+    }
+
+    fn load(&self, place: &Place) -> Result<Option<Source>, Fault> {
+        let source = |path: &Path, file| Source { name: path.display().to_string(), file };
+        match place {
+            Place::Named(path) => match CredentialFile::read(path, true)? {
+                Some(file) => Ok(Some(source(path, file))),
+                None => {
+                    let name = path.display();
+                    Err(Fault::Credentials(format!("REGISTRY_AUTH_FILE names {name}, which does not exist")))
+                }
+            },
+            Place::Variable => {
+                let (name, content) = ("DOCKER_AUTH_CONFIG", &self.environment.docker_auth_config);
+                let file = CredentialFile::decode(
+                    content.as_ref().map(|text| text.as_bytes()).unwrap_or_default(),
+                    name,
+                    true,
+                )?;
+                Ok(Some(Source { name: name.to_owned(), file }))
+            }
+            Place::File(path, wrapped) => Ok(CredentialFile::read(path, *wrapped)?.map(|file| source(path, file))),
+        }
+    }
+}
+
+/// Where credentials may stand.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    /// `REGISTRY_AUTH_FILE`.
+    Named(PathBuf),
+    /// `DOCKER_AUTH_CONFIG`.
+    Variable,
+    /// A usual file, and whether its entries are wrapped in `auths`.
+    File(PathBuf, bool),
 }
 
 /// The credential files at their usual places, with whether entries are wrapped in `auths`.

@@ -25,7 +25,7 @@ pub async fn run(args: AttestArgs, output: &Output) -> Result<Exit, Failure> {
     let content = content(&args, now)?;
     let signer = settings::signer(&args.key, output)?;
     let algorithm = signer.public_key().algorithm();
-    if !settings::is_read_by_cosign(algorithm) {
+    if !settings::is_read_by_others(algorithm) {
         output.warn(format_args!("cosign will refuse this attestation: it does not verify {algorithm} by default"));
     }
     let formats = Formats { bundle: args.format != AttestFormat::Att, simple: args.format != AttestFormat::Bundle };

@@ -7,4 +7,5 @@ pub mod key;
 pub mod policy;
 pub mod pull;
 pub mod sign;
+pub mod trust;
 pub mod verify;

@@ -1,7 +1,7 @@
 use crate::{
     args::{SignArgs, SignFormat},
     exit::{Exit, Failure},
-    output::{JSON_VERSION, Output, Unit},
+    output::{JSON_VERSION, Output, Unit, printable},
     settings,
 };
 use boltseal::{
@@ -15,11 +15,15 @@ use boltseal::{
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// References that are worked on at once.
 const AT_ONCE: usize = 8;
 
-pub async fn run(args: SignArgs, output: &Output) -> Result<Exit, Failure> {
+pub async fn run(mut args: SignArgs, output: &Output) -> Result<Exit, Failure> {
+    // Once is enough, and two writers of one tag would only wait for each other.
+    let mut seen = BTreeSet::new();
+    args.references.retain(|reference| seen.insert(reference.clone()));
     let signer = settings::signer(&args.key, output)?;
     let session = settings::session(&args.registry)?;
     let scope = match (&args.platform, args.index_only) {
@@ -36,12 +40,7 @@ pub async fn run(args: SignArgs, output: &Output) -> Result<Exit, Failure> {
         identity: settings::signed_reference(args.identity.as_ref())?,
         now: Timestamp::now(),
     };
-    if formats.bundle && !settings::is_read_by_cosign(signer.public_key().algorithm()) {
-        output.warn(format_args!(
-            "cosign does not verify {} signatures by default; boltseal does",
-            signer.public_key().algorithm()
-        ));
-    }
+    warn(&args, &request, output);
     let progress = output.progress(args.references.len() as u64, Unit::Steps);
     let one = |reference: &Reference| {
         let (session, request, reference) = (session.clone(), &request, reference.clone());
@@ -77,6 +76,23 @@ pub async fn run(args: SignArgs, output: &Output) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
+/// What other tools will make of these signatures.
+fn warn(args: &SignArgs, request: &SignRequest<'_>, output: &Output) {
+    let algorithm = request.signer.public_key().algorithm();
+    if !settings::is_read_by_others(algorithm) {
+        output.warn(format_args!(
+            "cosign verifies {algorithm} signatures only with --signature-digest-algorithm, podman and skopeo never"
+        ));
+    }
+    if request.formats.simple && request.identity.is_none() {
+        for reference in args.references.iter().filter(|reference| reference.tag_or_latest().is_none()) {
+            output.warn(format_args!(
+                "{reference}: signed without a tag; podman and CRI-O refuse that by default, :TAG@DIGEST signs both"
+            ));
+        }
+    }
+}
+
 fn to_json(signed: &Signed) -> Value {
     json!({
         "digest": signed.digest.to_string(),
@@ -93,7 +109,7 @@ fn to_text(reference: &Reference, signed: &[Signed]) -> String {
         let formats = [("bundle", one.bundle), ("simple", one.simple)];
         let shown = formats.iter().filter_map(|(name, written)| Some(format!("{name} {}", word(*written)?)));
         let shown: Vec<_> = shown.collect();
-        text.push_str(&format!("  {}  {what}: {}\n", one.digest, shown.join(", ")));
+        text.push_str(&format!("  {}  {}: {}\n", one.digest, printable(what), shown.join(", ")));
     }
     text
 }

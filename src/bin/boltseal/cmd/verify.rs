@@ -14,6 +14,7 @@ use boltseal::{
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// References that are verified at once; results come in the order that was typed, as they are ready.
 const AT_ONCE: usize = 16;
@@ -24,9 +25,13 @@ pub async fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
     let limits = Limits::default();
     let verifier = Verifier { session: &session, policy: &judge.policy, now: Timestamp::now(), limits: &limits };
     let platform = args.platform.map(Platform);
+    let patience = Duration::from_secs(args.timeout);
     let one = |reference: Reference| {
         let (verifier, platform) = (&verifier, platform.as_ref());
-        async move { (verifier.verify(&reference, platform).await, reference) }
+        async move {
+            let judged = tokio::time::timeout(patience, verifier.verify(&reference, platform)).await;
+            (judged.map_or_else(|_| Err(gave_up(&reference, patience)), |done| done.map_err(Failure::from)), reference)
+        }
     };
     let mut work = stream::iter(args.references).map(one).buffered(AT_ONCE);
     let mut report = Report { output, exit: Exit::Done, shown: 0 };
@@ -39,7 +44,11 @@ pub async fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
                 report.one(exit, || to_json(&verification), || to_text(&verification));
             }
             Err(error) => {
-                let failure = Failure::from(error);
+                let mut failure: Failure = error;
+                if failure.exit == Exit::Usage {
+                    // That an index lists no such platform is the registry's word: nothing was judged.
+                    failure.exit = Exit::Unknown;
+                }
                 output.failure_line(&failure);
                 let value = json!({
                     "reference": reference.to_string(), "decision": "could-not-tell",
@@ -50,6 +59,10 @@ pub async fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
         }
     }
     Ok(report.end())
+}
+
+fn gave_up(reference: &Reference, patience: Duration) -> Failure {
+    Failure::new(Exit::Unknown, format!("{reference}: no result within {} s", patience.as_secs()))
 }
 
 pub fn warn(decision: &Decision, mode: Mode, word: &str, reference: &Reference, output: &Output) {

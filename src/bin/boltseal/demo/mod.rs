@@ -61,7 +61,7 @@ async fn main_job(stage: &Stage<'_>, show: &mut Show<'_>) -> Result<Reference, F
 async fn keep(stage: Stage<'_>, reference: &Reference, output: &Output) -> Result<Exit, Failure> {
     let folder = stage.save()?;
     let at = folder.path().display();
-    output.raw(&format!(
+    output.note(format_args!(
         "\nThe registry stays up until Ctrl-C. Try, in another terminal:\n\
          \x20 boltseal verify --policy {at}/policy.yaml {reference}\n\
          \x20 boltseal inspect {reference}\n\

@@ -50,12 +50,12 @@ pub fn to_text(node: &Node) -> String {
 fn write(text: &mut String, node: &Node, depth: usize) {
     let indent = "  ".repeat(depth);
     let what = node.platform.as_deref().unwrap_or(if node.images.is_empty() { "image" } else { "index" });
-    let _ = writeln!(text, "{indent}{what} {}", node.digest);
+    let _ = writeln!(text, "{indent}{} {}", printable(what), node.digest);
     for attachment in &node.attachments {
         let _ = writeln!(text, "{indent}  UNVERIFIED {}", line(attachment));
     }
     for unread in &node.unread {
-        let _ = writeln!(text, "{indent}  unread {}: {}", unread.what, printable(&unread.why));
+        let _ = writeln!(text, "{indent}  unread {}: {}", printable(&unread.what), printable(&unread.why));
     }
     for image in &node.images {
         write(text, image, depth + 1);
@@ -74,5 +74,5 @@ fn line(attachment: &Attachment) -> String {
     for part in parts.into_iter().flatten() {
         let _ = write!(line, ", {part}");
     }
-    printable(&line).replace('\n', " ")
+    printable(&line)
 }

@@ -154,7 +154,7 @@ pub fn to_text(verification: &Verification) -> String {
         }
     }
     for unread in findings.unread().iter().take(SHOWN) {
-        let _ = writeln!(text, "  unread   {}: {}", unread.what, printable(&unread.why));
+        let _ = writeln!(text, "  unread   {}: {}", printable(&unread.what), printable(&unread.why));
     }
     for rejected in findings.rejected().iter().take(SHOWN) {
         let message = printable(&rejected.rejection.to_string());

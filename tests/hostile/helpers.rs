@@ -1,11 +1,8 @@
 //! The embedded registry's ways to misbehave do what they are named after; what boltseal makes of them is judged where
 //! it is used.
-#![cfg(feature = "net")]
 
-mod common;
-
+use crate::common::hostile;
 use boltseal::registry::embedded::{Alter, Embedded, EmbeddedOptions, Hook};
-use common::hostile;
 use http::StatusCode;
 use reqwest::{Client, Response};
 use std::time::{Duration, Instant};

@@ -1,0 +1,8 @@
+#!/bin/bash
+# benches/run.sh [--write]
+# Measures boltseal (release build) beside cosign and notation, whole processes in turn, against refreg, docker-registry and
+# the embedded registry on loopback; about 3 minutes. Prints a table with each target of docs/benchmarks.md, met or not;
+# --write puts it into that page. tests/peers.sh fetches the peers; what is missing is named.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+exec cargo bench --quiet --bench peers -- "$@"

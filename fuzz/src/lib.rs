@@ -1,0 +1,119 @@
+//! What is fuzzed: one function a target, each with what has to hold for any input. `tests/corpora.rs` includes this
+//! file and replays the corpora with the product's own compiler.
+
+use boltseal::{
+    crypto::{PublicKey, keyfile},
+    format::{
+        bundle::{self, Bundle, Content, Material},
+        dsse::Envelope,
+    },
+    limits::Limits,
+    oci::{Digest, Reference},
+    policy::{Decision, Policy, evaluate},
+    trust::Anchors,
+    verify::{Blob, BlobKind, Claim, Collected, Place, SignedReference, Subject, Via, verify_all as judge},
+};
+use jiff::Timestamp;
+use std::sync::LazyLock;
+
+/// cosign's test key, which signed the seeds.
+static KEY: LazyLock<PublicKey> =
+    LazyLock::new(|| PublicKey::from_pem(include_str!("../../testdata/keys/p256-cosign-pub.test.pem")).expect("a key"));
+
+/// What that key signed of the image, and therefore all that may ever be verified.
+static SIGNED: LazyLock<Vec<Claim>> = LazyLock::new(|| SEEDS.iter().flat_map(|seed| claims(seed)).collect());
+
+/// Every seed of `verify_all` that holds: nothing else can, unless a signature was forged.
+const SEEDS: &[&[u8]] = &[
+    include_bytes!("../corpus/verify_all/cosign-bundle"),
+    include_bytes!("../corpus/verify_all/cosign-envelope"),
+    include_bytes!("../corpus/verify_all/cosign-simple"),
+    include_bytes!("../corpus/verify_all/cosign-attestation"),
+];
+
+fn image() -> Subject {
+    const IMAGE: &str =
+        "registry.example.com/app@sha256:a4ae8dba89657ee343d766312957890a960e40c41512ca197ccb7413016c9215";
+    let reference: Reference = IMAGE.parse().expect("a reference");
+    let digest = reference.digest.expect("a digest");
+    Subject::new(reference, digest)
+}
+
+/// What an input says that it is: its first line is `bundle`, `envelope`, or the signature of a simple signature.
+fn claims(input: &[u8]) -> Vec<Claim> {
+    let line = input.iter().position(|byte| *byte == b'\n').unwrap_or(input.len());
+    let (first, rest) = input.split_at(line);
+    let kind = match first {
+        b"bundle" => BlobKind::Bundle,
+        b"envelope" => BlobKind::Envelope,
+        signature => BlobKind::SimpleSigning { signature: String::from_utf8_lossy(signature).into_owned() },
+    };
+    let subject = image();
+    let place = Place { subject: subject.digest(), via: Via::Supplied, manifest: None, layer: 0 };
+    let bytes = rest.get(1..).unwrap_or_default().to_vec();
+    let collected = Collected { blobs: vec![Blob { place, kind, bytes }], unread: Vec::new() };
+    let findings = judge(&subject, collected, &Anchors::new([KEY.clone()]), &Limits::default());
+    assert_eq!(findings.verified().len() + findings.rejected().len(), 1, "one blob by one key has one end");
+    findings.verified().iter().map(|verified| verified.claim().clone()).collect()
+}
+
+/// Evidence of any kind: nothing is verified that was not signed.
+pub fn verify_all(input: &[u8]) {
+    for claim in claims(input) {
+        assert!(SIGNED.contains(&claim), "nobody signed {claim:?}");
+    }
+}
+
+/// A policy's text: whatever it says, an image on which nothing hangs is not allowed.
+pub fn policy(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let Ok(policy) = Policy::parse(text, &|_| Ok(KEY.clone())) else { return };
+    let subject = image();
+    let _ = policy.explain(subject.reference());
+    let findings = judge(&subject, Collected::default(), policy.anchors(), &Limits::default());
+    let decision = evaluate(&policy, &findings, Timestamp::UNIX_EPOCH).decision;
+    assert!(matches!(decision, Decision::Deny(_) | Decision::NotJudged), "{decision:?}");
+}
+
+/// A reference, a digest, a signed name: what is read has one spelling.
+pub fn reference(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    if let Ok(reference) = text.parse::<Reference>() {
+        assert_eq!(reference.to_string().parse().ok(), Some(reference));
+    }
+    if let Ok(digest) = text.parse::<Digest>() {
+        assert_eq!(digest.to_string(), text);
+    }
+    if let Some(signed) = SignedReference::parse(text) {
+        assert_eq!(SignedReference::parse(&signed.to_string()), Some(signed));
+    }
+}
+
+/// A bare envelope: what is read is written so that it is read again.
+pub fn dsse(input: &[u8]) {
+    if let Ok(envelope) = Envelope::decode(input) {
+        assert_eq!(Envelope::decode(&envelope.encode()).ok(), Some(envelope));
+    }
+}
+
+/// A bundle, likewise.
+pub fn bundle(input: &[u8]) {
+    let Ok(read) = Bundle::decode(input) else { return };
+    let (Content::Envelope(envelope), Material::PublicKey { hint }) = (&read.content, &read.material) else { return };
+    assert_eq!(envelope.signatures.len(), 1, "a bundle's envelope has one signature");
+    assert_eq!(Bundle::decode(&bundle::encode_keyed(envelope, hint)).ok(), Some(read));
+}
+
+/// A key file. Encrypted ones end at the password: scrypt would be all that is fuzzed.
+pub fn key_file(input: &[u8]) {
+    if let Ok(key) = keyfile::decode(input, &mut || Err("no password".into())) {
+        let again = key.to_pkcs8_der().map(|der| boltseal::crypto::PrivateKey::from_pkcs8_der(&der));
+        assert_eq!(
+            again.ok().and_then(Result::ok).map(|again| again.public().fingerprint()),
+            Some(key.public().fingerprint())
+        );
+    }
+    if let Ok(key) = PublicKey::from_pem_bytes(input) {
+        assert_eq!(PublicKey::from_pem(&key.to_pem()).map(|again| again.fingerprint()).ok(), Some(key.fingerprint()));
+    }
+}
