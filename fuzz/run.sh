@@ -1,10 +1,10 @@
 #!/bin/bash
 # fuzz/run.sh [SECONDS]
-# Fuzzes every target, SECONDS (300) in all, divided over them; fails on the first crash, whose input is then below
+# Fuzzes every target, SECONDS (120) in all, divided over them; fails on the first crash, whose input is then below
 # fuzz/artifacts. What is found stays in fuzz/found, apart from the seeds in fuzz/corpus. Needs no nightly compiler.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-BUDGET=${1:-300}
+BUDGET=${1:-120}
 VERSION=0.13.2
 TOOLS=$PWD/target/tools
 export PATH=$TOOLS/bin:$PATH RUSTC_BOOTSTRAP=1

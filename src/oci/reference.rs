@@ -209,21 +209,29 @@ impl fmt::Display for Reference {
     }
 }
 
-/// The one spelling of a host: lower case, a number for a port and none for 443, an IPv6 address in its short form,
+/// The one spelling of a host: lower case, a number for a port and none for 443 (where the name is a host's without
+/// it), an IPv6 address in its short form,
 /// `docker.io` for Docker Hub. Names that are compared, signed or matched by a scope all have it.
 pub(crate) fn canonical_host(text: &str) -> String {
     let text = text.to_ascii_lowercase();
     let is_port = |port: &str| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
     let (name, port) = match text.rsplit_once(':') {
-        Some((name, port)) if is_port(port) => (name, port.trim_start_matches('0')),
-        _ => (text.as_str(), ""),
+        Some((name, port)) if is_port(port) => (name, Some(port.trim_start_matches('0'))),
+        _ => (text.as_str(), None),
     };
+    // A name without a dot is a host only for its port.
+    let is_host_alone = name.contains(['.', '[']) || name == "localhost";
     let name = match name.trim_matches(['[', ']']).parse::<core::net::Ipv6Addr>() {
         Ok(address) => format!("[{address}]"),
         Err(_) if name == "index.docker.io" => HUB.to_owned(),
         Err(_) => name.to_owned(),
     };
-    if matches!(port, "" | "443") { name } else { format!("{name}:{port}") }
+    match port {
+        None => name,
+        Some("443") if is_host_alone => name,
+        Some("") => format!("{name}:0"),
+        Some(port) => format!("{name}:{port}"),
+    }
 }
 
 fn split_digest<'t>(text: &str, rest: &'t str) -> Result<(&'t str, Option<Digest>), ReferenceError> {

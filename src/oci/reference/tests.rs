@@ -107,6 +107,15 @@ fn names_are_filled_in_and_layouts_are_folders() {
 }
 
 #[test]
+fn a_host_has_one_spelling_that_stays_a_host() {
+    let host = |text: &str| text.parse::<RepositoryName>().expect(text).host;
+    assert_eq!(host("Registry.Example.com:0443/app"), "registry.example.com");
+    assert_eq!(host("registry.example.com:05000/app"), "registry.example.com:5000");
+    assert_eq!((host("registry:443/app"), host("5oci:000/app")), ("registry:443".into(), "5oci:0".into()));
+    assert_eq!((host("[0:0::1]:443/app"), host("localhost:443/app")), ("[::1]".into(), "localhost".into()));
+}
+
+#[test]
 fn the_host_is_told_without_its_port() {
     let host = |text: &str| text.parse::<RepositoryName>().expect(text).host_without_port().to_owned();
     assert_eq!(
