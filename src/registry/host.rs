@@ -64,11 +64,6 @@ impl Host {
         lock(&self.lacks_referrers).contains(path)
     }
 
-    /// Whether any repository was.
-    pub(super) fn may_lack_referrers(&self) -> bool {
-        !lock(&self.lacks_referrers).is_empty()
-    }
-
     /// Remembers that a repository has no referrers API.
     pub(super) fn set_lacks_referrers(&self, path: &str) {
         let mut lacking = lock(&self.lacks_referrers);

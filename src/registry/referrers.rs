@@ -19,8 +19,8 @@ const NOT_OF_THE_API: [&str; 3] = ["NAME_UNKNOWN", "NAME_INVALID", "MANIFEST_UNK
 
 impl Remote {
     /// Lists the referrers of a subject: the referrers API, all pages; where that answers 404, the fallback tag
-    /// (distribution-spec 1.1, "Listing Referrers", "Unavailable Referrers API"). That a registry lacks the API is
-    /// remembered for the run.
+    /// (distribution-spec 1.1, "Listing Referrers", "Unavailable Referrers API"). That a repository lacks the
+    /// API is remembered for the run; another repository of the host is asked itself.
     ///
     /// Checks: that what came is an image index, its size, [`LIST_PAGES`], [`REFERRERS`]. Nothing is filtered: what
     /// entries say of their type is a hint, and must not hide any. Does not check: that they exist, or refer to the
@@ -36,19 +36,6 @@ impl Remote {
         let path = &self.name().path;
         if self.host().lacks_referrers(path) {
             return self.list_fallback(subject, listing).await;
-        }
-        // Where another repository of the host has no such API, the fallback tag is the better guess; but that is no
-        // more than a guess, and this repository's own answer counts.
-        if self.host().may_lack_referrers() {
-            self.list_fallback(subject, listing).await?;
-            if !listing.entries.is_empty() {
-                return Ok(());
-            }
-            listing.source = ListSource::Api;
-            if !self.list_api(subject, listing).await? {
-                listing.source = ListSource::FallbackTag;
-            }
-            return Ok(());
         }
         if !self.list_api(subject, listing).await? {
             return self.list_fallback(subject, listing).await;
