@@ -233,6 +233,26 @@ async fn a_missing_api_is_remembered_for_the_run_and_absence_is_honest() {
 }
 
 #[tokio::test]
+async fn a_gateways_404_for_one_repository_hides_no_referrers_of_another() {
+    let server = Server::start(|call, _| {
+        let list = crate::oci::ImageIndex::new(vec![Descriptor::empty()]);
+        let list = Manifest::Index(Box::new(list)).encode();
+        if call.path.contains("/new/referrers/") || call.path.contains("/new/manifests/") {
+            return say(200, &[("content-type", media_type::IMAGE_INDEX)], list);
+        }
+        status(404)
+    })
+    .await;
+    let session = Session::new(quick()).unwrap();
+    for (name, source, entries) in [("old", ListSource::FallbackTag, 0), ("new", ListSource::Api, 1)] {
+        let repo = session.open(&repository(&server, name), Access::Pull).unwrap();
+        let listing = repo.referrers(&Digest::sha256(b"1")).await;
+        assert!(listing.fault.is_none());
+        assert_eq!((listing.source, listing.entries.len()), (source, entries), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn an_unknown_repository_does_not_say_that_the_api_is_missing() {
     let body = r#"{"errors":[{"code":"NAME_UNKNOWN"}]}"#;
     let server = Server::start(move |_, _| say(404, &[], body)).await;
