@@ -97,7 +97,12 @@ impl Policy {
         for text in ["**", "oci:**"] {
             let pattern =
                 Pattern::parse(text).map_err(|source| PolicyError::Scope { place, scope: text.to_owned(), source })?;
-            scopes.push(Scope { pattern, mode: Mode::Enforced, requirements: requirements.clone() });
+            scopes.push(Scope {
+                pattern,
+                mode: Mode::Enforced,
+                content_trust: None,
+                requirements: requirements.clone(),
+            });
         }
         let anchors = Anchors::new(flags.keys.into_iter().map(|(_, key)| key));
         Ok(Self { mode: Mode::Enforced, scopes, anchors })
@@ -161,7 +166,7 @@ fn scope(
     if requirements.is_empty() && mode != Mode::Disabled {
         return Err(PolicyError::AsksNothing { place, scope: text.value.clone() });
     }
-    Ok(Scope { pattern, mode, requirements })
+    Ok(Scope { pattern, mode, content_trust: None, requirements })
 }
 
 fn requirement(

@@ -1,5 +1,6 @@
 //! Findings to decision: what a scope asks of an image, and whether it was met. Pure; `now` is an argument.
 
+mod content_trust;
 mod decision;
 mod document;
 mod error;
@@ -10,6 +11,7 @@ mod reason;
 mod rule;
 mod scope;
 
+pub use content_trust::{ByDigest, ContentTrust, OnExpired, RootPins, Tofu};
 pub use decision::{Approved, Decision, Match, Met, Outcome};
 pub use document::schema;
 pub use error::{PolicyError, Position};

@@ -1,4 +1,4 @@
-use super::{Pattern, PredicateType};
+use super::{ContentTrust, Pattern, PredicateType};
 use crate::{
     crypto::{Fingerprint, PublicKey},
     oci::{Reference, Repository, RepositoryName},
@@ -40,6 +40,8 @@ pub struct Scope {
     pub pattern: Pattern,
     /// What is done with a deny.
     pub mode: Mode,
+    /// What is asked of the repository's trust state.
+    pub content_trust: Option<ContentTrust>,
     /// What is asked; all of it has to be met.
     pub requirements: Vec<Requirement>,
 }
@@ -215,7 +217,8 @@ pub enum IdentityUnmeetable {
     NoName,
 }
 
-fn mapped(map: &BTreeMap<String, String>, asked: &str) -> Option<RepositoryName> {
+/// The name under which something was signed: the longest matching prefix of what is asked for replaced.
+pub(super) fn mapped(map: &BTreeMap<String, String>, asked: &str) -> Option<RepositoryName> {
     let at_component = |prefix: &str| {
         asked.strip_prefix(prefix).filter(|rest| rest.is_empty() || rest.starts_with('/')).map(str::to_owned)
     };

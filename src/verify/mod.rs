@@ -13,7 +13,7 @@ mod subject;
 pub use evidence::{Blob, BlobKind, Collected, Place, Unread, Via};
 pub use findings::{Claim, Findings, Format, Rejected, SignedReference, Verified};
 pub use rejection::Rejection;
-pub use subject::{Pinned, Subject, SubjectError};
+pub use subject::{Pinned, Subject, SubjectError, TrustFinding};
 
 use crate::{
     crypto::PublicKey,

@@ -1,4 +1,7 @@
-use crate::oci::{Digest, Manifest, ManifestError, Reference};
+use crate::{
+    oci::{Digest, Manifest, ManifestError, Reference},
+    trust::tuf::{Asked, TrustRefusal, Vouched},
+};
 use std::fmt;
 
 /// The one digest under judgement, and how it came to be this one.
@@ -8,6 +11,7 @@ pub struct Subject {
     digest: Digest,
     pinned: Pinned,
     within: Option<Digest>,
+    trust: TrustFinding,
 }
 
 /// How a subject's digest was found.
@@ -18,6 +22,20 @@ pub enum Pinned {
     Typed,
     /// The registry said that the tag means it: a hint, which no signature stands behind.
     RegistryTag,
+    /// A verified trust state said that the tag means it.
+    SignedTag,
+}
+
+/// What the repository's trust state says of a subject: its proof, or why there is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum TrustFinding {
+    /// Nobody asked.
+    #[default]
+    NotAsked,
+    /// It vouches for the subject.
+    Vouched(Box<Vouched>),
+    /// It does not, and this is why.
+    Refused(TrustRefusal),
 }
 
 /// Why an image is not known to lie within an index.
@@ -35,6 +53,14 @@ pub enum SubjectError {
     /// The bytes are no index.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// The trust state's answer is about something else.
+    #[error("the trust state vouches for {vouched}, not for {subject}")]
+    NotVouched {
+        /// What the answer is about.
+        vouched: Digest,
+        /// The subject.
+        subject: Digest,
+    },
     /// The index does not list the image.
     #[error("the index {index} does not list {image}")]
     NotListed {
@@ -50,7 +76,33 @@ impl Subject {
     #[must_use]
     pub fn new(reference: Reference, digest: Digest) -> Self {
         let pinned = if reference.digest == Some(digest) { Pinned::Typed } else { Pinned::RegistryTag };
-        Self { reference, digest, pinned, within: None }
+        Self { reference, digest, pinned, within: None, trust: TrustFinding::NotAsked }
+    }
+
+    /// The same, with a trust state's answer. Asked for by tag, the subject is the digest that the answer says the tag
+    /// means.
+    ///
+    /// Checks that the answer is about this subject, or about the index that lists it, and covers its own digest.
+    ///
+    /// # Errors
+    /// The answer is about something else.
+    pub fn vouched(self, vouched: Vouched) -> Result<Self, SubjectError> {
+        let asked = match vouched.asked() {
+            Asked::Tag(tag) => self.reference.digest.is_none() && self.reference.tag_or_latest() == Some(tag),
+            Asked::Digest(digest) => self.reference.digest == Some(*digest),
+        };
+        let about = self.digests().any(|digest| digest == vouched.digest());
+        if !(asked && about && vouched.covers(&self.digest)) {
+            return Err(SubjectError::NotVouched { vouched: vouched.digest(), subject: self.digest });
+        }
+        let pinned = if self.pinned == Pinned::Typed { Pinned::Typed } else { Pinned::SignedTag };
+        Ok(Self { pinned, trust: TrustFinding::Vouched(Box::new(vouched)), ..self })
+    }
+
+    /// The same, where the trust state vouches for nothing.
+    #[must_use]
+    pub fn refused(self, refusal: TrustRefusal) -> Self {
+        Self { trust: TrustFinding::Refused(refusal), ..self }
     }
 
     /// One image of the index that this subject is: what is said of the index is said of all that it lists.
@@ -88,6 +140,12 @@ impl Subject {
     #[must_use]
     pub fn pinned(&self) -> Pinned {
         self.pinned
+    }
+
+    /// What the repository's trust state says of it.
+    #[must_use]
+    pub fn trust(&self) -> &TrustFinding {
+        &self.trust
     }
 
     /// The index that lists the digest, where one was read by its own digest.

@@ -79,6 +79,18 @@ impl Graph {
         may
     }
 
+    /// What a role says of a path, and the file that says it: its own, or that of one of its hashed bins, which are the
+    /// role's list in parts.
+    pub fn answer<'g>(&'g self, role: &'g RoleName, path: &str) -> Option<(&'g RoleName, &'g Target)> {
+        let targets = self.targets(role)?;
+        if let Some(target) = targets.targets.get(path) {
+            return Some((role, target));
+        }
+        let bins = targets.delegations().iter().filter(|child| child.path_hash_prefixes.is_some());
+        let usable = |child: &&Delegation| child.covers(path) && self.is_usable(role, &child.name);
+        bins.filter(usable).find_map(|bin| Some((&bin.name, self.targets(&bin.name)?.targets.get(path)?)))
+    }
+
     pub fn targets(&self, role: &RoleName) -> Option<&Targets> {
         self.files.get(role).map(|file| file.metadata.signed())
     }

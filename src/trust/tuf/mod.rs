@@ -14,6 +14,7 @@ mod state;
 mod terms;
 mod trusted;
 mod update;
+mod vouch;
 
 pub use error::{Answer, LookupError, UpdateError};
 pub use floors::{Floors, RoleFloor, RootFloor};
@@ -21,6 +22,7 @@ pub use quorum::Count;
 pub use state::{Listed, Revocation, RoleState, TrustState};
 pub use terms::{Expiry, Rules, Scope, Terms, TrustedStart};
 pub use update::{Supplied, Update, Want};
+pub use vouch::{Asked, TrustRefusal, Vouched};
 
 #[cfg(test)]
 mod tests;

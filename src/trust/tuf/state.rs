@@ -22,7 +22,10 @@ pub struct TrustState {
     pub(super) snapshot: Trusted<Snapshot>,
     pub(super) graph: Graph,
     pub(super) floors: Floors,
-    pub(super) boltseal: bool,
+    /// The repository that the roles are bound to, where boltseal's rules held.
+    pub(super) repository: Option<String>,
+    /// The time of the update.
+    pub(super) now: Timestamp,
 }
 
 /// What a path stands for.
@@ -87,7 +90,7 @@ impl TrustState {
                 });
             }
         };
-        if self.boltseal {
+        if self.repository.is_some() {
             let digest = digest_of(path, role, target)?;
             if let Some(Revocation { reason, .. }) = self.revoked(&digest) {
                 return Err(LookupError::Revoked { path: path.to_owned(), digest, reason });
@@ -106,8 +109,7 @@ impl TrustState {
         let expected = digest_of(path, first.role, first.target)?;
         let may_list = self.graph.may_list(path);
         for role in roles {
-            let reached = may_list.get(role).and_then(|role| self.graph.targets(role));
-            let target = reached.and_then(|targets| targets.targets.get(path));
+            let target = may_list.get(role).and_then(|role| self.graph.answer(role, path)).map(|(_, target)| target);
             let found = target.and_then(Target::sha256);
             if found != Some(expected) || target.is_some_and(|target| target.length != first.target.length) {
                 return Err(LookupError::RolesDisagree {
@@ -129,16 +131,21 @@ impl TrustState {
         files.flat_map(|file| file.metadata.signed().targets.keys().map(String::as_str)).collect()
     }
 
-    /// A path that stands for this digest, or for an index that lists it.
-    #[must_use]
-    pub fn listed(&self, digest: &Digest) -> Option<(&str, Listed<'_>)> {
-        let is = |target: &Target| {
+    /// The paths that stand for this digest, or for an index that lists it.
+    pub fn listed<'s>(&'s self, digest: &'s Digest) -> impl Iterator<Item = (&'s str, Listed<'s>)> {
+        let is = move |target: &Target| {
             target.sha256().as_ref() == Some(digest) || target.listed_digests().any(|listed| listed == *digest)
         };
-        self.paths().into_iter().find_map(|path| {
+        self.paths().into_iter().filter_map(move |path| {
             let listed = self.lookup(path).ok().filter(|listed| is(listed.target))?;
             Some((path, listed))
         })
+    }
+
+    /// The repository that the roles are bound to, where boltseal's rules held.
+    #[must_use]
+    pub fn repository(&self) -> Option<&str> {
+        self.repository.as_deref()
     }
 
     /// The entry that revokes a digest. The digest of an index revokes the platforms' manifests that the entry lists.
@@ -150,7 +157,7 @@ impl TrustState {
     /// All that is revoked: the paths `revoked/ALGORITHM/HEX` of `targets/revoked`, and what these entries list.
     fn revocations(&self) -> impl Iterator<Item = Revocation> + '_ {
         let role = RoleName::Delegated(RoleName::REVOKED.to_owned());
-        let usable = self.boltseal && self.graph.is_usable(&RoleName::Targets, &role);
+        let usable = self.repository.is_some() && self.graph.is_usable(&RoleName::Targets, &role);
         let delegation = self.graph.targets(&RoleName::Targets).and_then(|targets| targets.delegation(&role));
         let file = self.graph.targets(&role).filter(|_| usable);
         file.zip(delegation).into_iter().flat_map(|(file, delegation)| {
@@ -261,7 +268,7 @@ impl TrustState {
     pub(super) fn check_last(&self) -> Result<(), UpdateError> {
         let role = RoleName::from(RoleName::REVOKED);
         let listed = self.graph.targets(&RoleName::Targets).is_some_and(|targets| targets.delegation(&role).is_some());
-        if self.boltseal && listed && !self.graph.is_usable(&RoleName::Targets, &role) {
+        if self.repository.is_some() && listed && !self.graph.is_usable(&RoleName::Targets, &role) {
             return Err(UpdateError::Missing { file: role.meta_name(), role });
         }
         for (role, floor) in self.floors.roles.iter().filter(|(role, _)| !role.is_top_level()) {
@@ -281,7 +288,7 @@ impl TrustState {
         }
         let revoked: BTreeSet<_> = self.revocations().map(|revocation| revocation.digest).collect();
         match self.floors.revoked.difference(&revoked).next() {
-            Some(digest) if self.boltseal => Err(UpdateError::RevocationDropped { digest: *digest }),
+            Some(digest) if self.repository.is_some() => Err(UpdateError::RevocationDropped { digest: *digest }),
             _ => Ok(()),
         }
     }

@@ -91,6 +91,13 @@ impl Terms {
     }
 
     pub(super) fn is_boltseal(&self) -> bool {
-        matches!(self.rules, Rules::Boltseal { .. })
+        self.repository().is_some()
+    }
+
+    pub(super) fn repository(&self) -> Option<&str> {
+        match &self.rules {
+            Rules::Tuf => None,
+            Rules::Boltseal { repository } => Some(repository),
+        }
     }
 }

@@ -192,7 +192,8 @@ impl Update {
             snapshot: self.snapshot.ok_or_else(|| missing(RoleName::Snapshot))?,
             graph: self.graph,
             floors: std::mem::take(&mut self.terms.floors),
-            boltseal: self.terms.is_boltseal(),
+            repository: self.terms.repository().map(str::to_owned),
+            now: self.terms.now,
         };
         state.check_last()?;
         Ok(state)
