@@ -46,6 +46,8 @@ pub const POLICY_BYTES: u64 = 1 << 20;
 pub const POLICY_SCOPES: usize = 2_000;
 /// Bytes of a key file, encrypted or not. Source: an RSA-8192 key in PEM is 6.4 KB.
 pub const KEY_FILE_BYTES: u64 = 64 << 10;
+/// Bytes of an `ETag` that is kept and sent back. Source: docker-registry's is a quoted digest, 73 bytes.
+pub const ETAG_BYTES: usize = 256;
 /// Bytes of a registry's error answer or of a token answer.
 pub const ERROR_BODY_BYTES: u64 = 64 << 10;
 /// Bytes of a credential file or of a credential helper's answer.
