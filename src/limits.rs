@@ -99,6 +99,13 @@ pub const TUF_ROOTS: u64 = 1_024;
 pub const TUF_DELEGATIONS: usize = 1_024;
 /// Delegations one below the other. Source: signers of signers are two; four times that.
 pub const TUF_DEPTH: usize = 8;
+/// Bytes of a `boltseal.lock`. Source: 10,000 repositories of ten roles take 9 MB.
+pub const TRUST_LOCK_BYTES: u64 = 16 << 20;
+/// Bytes of what is remembered of one repository's trust. Source: [`TUF_ALL_TARGETS_BYTES`], twice for escaped quotes,
+/// and a quarter for the floors and the other roles.
+pub const REMEMBERED_BYTES: u64 = 160 << 20;
+/// Bytes of a path below the store, made of a repository's name. Source: a file's name has at most 255 on most systems.
+pub const STORE_PATH_BYTES: usize = 200;
 /// How far ahead of the clock the version of a timestamp or snapshot may be that counts seconds.
 pub const TUF_VERSION_AHEAD: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -136,6 +143,8 @@ pub const TOKENS: usize = 256;
 pub const MERGE_BASE_AGE: Duration = Duration::from_millis(50);
 /// The longest wait for another writer of the same image layout. Source: a writer holds the lock for milliseconds.
 pub const LAYOUT_LOCK_WAIT: Duration = Duration::from_secs(30);
+/// The longest wait for another writer of the same file of the store. Source: as [`LAYOUT_LOCK_WAIT`].
+pub const STORE_LOCK_WAIT: Duration = Duration::from_secs(30);
 /// Bytes of content that the embedded registry holds unless told otherwise. Source: `demo` and the tests need a tenth.
 pub const EMBEDDED_MEMORY: usize = 256 << 20;
 /// Requests that the embedded registry remembers. Source: a run over 1,000 images makes about 5,000.
