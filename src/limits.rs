@@ -46,6 +46,8 @@ pub const POLICY_BYTES: u64 = 1 << 20;
 pub const POLICY_SCOPES: usize = 2_000;
 /// Bytes of a key file, encrypted or not. Source: an RSA-8192 key in PEM is 6.4 KB.
 pub const KEY_FILE_BYTES: u64 = 64 << 10;
+/// Bytes of an `ETag` that is kept and sent back. Source: docker-registry's is a quoted digest, 73 bytes.
+pub const ETAG_BYTES: usize = 256;
 /// Bytes of a registry's error answer or of a token answer.
 pub const ERROR_BODY_BYTES: u64 = 64 << 10;
 /// Bytes of a credential file or of a credential helper's answer.
@@ -97,6 +99,13 @@ pub const TUF_ROOTS: u64 = 1_024;
 pub const TUF_DELEGATIONS: usize = 1_024;
 /// Delegations one below the other. Source: signers of signers are two; four times that.
 pub const TUF_DEPTH: usize = 8;
+/// Bytes of a `boltseal.lock`. Source: 10,000 repositories of ten roles take 9 MB.
+pub const TRUST_LOCK_BYTES: u64 = 16 << 20;
+/// Bytes of what is remembered of one repository's trust. Source: [`TUF_ALL_TARGETS_BYTES`], twice for escaped quotes,
+/// and a quarter for the floors and the other roles.
+pub const REMEMBERED_BYTES: u64 = 160 << 20;
+/// Bytes of a path below the store, made of a repository's name. Source: a file's name has at most 255 on most systems.
+pub const STORE_PATH_BYTES: usize = 200;
 /// How far ahead of the clock the version of a timestamp or snapshot may be that counts seconds.
 pub const TUF_VERSION_AHEAD: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -134,6 +143,8 @@ pub const TOKENS: usize = 256;
 pub const MERGE_BASE_AGE: Duration = Duration::from_millis(50);
 /// The longest wait for another writer of the same image layout. Source: a writer holds the lock for milliseconds.
 pub const LAYOUT_LOCK_WAIT: Duration = Duration::from_secs(30);
+/// The longest wait for another writer of the same file of the store. Source: as [`LAYOUT_LOCK_WAIT`].
+pub const STORE_LOCK_WAIT: Duration = Duration::from_secs(30);
 /// Bytes of content that the embedded registry holds unless told otherwise. Source: `demo` and the tests need a tenth.
 pub const EMBEDDED_MEMORY: usize = 256 << 20;
 /// Requests that the embedded registry remembers. Source: a run over 1,000 images makes about 5,000.

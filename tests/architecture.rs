@@ -16,7 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("policy", &["verify", "trust", "format", "crypto", "oci"]),
     ("sign", &["format", "crypto", "oci"]),
     ("registry", &["crypto", "oci"]),
-    ("store", &["crypto", "oci"]),
+    ("store", &["trust", "format", "crypto", "oci"]),
     ("ops", &["policy", "verify", "trust", "format", "crypto", "oci", "registry", "store", "sign"]),
 ];
 

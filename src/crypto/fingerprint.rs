@@ -1,9 +1,11 @@
 use super::hash;
+use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
 /// A public key's name: SHA-256 of its SubjectPublicKeyInfo in DER (RFC 5280, 4.1.2.7), in its one canonical
 /// encoding. It is what principals are counted by.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
@@ -35,6 +37,20 @@ impl FromStr for Fingerprint {
             Ok(()) if lower => Ok(Self(bytes)),
             _ => Err(FingerprintError(text.to_owned())),
         }
+    }
+}
+
+impl TryFrom<String> for Fingerprint {
+    type Error = FingerprintError;
+
+    fn try_from(text: String) -> Result<Self, FingerprintError> {
+        text.parse()
+    }
+}
+
+impl From<Fingerprint> for String {
+    fn from(fingerprint: Fingerprint) -> Self {
+        fingerprint.to_string()
     }
 }
 

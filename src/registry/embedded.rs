@@ -195,7 +195,7 @@ impl Shared {
         let method = parts.method.as_str();
         match (method, Route::parse(parts.uri.path())?) {
             ("GET" | "HEAD", Route::Version) => Ok(answer::ok("{}").typed(answer::JSON).build()),
-            ("GET" | "HEAD", Route::Manifest { name, at }) => self.manifest(&name, &at),
+            ("GET" | "HEAD", Route::Manifest { name, at }) => self.manifest(&name, &at, &parts.headers),
             ("PUT", Route::Manifest { name, at }) => {
                 let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
                 self.put_manifest(&name, &at, content_type, body).await

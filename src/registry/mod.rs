@@ -23,6 +23,7 @@ mod repo;
 mod retry;
 mod session;
 mod shared_tag;
+mod tagged;
 mod tls;
 mod transport;
 
@@ -36,6 +37,7 @@ pub use remote::Remote;
 pub use repo::Repo;
 pub use session::Session;
 pub use shared_tag::TagRead;
+pub use tagged::Tagged;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -143,13 +143,10 @@ impl Remote {
             Some(digest) => digest,
             None => checked_digest(&answer)?,
         };
-        let manifest = Manifest::decode(&answer.body)?;
-        let media_type = stated_media_type(&answer, &manifest)?;
-        let descriptor = Descriptor { digest, ..Descriptor::of(&media_type, &answer.body) };
-        Ok(Fetched { descriptor, bytes: answer.body, manifest })
+        fetched(answer, digest)
     }
 
-    fn manifest_request(&self, method: Method, at: &Selector) -> Request {
+    pub(super) fn manifest_request(&self, method: Method, at: &Selector) -> Request {
         let mut request = Request::new(method, Target::Path(self.path(&format!("manifests/{at}"))));
         if let Ok(accepted) = HeaderValue::from_str(&media_type::MANIFESTS.join(", ")) {
             request.headers.insert(header::ACCEPT, accepted);
@@ -316,8 +313,16 @@ fn unwritten(source: std::io::Error) -> Fault {
     Fault::Io { path: "the blob's destination".into(), source }
 }
 
+/// A manifest whose bytes have this digest, decoded.
+pub(super) fn fetched(answer: Answer, digest: Digest) -> Result<Fetched, Fault> {
+    let manifest = Manifest::decode(&answer.body)?;
+    let media_type = stated_media_type(&answer, &manifest)?;
+    let descriptor = Descriptor { digest, ..Descriptor::of(&media_type, &answer.body) };
+    Ok(Fetched { descriptor, bytes: answer.body, manifest })
+}
+
 /// The digest of a manifest that was fetched by tag: the one that the registry states, which the bytes must have.
-fn checked_digest(answer: &Answer) -> Result<Digest, Fault> {
+pub(super) fn checked_digest(answer: &Answer) -> Result<Digest, Fault> {
     let Some(stated) = answer.header("docker-content-digest") else { return Ok(Digest::sha256(&answer.body)) };
     let expected: Digest = stated.parse().map_err(|error: crate::oci::DigestError| {
         Fault::Protocol(format!("the header Docker-Content-Digest is wrong: {error}"))

@@ -1,4 +1,4 @@
-use super::{Fetched, Layout, Listing, Merge, RegistryError, Remote, Selector, TagRead};
+use super::{Fetched, Layout, Listing, Merge, RegistryError, Remote, Selector, TagRead, Tagged};
 use crate::oci::{Descriptor, Digest, ImageManifest, Manifest};
 use std::time::Instant;
 use tokio::io::AsyncWrite;
@@ -21,6 +21,20 @@ impl Repo {
         match self {
             Self::Remote(remote) => remote.manifest(at).await,
             Self::Layout(layout) => layout.manifest(at).await,
+        }
+    }
+
+    /// Fetches a manifest by tag unless it has not changed; see [`Remote::manifest_if_changed`]. A layout is always read.
+    ///
+    /// # Errors
+    /// [`super::Fault::NotFound`] if it is not there; any other fault.
+    pub async fn manifest_if_changed(&self, tag: &str, etag: Option<&str>) -> Result<Option<Tagged>, RegistryError> {
+        match self {
+            Self::Remote(remote) => remote.manifest_if_changed(tag, etag).await,
+            Self::Layout(layout) => {
+                let fetched = layout.manifest(&Selector::Tag(tag.to_owned())).await?;
+                Ok(Some(Tagged { fetched, etag: None }))
+            }
         }
     }
 

@@ -2,6 +2,7 @@ mod auth;
 mod hostile;
 mod server;
 mod shared_tag;
+mod tagged;
 mod tls;
 
 use super::*;

@@ -3,6 +3,9 @@
 mod atomic;
 mod key_file;
 mod keys;
+mod lock;
+mod trust;
+mod trust_lock;
 
 pub use atomic::write_atomic;
 pub use key_file::{KeyFile, load_key_file};
@@ -10,3 +13,5 @@ pub use keys::{
     KeySource, KeySourceError, LoadKeyError, LoadedKey, PermissionWarning, SaveKeyError, load_private_key,
     load_public_key, save_key_pair,
 };
+pub use trust::{Remembered, RememberedError, TrustStore, TrustStoreError};
+pub use trust_lock::{TrustLockError, read_trust_lock, update_trust_lock};

@@ -8,16 +8,21 @@ use crate::{
     oci::{Descriptor, Digest, Manifest},
     registry::Selector,
 };
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use hyper::body::Incoming;
 
 impl Shared {
-    pub(super) fn manifest(&self, name: &str, at: &Selector) -> Result<Answer, Refusal> {
+    /// Answers with a manifest, or that it is the one that the client has. The `ETag` is docker-registry's.
+    pub(super) fn manifest(&self, name: &str, at: &Selector, headers: &HeaderMap) -> Result<Answer, Refusal> {
         let store = self.store();
         let repository = store.repository(name).ok_or_else(|| Refusal::name_unknown(name))?;
         let (digest, manifest) = repository.find(at).ok_or_else(|| Refusal::manifest_unknown(at))?;
+        let etag = format!("\"{digest}\"");
+        if headers.get_all(header::IF_NONE_MATCH).iter().any(|known| *known == etag) {
+            return Ok(answer::status(StatusCode::NOT_MODIFIED).header(header::ETAG, etag).build());
+        }
         let answer = answer::ok(manifest.content.bytes()).typed(&manifest.media_type);
-        Ok(answer.header(DOCKER_CONTENT_DIGEST, digest).build())
+        Ok(answer.header(DOCKER_CONTENT_DIGEST, digest).header(header::ETAG, etag).build())
     }
 
     /// Takes a manifest in. Checks: size, shape, media type, digest, and that what it consists of is there. A subject

@@ -290,3 +290,21 @@ async fn a_dropped_registry_answers_no_longer() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(client.get(&url).send().await.is_err());
 }
+
+#[tokio::test]
+async fn a_manifest_that_the_client_has_is_not_sent_again() {
+    let peer = Peer::start(EmbeddedOptions::default()).await;
+    peer.push_blob("app", b"{}").await;
+    let digest = peer.push(&image()).await.digest;
+    let path = format!("/v2/app/manifests/{digest}");
+    for method in [Method::GET, Method::HEAD] {
+        let whole = peer.send(method.clone(), &path).await;
+        let etag = header(&whole, "etag").unwrap();
+        assert_eq!((whole.status(), &etag), (StatusCode::OK, &format!("\"{digest}\"")));
+        let known = peer.request(method.clone(), &path).header("if-none-match", &etag).send().await.unwrap();
+        assert_eq!((known.status(), header(&known, "etag")), (StatusCode::NOT_MODIFIED, Some(etag)));
+        assert!(known.bytes().await.unwrap().is_empty());
+        let other = peer.request(method, &path).header("if-none-match", "\"other\"").send().await.unwrap();
+        assert_eq!(other.status(), StatusCode::OK);
+    }
+}

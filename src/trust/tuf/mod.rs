@@ -7,6 +7,7 @@ mod delegates;
 mod error;
 mod floors;
 mod graph;
+mod lock;
 mod quorum;
 mod roots;
 mod sealing;
@@ -18,6 +19,7 @@ mod vouch;
 
 pub use error::{Answer, LookupError, UpdateError};
 pub use floors::{Floors, RoleFloor, RootFloor};
+pub use lock::{LockError, LockedTrust, TrustLock};
 pub use quorum::Count;
 pub use state::{Listed, Revocation, RoleState, TrustState};
 pub use terms::{Expiry, Rules, Scope, Terms, TrustedStart};

@@ -2,6 +2,7 @@ mod attacks;
 mod authoring;
 mod delegations;
 mod differential;
+mod lock;
 mod repo;
 mod roots;
 mod workflow;
