@@ -108,6 +108,18 @@ pub const REMEMBERED_BYTES: u64 = 160 << 20;
 pub const STORE_PATH_BYTES: usize = 200;
 /// How far ahead of the clock the version of a timestamp or snapshot may be that counts seconds.
 pub const TUF_VERSION_AHEAD: Duration = Duration::from_secs(24 * 60 * 60);
+/// Bytes of a trust manifest up to which files stand inline. Source: 2,000 tags by two signers take 840 KB; registries take
+/// 4 MiB, and every reader fetches all of it.
+pub const TRUST_INLINE_BYTES: u64 = 1 << 20;
+/// Files of a trust state that are blobs and are fetched together, before anybody asked for them.
+pub const TRUST_BLOBS_TOGETHER: usize = 16;
+/// Times that a state which looks like an attack is read again before it is called one. Source: an honest race is over
+/// within the settle of its writers.
+pub const TRUST_RACE_READS: u32 = 3;
+/// Time over which these reads are spread.
+pub const TRUST_RACE_TIME: Duration = Duration::from_secs(2);
+/// Rounds of reading, staging and sealing of one publication.
+pub const TRUST_ROUNDS: u32 = 24;
 
 /// Time to open a connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -76,7 +76,8 @@ impl World {
 
     async fn verify(&self, end: &str, mode: &str, platform: Option<&Platform>) -> Result<Verification, OpsError> {
         let (policy, limits) = (self.policy(mode), Limits::default());
-        let verifier = Verifier { session: &self.session, policy: &policy, now: Timestamp::now(), limits: &limits };
+        let verifier =
+            Verifier { session: &self.session, policy: &policy, now: Timestamp::now(), limits: &limits, trust: None };
         verifier.verify(&self.reference(end), platform).await
     }
 
@@ -87,7 +88,8 @@ impl World {
             fn arrived(&self, _: u64) {}
         }
         let (policy, limits) = (self.policy(mode), Limits::default());
-        let verifier = Verifier { session: &self.session, policy: &policy, now: Timestamp::now(), limits: &limits };
+        let verifier =
+            Verifier { session: &self.session, policy: &policy, now: Timestamp::now(), limits: &limits, trust: None };
         let destination: Destination = to.parse().unwrap();
         pull(&verifier, &self.reference(":1"), None, &destination, &Nobody).await
     }

@@ -62,7 +62,7 @@ async fn sign_with(signer: &LocalSigner, reference: &Reference, formats: Formats
 /// Verifies each reference in turn over one session; all have to be allowed.
 async fn verify(session: &Session, signer: &LocalSigner, references: &[Reference], platform: Option<&ops::Platform>) {
     let (policy, limits) = (evidence::policy(&[signer], 1), Limits::default());
-    let verifier = Verifier { session, policy: &policy, now: Timestamp::UNIX_EPOCH, limits: &limits };
+    let verifier = Verifier { session, policy: &policy, now: Timestamp::UNIX_EPOCH, limits: &limits, trust: None };
     for reference in references {
         let done = verifier.verify(reference, platform).await.expect("it is there");
         assert!(matches!(done.outcome.decision, Decision::Allow(_)), "{:?}", done.outcome.decision);
@@ -202,7 +202,8 @@ async fn two_signatures_over_one_payload_cost_one_read_of_it() {
     registry.forget_requests();
     let (policy, limits) = (evidence::policy(&[&first, &second], 2), Limits::default());
     let session = session();
-    let verifier = Verifier { session: &session, policy: &policy, now: Timestamp::UNIX_EPOCH, limits: &limits };
+    let verifier =
+        Verifier { session: &session, policy: &policy, now: Timestamp::UNIX_EPOCH, limits: &limits, trust: None };
     let done = verifier.verify(&reference(registry.address(), "app"), None).await.expect("it is there");
     assert!(matches!(done.outcome.decision, Decision::Allow(_)), "both count: {:?}", done.outcome.decision);
     assert_no_repeats(&registry.requests(), &[]);
@@ -299,7 +300,8 @@ async fn two_hundred_attachments_are_read_at_once() {
     join_all(bundles.iter().map(|bundle| writer.attach(bundle))).await;
     registry.forget_requests();
     let (policy, limits, session) = (evidence::policy(&[&signer], 1), Limits::default(), session());
-    let verifier = Verifier { session: &session, policy: &policy, now: Timestamp::UNIX_EPOCH, limits: &limits };
+    let verifier =
+        Verifier { session: &session, policy: &policy, now: Timestamp::UNIX_EPOCH, limits: &limits, trust: None };
     let started = Instant::now();
     let done = verifier.verify(&reference(registry.address(), "app").at(image.digest), None).await.expect("there");
     let took = started.elapsed();

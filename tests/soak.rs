@@ -51,7 +51,8 @@ async fn a_thousand_images_leave_memory_and_file_descriptors_as_they_were() {
     let mut memory = Vec::new();
     {
         let session = Session::new(Options::default()).expect("a session");
-        let verifier = Verifier { session: &session, policy: &policy, now: Timestamp::now(), limits: &limits };
+        let verifier =
+            Verifier { session: &session, policy: &policy, now: Timestamp::now(), limits: &limits, trust: None };
         for round in 0..ROUNDS {
             embedded.forget_requests();
             let verified = stream::iter(&images).map(|image| async move {

@@ -217,7 +217,7 @@ mod registry {
         let session =
             Session::new(Options { backoff: Duration::from_millis(1), ..Options::default() }).expect("no files");
         let limits = Limits::default();
-        let verifier = Verifier { session: &session, policy, now: Timestamp::UNIX_EPOCH, limits: &limits };
+        let verifier = Verifier { session: &session, policy, now: Timestamp::UNIX_EPOCH, limits: &limits, trust: None };
         let reference: Reference = format!("{}/app@{IMAGE}", registry.address()).parse().expect("a reference");
         verifier.verify(&reference, None).await
     }

@@ -6,6 +6,7 @@ pub mod notary;
 pub mod predicate;
 pub mod simple_signing;
 pub mod statement;
+pub mod trust_manifest;
 pub mod tuf;
 
 use serde::Serialize;

@@ -22,12 +22,20 @@ pub const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+js
 pub const DSSE: &str = "application/vnd.dsse.envelope.v1+json";
 /// The config type of cosign's `.sig` manifests attached by subject (`--registry-referrers-mode oci-1-1`).
 pub const COSIGN_SIGNATURE_CONFIG: &str = "application/vnd.dev.cosign.artifact.sig.v1+json";
+/// The artifact type of a repository's trust state.
+pub const TRUST_STATE: &str = "application/vnd.boltseal.trust.v1";
+/// The artifact type of a role's file that waits to be taken into the trust state.
+pub const TRUST_STAGED: &str = "application/vnd.boltseal.trust.staged.v1";
+/// A TUF metadata file, as docker's TUF mirror has it.
+pub const TUF_METADATA: &str = "application/vnd.tuf.metadata+json";
 /// DSSE payload type of an in-toto statement.
 pub const IN_TOTO: &str = "application/vnd.in-toto+json";
 
 /// The content of the empty descriptor.
 pub const EMPTY_CONTENT: &[u8] = b"{}";
 
+/// Annotation of a TUF metadata file's layer: the file's name, as docker's TUF mirror has it.
+pub const TUF_FILENAME_ANNOTATION: &str = "tuf.io/filename";
 /// Annotation of a `.sig` layer that holds its signature, base64.
 pub const SIGNATURE_ANNOTATION: &str = "dev.cosignproject.cosign/signature";
 /// Annotation of a bundle's manifest: what its content is.

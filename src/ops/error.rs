@@ -1,4 +1,4 @@
-use super::archive::ArchiveError;
+use super::{archive::ArchiveError, trust::TrustError};
 use crate::{
     format::{predicate::PredicateTypeError, statement::StatementError},
     oci::{Digest, ManifestError},
@@ -15,6 +15,9 @@ pub enum OpsError {
     /// A registry or layout failed.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// The repository's trust data could not be read.
+    #[error(transparent)]
+    Trust(Box<TrustError>),
     /// The image's manifest is broken.
     #[error("{reference}: {source}")]
     Manifest {
@@ -96,4 +99,13 @@ pub enum OpsError {
         /// What the operating system said.
         source: std::io::Error,
     },
+}
+
+impl From<TrustError> for OpsError {
+    fn from(error: TrustError) -> Self {
+        match error {
+            TrustError::Registry(error) => Self::Registry(error),
+            error => Self::Trust(Box::new(error)),
+        }
+    }
 }

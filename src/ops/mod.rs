@@ -11,6 +11,7 @@ mod pin;
 pub mod policy_file;
 pub mod pull;
 pub mod sign;
+pub mod trust;
 pub mod verify;
 
 pub use error::OpsError;

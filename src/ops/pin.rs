@@ -30,6 +30,17 @@ pub async fn pin(repo: &Repo, reference: &Reference, platform: Option<&Platform>
     Ok(Subject::new(reference.clone(), digest))
 }
 
+/// The image of an index that was pinned already, for a platform.
+///
+/// # Errors
+/// The index can't be read by its digest, or does not have the platform.
+pub(super) async fn image_of(repo: &Repo, pinned: Subject, platform: Option<&Platform>) -> Result<Subject, OpsError> {
+    let Some(platform) = platform else { return Ok(pinned) };
+    let fetched = repo.manifest(&Selector::Digest(pinned.digest())).await?;
+    let image = entry_for(&fetched, pinned.reference(), platform)?.digest;
+    Ok(pinned.image_within(&fetched.bytes, image)?)
+}
+
 /// What a reference asks the registry for: its digest where it has one.
 pub(super) fn selector(reference: &Reference) -> Selector {
     match reference.digest {

@@ -1,11 +1,18 @@
 //! `verify`: pin, fetch, judge, evaluate.
 
-use super::{OpsError, Platform, collect::collect, pin};
+use super::{
+    OpsError, Platform,
+    collect::collect,
+    pin,
+    pin::image_of,
+    trust::{Provenance, Said, TrustReader, asked},
+};
 use crate::{
     limits::Limits,
     oci::Reference,
-    policy::{Mode, Outcome, Policy, evaluate},
+    policy::{ContentTrust, Mode, Outcome, Policy, evaluate},
     registry::{Access, Repo, Selector, Session},
+    trust::tuf::TrustRefusal,
     verify::{Collected, Findings, Subject, verify_all},
 };
 use jiff::Timestamp;
@@ -18,6 +25,8 @@ pub struct Verification {
     pub findings: Findings,
     /// What the policy says.
     pub outcome: Outcome,
+    /// How the trust state was come by, where one was asked.
+    pub trust: Option<Provenance>,
 }
 
 /// What a run of verifications shares.
@@ -31,6 +40,8 @@ pub struct Verifier<'a> {
     pub now: Timestamp,
     /// The bounds.
     pub limits: &'a Limits,
+    /// Who reads trust states. Without one, scopes that ask for content trust are denied.
+    pub trust: Option<&'a TrustReader>,
 }
 
 impl Verifier<'_> {
@@ -41,8 +52,25 @@ impl Verifier<'_> {
     /// goes wrong later stands in the findings as unread.
     pub async fn verify(&self, reference: &Reference, platform: Option<&Platform>) -> Result<Verification, OpsError> {
         let repo = self.session.open(&reference.repository, Access::Pull)?;
-        let subject = pin(&repo, reference, platform).await?;
-        self.judge(&repo, &subject).await
+        let (subject, trust) = self.pin(&repo, reference, platform).await?;
+        Ok(Verification { trust, ..self.judge(&repo, &subject).await? })
+    }
+
+    /// Pins a reference: by the signed map of its tags where the policy asks for one, else as the registry says.
+    async fn pin(
+        &self,
+        repo: &Repo,
+        reference: &Reference,
+        platform: Option<&Platform>,
+    ) -> Result<(Subject, Option<Provenance>), OpsError> {
+        let explained = self.policy.explain(reference);
+        let rule = explained.scope.and_then(|scope| scope.content_trust.as_ref());
+        let (Some(rule), Some(reader), true) = (rule, self.trust, explained.mode != Mode::Disabled) else {
+            return Ok((pin(repo, reference, platform).await?, None));
+        };
+        let said = reader.ask(repo, reference, rule, explained.mode == Mode::Permissive).await?;
+        let provenance = said.read.provenance;
+        Ok((pin_said(repo, reference, platform, rule, &said).await?, Some(provenance)))
     }
 
     /// Verifies a subject that is pinned already.
@@ -50,15 +78,42 @@ impl Verifier<'_> {
     /// # Errors
     /// Nothing that counts hangs on the digest, and the registry does not have it.
     pub async fn judge(&self, repo: &Repo, subject: &Subject) -> Result<Verification, OpsError> {
+        let repository = &subject.reference().repository;
         let judged = self.policy.explain(subject.reference()).mode != Mode::Disabled;
-        let collected = if judged { collect(repo, subject.digests()).await } else { Collected::default() };
-        let anchors = self.policy.anchors_for(&subject.reference().repository);
+        let evidence = judged && self.policy.asks_for_evidence(repository);
+        let collected = if evidence { collect(repo, subject.digests()).await } else { Collected::default() };
+        let anchors = self.policy.anchors_for(repository);
         let findings = verify_all(subject, collected, &anchors, self.limits);
-        if judged && findings.verified().is_empty() && findings.unread().is_empty() {
+        if evidence && findings.verified().is_empty() && findings.unread().is_empty() {
             // A digest that the registry does not have is not an unsigned image, whatever hangs on it.
             repo.manifest(&Selector::Digest(subject.digest())).await?;
         }
         let outcome = evaluate(self.policy, &findings, self.now);
-        Ok(Verification { findings, outcome })
+        Ok(Verification { findings, outcome, trust: None })
     }
+}
+
+/// The subject that a trust state names, with its proof. Where it names none, what the registry says, refused.
+async fn pin_said(
+    repo: &Repo,
+    reference: &Reference,
+    platform: Option<&Platform>,
+    rule: &ContentTrust,
+    said: &Said,
+) -> Result<Subject, OpsError> {
+    let subject = match said.digest {
+        Some(digest) => image_of(repo, Subject::new(reference.clone(), digest), platform).await?,
+        None => pin(repo, reference, platform).await?,
+    };
+    let refusal = match (&said.refusal, &said.read.judged) {
+        (Some(refusal), _) | (None, Err(refusal)) => refusal.clone(),
+        (None, Ok(state)) => {
+            let digests: Vec<_> = subject.digests().collect();
+            match state.vouch(&asked(reference), &rule.require_roles, &digests) {
+                Ok(vouched) => return Ok(subject.vouched(vouched)?),
+                Err(error) => TrustRefusal::from(&error),
+            }
+        }
+    };
+    Ok(subject.refused(refusal))
 }

@@ -145,6 +145,12 @@ impl Policy {
         self.scopes.iter().find(|scope| scope.pattern.matches(&name))
     }
 
+    /// Whether signatures or attestations are asked for in the scope of a repository.
+    #[must_use]
+    pub fn asks_for_evidence(&self, repository: &Repository) -> bool {
+        self.scope(repository).is_some_and(|scope| !scope.requirements.is_empty())
+    }
+
     /// What the policy asks of a reference, without looking at the image.
     #[must_use]
     pub fn explain(&self, reference: &Reference) -> Explanation<'_> {

@@ -1,6 +1,6 @@
 use super::{Fetched, Layout, Listing, Merge, RegistryError, Remote, Selector, TagRead, Tagged};
 use crate::oci::{Descriptor, Digest, ImageManifest, Manifest};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::io::AsyncWrite;
 
 /// A place that holds manifests, wherever it is. What each operation checks stands with [`Remote`]'s.
@@ -171,6 +171,17 @@ impl Repo {
         match self {
             Self::Remote(remote) => remote.update_tag(tag, base, change).await,
             Self::Layout(layout) => layout.update_tag(tag, change).await,
+        }
+    }
+
+    /// How long to wait after a write of a shared tag before it is read back: longer than it took others to write who had
+    /// read before it, which is judged by our own slowest write; and a random part that grows with each round, so that
+    /// writers fall out of step. A layout is locked while it is written.
+    #[must_use]
+    pub fn settle(&self, slowest: Duration, round: u32) -> Duration {
+        match self {
+            Self::Remote(remote) => remote.settle(slowest, round),
+            Self::Layout(_) => Duration::ZERO,
         }
     }
 }

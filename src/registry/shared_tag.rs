@@ -117,6 +117,12 @@ impl Remote {
         }
     }
 
+    /// The wait before a write is read back; see [`super::Repo::settle`].
+    pub(super) fn settle(&self, slowest: Duration, round: u32) -> Duration {
+        let settle = self.session().inner.options.settle;
+        settle.max(slowest) + jitter(settle * round.min(8))
+    }
+
     /// Pushes the blobs that were not pushed yet; whether there were any.
     async fn push_new(&self, merged: &Merged, pushed: &mut BTreeSet<Digest>) -> Result<bool, Fault> {
         let blobs = merged.blobs.iter().map(|content| (Digest::sha256(content), content));

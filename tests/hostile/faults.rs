@@ -402,7 +402,7 @@ async fn verify_logged_in(world: &World, address: SocketAddr) -> i32 {
     let session = registry::Session::new(options).expect("no files to read");
     let (policy, limits) = (world.policy(Beside::Nothing), Limits::default());
     let now = jiff::Timestamp::UNIX_EPOCH;
-    let verifier = Verifier { session: &session, policy: &policy, now, limits: &limits };
+    let verifier = Verifier { session: &session, policy: &policy, now, limits: &limits, trust: None };
     let done = verifier.verify(&evidence::reference(address, "app"), None).await.expect("it is there");
     i32::from(!matches!(done.outcome.decision, Decision::Allow(_)))
 }

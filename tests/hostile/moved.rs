@@ -61,7 +61,7 @@ fn descriptor(manifest: &Manifest) -> Descriptor {
 async fn decided(world: &World, reference: &Reference) -> (Descriptor, Decision) {
     let (session, policy) = (Session::new(Options::default()).expect("no files"), world.policy(Beside::Nothing));
     let (now, limits) = (Timestamp::UNIX_EPOCH, Limits::default());
-    let verifier = Verifier { session: &session, policy: &policy, now, limits: &limits };
+    let verifier = Verifier { session: &session, policy: &policy, now, limits: &limits, trust: None };
     let done = verifier.verify(reference, None).await.expect("it is there");
     let digest = done.findings.subject().digest();
     (Descriptor { digest, ..Descriptor::empty() }, done.outcome.decision)
@@ -99,7 +99,7 @@ async fn what_is_pulled_is_what_was_judged_wherever_the_tag_has_moved() {
     let (_registry, reference) = turning(&world, &world.image.1, &evidence::image("unsigned").1).await;
     let (session, policy) = (Session::new(Options::default()).expect("no files"), world.policy(Beside::Nothing));
     let (now, limits) = (Timestamp::UNIX_EPOCH, Limits::default());
-    let verifier = Verifier { session: &session, policy: &policy, now, limits: &limits };
+    let verifier = Verifier { session: &session, policy: &policy, now, limits: &limits, trust: None };
     let folder = tempfile::tempdir().expect("a folder");
     let destination = Destination::Layout { dir: folder.path().join("image"), tag: Some("v1".to_owned()) };
     let pulled = pull(&verifier, &reference, None, &destination, &Silent).await.expect("it arrives");

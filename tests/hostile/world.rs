@@ -92,7 +92,8 @@ impl World {
         let options = Options { backoff: Duration::from_millis(1), read_timeout, ..Options::default() };
         let session = Session::new(options).expect("no files to read");
         let (policy, limits) = (self.policy(beside), Limits::default());
-        let verifier = Verifier { session: &session, policy: &policy, now: Timestamp::UNIX_EPOCH, limits: &limits };
+        let verifier =
+            Verifier { session: &session, policy: &policy, now: Timestamp::UNIX_EPOCH, limits: &limits, trust: None };
         match verifier.verify(reference, None).await {
             Err(error) => Ended { exit: Failure::from(error).exit as i32, ..Ended::default() },
             Ok(done) => {

@@ -243,6 +243,15 @@ impl<R: Role> Metadata<R> {
         }
     }
 
+    /// The same, signed by nobody.
+    #[must_use]
+    pub fn without_signatures(&self) -> Self
+    where
+        R: Clone,
+    {
+        Self { signatures: Vec::new(), ..self.clone() }
+    }
+
     /// The file's bytes, `signed` with all that was received.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {

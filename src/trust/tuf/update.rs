@@ -157,6 +157,15 @@ impl Update {
         self.conclude(result)
     }
 
+    /// Tells that the wanted file has more bytes than may be read.
+    ///
+    /// # Errors
+    /// As [`Update::supply`] of so many bytes.
+    pub fn too_large(&mut self, found: u64) -> Result<Supplied, UpdateError> {
+        let Want { role, max_bytes: most, .. } = self.want()?.ok_or(UpdateError::NothingWanted)?;
+        self.conclude(Err(UpdateError::TooLarge { role, found, most }))
+    }
+
     fn take(&mut self, want: &Want, bytes: &[u8]) -> Result<Supplied, UpdateError> {
         match want.role {
             RoleName::Root => self.take_root(want.version.unwrap_or_default(), bytes),

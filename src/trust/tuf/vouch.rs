@@ -1,10 +1,13 @@
 use super::{LookupError, TrustState, UpdateError};
 use crate::{
-    format::tuf::{RoleName, Target},
+    format::{
+        trust_manifest::TrustManifestError,
+        tuf::{RoleName, Target},
+    },
     oci::Digest,
     trust::{Principal, count_distinct},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -151,6 +154,27 @@ impl TrustRefusal {
         Self { id: "trust-removed", message }
     }
 
+    /// A place without a repository's name, which no state can have been signed for.
+    #[must_use]
+    pub fn unnamed(place: &str) -> Self {
+        let message = format!("{place} has no repository's name, and the policy maps it to none");
+        Self { id: "wrong-repository", message }
+    }
+
+    /// No copy of a trust state hangs on an image where one has to.
+    #[must_use]
+    pub fn no_copy(image: &str) -> Self {
+        Self { id: "trust-removed", message: format!("no copy of the trust data hangs on {image}") }
+    }
+
+    /// A copy that was sealed too long ago.
+    #[must_use]
+    pub fn too_old(sealed: Option<Timestamp>, max_age: SignedDuration) -> Self {
+        let sealed = sealed.map_or("no time that could be".to_owned(), |sealed| sealed.to_string());
+        let message = format!("the copy of the trust data was sealed at {sealed}, at most {max_age:#} ago is allowed");
+        Self { id: "travel-too-old", message }
+    }
+
     /// The stable name of this kind of refusal.
     #[must_use]
     pub fn id(&self) -> &'static str {
@@ -161,6 +185,12 @@ impl TrustRefusal {
     #[must_use]
     pub fn is_freshness(&self) -> bool {
         self.id == "expired"
+    }
+}
+
+impl From<&TrustManifestError> for TrustRefusal {
+    fn from(error: &TrustManifestError) -> Self {
+        Self { id: "malformed", message: format!("the trust data: {error}") }
     }
 }
 

@@ -24,7 +24,8 @@ pub async fn run(args: PullArgs, output: &Output) -> Result<Exit, Failure> {
     let judge = settings::judge(&args.judge)?;
     let session = settings::session(&args.registry)?;
     let limits = Limits::default();
-    let verifier = Verifier { session: &session, policy: &judge.policy, now: Timestamp::now(), limits: &limits };
+    let verifier =
+        Verifier { session: &session, policy: &judge.policy, now: Timestamp::now(), limits: &limits, trust: None };
     let platform = args.platform.map(Platform);
     let bar = Bar { output, progress: OnceLock::new() };
     let pulled = pull(&verifier, &args.reference, platform.as_ref(), &destination, &bar).await?;

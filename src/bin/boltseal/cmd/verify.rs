@@ -23,7 +23,8 @@ pub async fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
     let judge = settings::judge(&args.judge)?;
     let session = settings::session(&args.registry)?;
     let limits = Limits::default();
-    let verifier = Verifier { session: &session, policy: &judge.policy, now: Timestamp::now(), limits: &limits };
+    let verifier =
+        Verifier { session: &session, policy: &judge.policy, now: Timestamp::now(), limits: &limits, trust: None };
     let platform = args.platform.map(Platform);
     let patience = Duration::from_secs(args.timeout);
     let one = |reference: Reference| {

@@ -102,7 +102,7 @@ impl<'l> Stage<'l> {
 
     pub async fn verify(&self, reference: &Reference) -> Result<Verification, Failure> {
         let (session, policy, limits) = (&self.session, &self.policy, self.limits);
-        let verifier = Verifier { session, policy, now: Timestamp::now(), limits };
+        let verifier = Verifier { session, policy, now: Timestamp::now(), limits, trust: None };
         Ok(verifier.verify(reference, None).await?)
     }
 

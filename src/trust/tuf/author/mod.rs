@@ -11,7 +11,7 @@ mod targets;
 
 pub use error::AuthorError;
 pub use keys::Signers;
-pub use root::{TopLevel, add_key, new_root, next_root, remove_key, root_counts, set_threshold};
+pub use root::{TopLevel, add_key, count_top_level, new_root, next_root, remove_key, root_counts, set_threshold};
 pub use seal::{Sealed, next_snapshot, next_timestamp, sealing_version};
 pub use targets::{
     NewDelegation, add_signer, count, delegate, new_targets, next_targets, remove_signer, remove_tag, revoke,

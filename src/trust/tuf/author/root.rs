@@ -4,7 +4,7 @@ use super::{
 };
 use crate::{
     crypto::{Fingerprint, PublicKey},
-    format::tuf::{Header, Metadata, RoleKeys, RoleName, Root},
+    format::tuf::{Header, Metadata, Role, RoleKeys, RoleName, Root},
     trust::tuf::{Count, roots::authority},
 };
 use jiff::Timestamp;
@@ -96,4 +96,10 @@ fn role_keys<'r>(roles: &'r mut BTreeMap<String, RoleKeys>, role: &RoleName) -> 
 pub fn root_counts(before: Option<&Root>, root: &Metadata<Root>) -> Vec<Count> {
     let authorities = before.into_iter().chain([root.signed()]);
     authorities.map(|by| authority(by, &RoleName::Root).count(root)).collect()
+}
+
+/// How many signatures a file of a top-level role has, of the keys that the root lists for it.
+#[must_use]
+pub fn count_top_level<R: Role>(root: &Root, role: &RoleName, file: &Metadata<R>) -> Count {
+    authority(root, role).count(file)
 }

@@ -1,0 +1,182 @@
+//! Changes of roles that can be made again on a newer file: what a writer wants, not what it wrote.
+
+use crate::{
+    crypto::{Fingerprint, PublicKey},
+    format::tuf::{Key, RoleName, Root, Target, Targets},
+    oci::Digest,
+    trust::tuf::author::{self, AuthorError, NewDelegation, Signers},
+};
+use std::collections::BTreeMap;
+
+/// A change of a targets role.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// List a tag, or change what it stands for.
+    SetTag {
+        /// The tag.
+        tag: String,
+        /// What it stands for.
+        target: Target,
+    },
+    /// List a tag no more.
+    RemoveTag(String),
+    /// Say that a digest is no longer to be used.
+    Revoke {
+        /// The manifest's digest.
+        digest: Digest,
+        /// Its length in bytes.
+        length: u64,
+        /// The manifests that it lists.
+        lists: Vec<Digest>,
+        /// Why.
+        reason: String,
+    },
+    /// Delegate to a role.
+    Delegate {
+        /// The role.
+        role: RoleName,
+        /// Its keys.
+        keys: Vec<PublicKey>,
+        /// How many of them have to sign.
+        threshold: u64,
+        /// The paths it is asked for.
+        paths: Vec<String>,
+        /// Whether nobody after it is asked.
+        terminating: bool,
+    },
+    /// Delegate to a role no more.
+    Undelegate(RoleName),
+    /// Give a delegated role one more key.
+    AddSigner(RoleName, PublicKey),
+    /// Take a key from a delegated role.
+    RemoveSigner(RoleName, Fingerprint),
+    /// Set how many keys of a delegated role have to sign.
+    Threshold(RoleName, u64),
+    /// Sign again, with a new time to expire: a version above this one.
+    Renew {
+        /// The version that is too old.
+        above: u64,
+    },
+}
+
+impl Change {
+    /// Makes the change.
+    ///
+    /// # Errors
+    /// As the author of metadata says.
+    pub(super) fn apply(&self, targets: &mut Targets) -> Result<(), AuthorError> {
+        match self {
+            Self::SetTag { tag, target } => author::set_tag(targets, tag, target.clone()),
+            Self::RemoveTag(tag) => author::remove_tag(targets, tag),
+            Self::Revoke { digest, length, lists, reason } => author::revoke(targets, digest, *length, lists, reason),
+            Self::Delegate { role, keys, threshold, paths, terminating } => {
+                let paths: Vec<_> = paths.iter().map(String::as_str).collect();
+                let signers = Signers { keys, threshold: *threshold };
+                let new = NewDelegation { role, signers, paths: &paths, terminating: *terminating, first: false };
+                author::delegate(targets, &new)
+            }
+            Self::Undelegate(role) => author::undelegate(targets, role),
+            Self::AddSigner(role, key) => author::add_signer(targets, role, key),
+            Self::RemoveSigner(role, key) => author::remove_signer(targets, role, *key),
+            Self::Threshold(role, threshold) => author::set_signer_threshold(targets, role, *threshold),
+            Self::Renew { .. } => Ok(()),
+        }
+    }
+
+    /// Whether a file has the change already.
+    pub(super) fn is_in(&self, targets: &Targets) -> bool {
+        let has = |role: &RoleName, key: Fingerprint| has_key(targets, role, key);
+        match self {
+            Self::SetTag { tag, target } => targets.targets.get(tag) == Some(target),
+            Self::RemoveTag(tag) => !targets.targets.contains_key(tag),
+            Self::Revoke { digest, .. } => {
+                targets.targets.contains_key(&format!("revoked/{}/{}", digest.algorithm(), digest.hex()))
+            }
+            Self::Delegate { role, keys, .. } => {
+                targets.delegation(role).is_some() && keys.iter().all(|key| has(role, key.fingerprint()))
+            }
+            Self::Undelegate(role) => targets.delegation(role).is_none(),
+            Self::AddSigner(role, key) => has(role, key.fingerprint()),
+            Self::RemoveSigner(role, key) => !has(role, *key),
+            Self::Threshold(role, threshold) => {
+                targets.delegation(role).is_some_and(|delegation| delegation.keys.threshold == *threshold)
+            }
+            Self::Renew { above } => targets.header.version > *above,
+        }
+    }
+}
+
+/// A change of the root: who signs the top-level roles.
+#[derive(Clone, Debug)]
+pub enum RootChange {
+    /// Give a top-level role one more key.
+    AddKey(RoleName, PublicKey),
+    /// Take a key from a top-level role.
+    RemoveKey(RoleName, Fingerprint),
+    /// Set how many keys of a top-level role have to sign.
+    Threshold(RoleName, u64),
+    /// Sign again, with a new time to expire: a version above this one.
+    Renew {
+        /// The version that is too old.
+        above: u64,
+    },
+}
+
+impl RootChange {
+    /// Makes the change.
+    ///
+    /// # Errors
+    /// As the author of metadata says.
+    pub(super) fn apply(&self, root: &mut Root) -> Result<(), AuthorError> {
+        match self {
+            Self::AddKey(role, key) => author::add_key(root, role, key),
+            Self::RemoveKey(role, key) => author::remove_key(root, role, *key),
+            Self::Threshold(role, threshold) => author::set_threshold(root, role, *threshold),
+            Self::Renew { .. } => Ok(()),
+        }
+    }
+
+    /// Whether a root has the change already.
+    pub(super) fn is_in(&self, root: &Root) -> bool {
+        let has = |role: &RoleName, key: Fingerprint| {
+            root.role(role).is_some_and(|keys| is_among(&root.keys, &keys.keyids, key))
+        };
+        match self {
+            Self::AddKey(role, key) => has(role, key.fingerprint()),
+            Self::RemoveKey(role, key) => !has(role, *key),
+            Self::Threshold(role, threshold) => root.role(role).is_some_and(|keys| keys.threshold == *threshold),
+            Self::Renew { above } => root.header.version > *above,
+        }
+    }
+}
+
+/// Whether a delegation names a key.
+pub(super) fn has_key(targets: &Targets, role: &RoleName, key: Fingerprint) -> bool {
+    let found = targets.delegations.as_ref().zip(targets.delegation(role));
+    found.is_some_and(|(delegations, delegation)| is_among(&delegations.keys, &delegation.keys.keyids, key))
+}
+
+fn is_among(keys: &BTreeMap<String, Key>, ids: &[String], key: Fingerprint) -> bool {
+    fingerprints(keys, ids).any(|found| found == key)
+}
+
+/// The fingerprints of the usable keys behind ids.
+pub(super) fn fingerprints<'k>(
+    keys: &'k BTreeMap<String, Key>,
+    ids: &'k [String],
+) -> impl Iterator<Item = Fingerprint> + 'k {
+    ids.iter().filter_map(|id| Some(keys.get(id)?.decode().ok()?.fingerprint()))
+}
+
+/// What a writer wants of a repository's trust data.
+#[derive(Clone, Debug, Default)]
+pub struct Edits {
+    /// Changes of the root.
+    pub root: Vec<RootChange>,
+    /// Changes of targets roles, the upper roles first.
+    pub roles: Vec<(RoleName, Vec<Change>)>,
+    /// Roles whose waiting files are signed as they are.
+    pub cosign: Vec<RoleName>,
+    /// Whether timestamp and snapshot are signed again though nothing else changes.
+    pub seal: bool,
+}

@@ -1,0 +1,293 @@
+//! The next state while it is made: the live one, with what is staged and what is edited on top.
+
+use super::{TrustError, change::fingerprints, staged::Staged, writer::Waiting};
+use crate::{
+    crypto::Fingerprint,
+    format::tuf::{Delegation, Key, Metadata, Role, RoleName, Root, Targets},
+    oci::Digest,
+    trust::tuf::{
+        Count, TrustState,
+        author::{self, root_counts},
+    },
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A file of a targets role.
+#[derive(Clone, Debug)]
+pub(super) struct RoleFile {
+    pub metadata: Metadata<Targets>,
+    pub bytes: Vec<u8>,
+}
+
+/// The next state: every role's newest file that enough of its keys signed, and what still lacks signatures.
+#[derive(Debug)]
+pub(super) struct Draft<'l> {
+    pub live: &'l TrustState,
+    pub repository: &'l str,
+    pub root: Metadata<Root>,
+    /// Roots newer than the live one.
+    pub new_roots: BTreeMap<u64, Vec<u8>>,
+    pub roles: BTreeMap<RoleName, RoleFile>,
+    /// Next roots that lack signatures.
+    pub waiting_roots: Vec<Metadata<Root>>,
+    /// Next files that lack signatures.
+    pub waiting: BTreeMap<RoleName, Vec<Metadata<Targets>>>,
+}
+
+impl<'l> Draft<'l> {
+    /// The live state as it is.
+    pub fn of(live: &'l TrustState, repository: &'l str) -> Self {
+        let mut roles = BTreeMap::new();
+        for state in live.roles() {
+            if let (Some(metadata), Some(bytes)) = (live.targets(state.name), live.file(state.name)) {
+                let file = RoleFile { metadata: metadata.clone(), bytes: bytes.to_vec() };
+                roles.insert(state.name.clone(), file);
+            }
+        }
+        let root = live.root().clone();
+        let (new_roots, waiting_roots, waiting) = Default::default();
+        Self { live, repository, root, new_roots, roles, waiting_roots, waiting }
+    }
+
+    /// Takes in what is staged and fits: one after the other, each made from the one before it. What fits and lacks
+    /// signatures waits. Of two that were made from the same file the one with the lower digest goes first, so that all
+    /// writers choose alike.
+    pub fn merge(&mut self, staged: &Staged) {
+        while let Some(next) = self.next_root(staged) {
+            self.take_root(next);
+        }
+        self.waiting_roots = self.fitting_roots(staged);
+        let mut queue = vec![RoleName::Targets];
+        let mut seen = BTreeSet::new();
+        while let Some(role) = queue.pop() {
+            if !seen.insert(role.clone()) {
+                continue;
+            }
+            while let Some(next) = self.next_file(&role, staged) {
+                self.take(&role, next);
+            }
+            let waiting = self.fitting(&role, staged);
+            if !waiting.is_empty() {
+                self.waiting.insert(role.clone(), waiting);
+            }
+            queue.extend(self.delegations(&role).iter().rev().map(|child| child.name.clone()));
+        }
+    }
+
+    fn next_root(&self, staged: &Staged) -> Option<Metadata<Root>> {
+        let next = self.fitting_roots(staged).into_iter().filter(|root| self.is_root_complete(root));
+        next.min_by_key(|root| Digest::sha256(&root.encode()))
+    }
+
+    fn next_file(&self, role: &RoleName, staged: &Staged) -> Option<Metadata<Targets>> {
+        let next = self.fitting(role, staged).into_iter();
+        next.filter(|file| self.count(role, file).is_some_and(|count| count.is_met()))
+            .min_by_key(|file| Digest::sha256(&file.encode()))
+    }
+
+    /// The staged roots that follow the root that is there.
+    fn fitting_roots(&self, staged: &Staged) -> Vec<Metadata<Root>> {
+        let next = staged.roots.iter().filter(|root| root.version() == self.root.version() + 1);
+        next.flat_map(|root| union(std::iter::once(root), &self.root_keys(root.signed()))).fold(Vec::new(), join)
+    }
+
+    /// The keys that may sign the root after this one: the old ones and its own.
+    pub fn root_keys(&self, next: &Root) -> BTreeMap<String, Key> {
+        let mut keys = root_keys(next, &RoleName::Root);
+        keys.extend(root_keys(self.root.signed(), &RoleName::Root));
+        keys
+    }
+
+    /// The staged files of a role that follow the file that is there.
+    fn fitting(&self, role: &RoleName, staged: &Staged) -> Vec<Metadata<Targets>> {
+        let version = self.next_version(role);
+        let previous = self.roles.get(role).map(|file| Digest::sha256(&file.bytes));
+        let fits = |file: &&Metadata<Targets>| {
+            let binding = file.signed().binding.as_ref();
+            binding.is_some_and(|binding| binding.repository == self.repository && binding.previous == previous)
+                && file.version() == version
+        };
+        let files = staged.files.iter().filter(|(of, _)| of == role).map(|(_, file)| file);
+        union(files.filter(fits), &self.keys(role))
+    }
+
+    /// The version that a role's next file has. A role that was there before goes on counting.
+    pub fn next_version(&self, role: &RoleName) -> u64 {
+        let listed = self.live.snapshot().signed().file(role).map(|meta| meta.version);
+        self.roles.get(role).map(|file| file.metadata.version()).or(listed).unwrap_or_default() + 1
+    }
+
+    /// Takes a root that is complete.
+    pub fn take_root(&mut self, root: Metadata<Root>) {
+        self.new_roots.insert(root.version(), root.encode());
+        self.root = root;
+        self.waiting_roots.clear();
+    }
+
+    /// Takes a role's next file.
+    pub fn take(&mut self, role: &RoleName, metadata: Metadata<Targets>) {
+        let bytes = metadata.encode();
+        self.roles.insert(role.clone(), RoleFile { metadata, bytes });
+        self.waiting.remove(role);
+    }
+
+    /// Whether enough keys of the root before it and of its own signed a root.
+    pub fn is_root_complete(&self, root: &Metadata<Root>) -> bool {
+        root_counts(Some(self.root.signed()), root).iter().all(Count::is_met)
+    }
+
+    /// Whether a file is one that the draft's file was made from: taken in on the way.
+    pub fn follows(&self, role: &RoleName, file: &Metadata<Targets>) -> bool {
+        let before = self.file(role).and_then(|newest| newest.signed().binding.as_ref()?.previous);
+        before == Some(Digest::sha256(&file.encode()))
+    }
+
+    /// A targets role's file, as its next state stands.
+    pub fn file(&self, role: &RoleName) -> Option<&Metadata<Targets>> {
+        self.roles.get(role).map(|file| &file.metadata)
+    }
+
+    /// To whom a role delegates.
+    pub fn delegations(&self, role: &RoleName) -> &[Delegation] {
+        self.file(role).map_or(&[], |file| file.signed().delegations())
+    }
+
+    /// Who delegates to a role: the top-level one first.
+    pub fn parent(&self, role: &RoleName) -> Option<&RoleName> {
+        let delegates = |parent: &&RoleName| self.delegations(parent).iter().any(|child| child.name == *role);
+        self.roles.keys().find(delegates)
+    }
+
+    /// How many of those who may sign a role's file did.
+    pub fn count(&self, role: &RoleName, file: &Metadata<Targets>) -> Option<Count> {
+        match role {
+            RoleName::Targets => Some(author::count_top_level(self.root.signed(), role, file)),
+            role => author::count(self.file(self.parent(role)?)?.signed(), role, file).ok(),
+        }
+    }
+
+    /// The keys that may sign for a role, by id.
+    pub fn keys(&self, role: &RoleName) -> BTreeMap<String, Key> {
+        if role.is_top_level() {
+            return root_keys(self.root.signed(), role);
+        }
+        let parent = self.parent(role).and_then(|parent| self.file(parent));
+        parent.map(|parent| delegated_keys(parent.signed(), role)).unwrap_or_default()
+    }
+
+    /// The fingerprints of these.
+    pub fn fingerprints(&self, role: &RoleName) -> Vec<Fingerprint> {
+        let keys = self.keys(role);
+        let ids: Vec<_> = keys.keys().cloned().collect();
+        fingerprints(&keys, &ids).collect()
+    }
+
+    /// All targets roles that somebody delegates to, the upper ones first.
+    pub fn delegated(&self) -> Vec<RoleName> {
+        let mut found = vec![RoleName::Targets];
+        let mut at = 0;
+        while let Some(role) = found.get(at).cloned() {
+            for child in self.delegations(&role) {
+                if !found.contains(&child.name) {
+                    found.push(child.name.clone());
+                }
+            }
+            at += 1;
+        }
+        found
+    }
+
+    /// Roles whose file does not, or no longer, have enough signatures of those who may sign it now.
+    pub fn unsigned(&self) -> Vec<RoleName> {
+        let lacks = |role: &RoleName| {
+            self.file(role).is_some_and(|file| !self.count(role, file).is_some_and(|count| count.is_met()))
+        };
+        self.delegated().into_iter().filter(lacks).collect()
+    }
+
+    /// What lacks signatures: next files, and files whose signers may no longer sign.
+    pub fn waiting(&self) -> Vec<Waiting> {
+        let roots = self.waiting_roots.iter().map(|root| {
+            let counts = root_counts(Some(self.root.signed()), root);
+            let unmet = counts.iter().find(|count| !count.is_met()).or(counts.first());
+            let (signed, needed) = unmet.map_or((0, 0), |count| (count.signed, count.needed));
+            Waiting { role: RoleName::Root, version: root.version(), signed, needed }
+        });
+        let files = self.waiting.iter().flat_map(|(role, files)| files.iter().map(move |file| (role.clone(), file)));
+        let unsigned = self.unsigned().into_iter().filter_map(|role| Some((role.clone(), self.file(&role)?)));
+        let files = files.chain(unsigned).map(|(role, file)| {
+            let (signed, needed) = self.count(&role, file).map_or((0, 0), |count| (count.signed, count.needed));
+            Waiting { role, version: file.version(), signed, needed }
+        });
+        roots.chain(files).collect()
+    }
+
+    /// Whether nothing differs from the live state.
+    pub fn is_live(&self) -> bool {
+        let same = |(role, file): (&RoleName, &RoleFile)| self.live.file(role) == Some(file.bytes.as_slice());
+        self.new_roots.is_empty() && self.roles.iter().all(same)
+    }
+
+    /// Refuses to start a role afresh that is listed and can't be used: what it said would be lost.
+    pub fn check_usable(&self, role: &RoleName) -> Result<(), TrustError> {
+        let listed = self.live.snapshot().signed().file(role).is_some();
+        if self.roles.contains_key(role) || !listed {
+            return Ok(());
+        }
+        let why = self.live.passed_over().find(|(_, child, _)| *child == role);
+        let why = why.map_or("it is not delegated to".to_owned(), |(_, _, error)| error.to_string());
+        Err(TrustError::RoleUnusable { role: role.clone(), why })
+    }
+}
+
+/// The keys that a targets role lists for one that it delegates to, by id.
+pub(super) fn delegated_keys(by: &Targets, role: &RoleName) -> BTreeMap<String, Key> {
+    let Some((delegations, delegation)) = by.delegations.as_ref().zip(by.delegation(role)) else {
+        return BTreeMap::new();
+    };
+    some_of(&delegations.keys, &delegation.keys.keyids).collect()
+}
+
+/// The keys that a root lists for a role, by id.
+pub(super) fn root_keys(root: &Root, role: &RoleName) -> BTreeMap<String, Key> {
+    root.role(role).map(|keys| some_of(&root.keys, &keys.keyids).collect()).unwrap_or_default()
+}
+
+fn some_of<'k>(keys: &'k BTreeMap<String, Key>, ids: &'k [String]) -> impl Iterator<Item = (String, Key)> + 'k {
+    ids.iter().filter_map(|id| Some((id.clone(), keys.get(id)?.clone())))
+}
+
+/// Joins a root to those that say the same.
+fn join(mut roots: Vec<Metadata<Root>>, root: Metadata<Root>) -> Vec<Metadata<Root>> {
+    match roots.iter_mut().find(|known| known.canonical() == root.canonical()) {
+        Some(known) => {
+            for signature in root.signatures() {
+                if let Some(bytes) = root.signature(&signature.keyid) {
+                    known.put_signature(&signature.keyid, &bytes);
+                }
+            }
+        }
+        None => roots.push(root),
+    }
+    roots
+}
+
+/// Files that say the same are one, with the signatures of all that hold, in one order. What else stands there as a
+/// signature is left out: it must not take a good one's place.
+fn union<'s, R: Role + Clone + 's>(
+    files: impl Iterator<Item = &'s Metadata<R>>,
+    keys: &BTreeMap<String, Key>,
+) -> Vec<Metadata<R>> {
+    let keys: Vec<_> = keys.iter().filter_map(|(id, key)| Some((id, key.decode().ok()?))).collect();
+    let mut by_content: BTreeMap<&[u8], Metadata<R>> = BTreeMap::new();
+    for file in files {
+        let one = by_content.entry(file.canonical()).or_insert_with(|| file.without_signatures());
+        for (id, key) in &keys {
+            let holds = |signature: &Vec<u8>| key.verify(file.canonical(), signature).is_ok();
+            if let Some(signature) = file.signature(id).filter(holds) {
+                one.put_signature(id, &signature);
+            }
+        }
+    }
+    by_content.into_values().collect()
+}

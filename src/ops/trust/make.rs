@@ -1,0 +1,223 @@
+//! Makes the files that are missing for a change, and signs them with the keys at hand.
+
+use super::{
+    TrustError,
+    change::{Change, Edits, RootChange},
+    draft::Draft,
+    lifetimes::Lifetimes,
+    staged,
+    writer::Writer,
+};
+use crate::{
+    crypto::Fingerprint,
+    format::tuf::{Key, Metadata, Role, RoleName, Targets, VerifyingKey},
+    registry::Repo,
+    sign::{Signer, sign_metadata},
+    trust::tuf::author::{new_targets, next_root, next_targets},
+};
+use std::collections::BTreeMap;
+
+/// A file that was made and signed here.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub role: RoleName,
+    pub version: u64,
+    /// The key under whose tag it is staged.
+    pub key: Fingerprint,
+    bytes: Vec<u8>,
+}
+
+impl Made {
+    /// Leaves it where others find it.
+    pub async fn stage(&self, repo: &Repo) -> Result<(), TrustError> {
+        staged::write(repo, &self.role, self.key, self.version, self.bytes.clone()).await
+    }
+}
+
+impl Writer<'_> {
+    /// Makes what the edits want and the draft does not have. What is complete becomes part of the draft; what lacks
+    /// signatures of others waits.
+    pub(super) async fn make(&self, draft: &mut Draft<'_>, edits: &Edits) -> Result<Vec<Made>, TrustError> {
+        let mut made = Vec::new();
+        if !edits.root.iter().all(|change| change.is_in(draft.root.signed())) {
+            made.extend(self.make_root(draft, &edits.root).await?);
+        }
+        for role in &edits.cosign {
+            made.extend(self.sign_waiting(draft, role).await?);
+        }
+        for (role, changes) in &edits.roles {
+            if !has_all(draft.file(role).map(Metadata::signed), changes) {
+                made.extend(self.make_file(draft, role, changes).await?);
+            }
+        }
+        // Who lost the right to sign leaves files behind that somebody else has to sign again.
+        for role in draft.unsigned() {
+            let version = draft.next_version(&role) - 1;
+            if self.may_sign(&draft.keys(&role)) {
+                made.extend(self.make_file(draft, &role, &[Change::Renew { above: version }]).await?);
+            }
+        }
+        Ok(made)
+    }
+
+    async fn make_root(&self, draft: &mut Draft<'_>, changes: &[RootChange]) -> Result<Option<Made>, TrustError> {
+        let has_all = |root: &&Metadata<_>| changes.iter().all(|change| change.is_in(root.signed()));
+        let waiting = draft.waiting_roots.iter().find(has_all).cloned();
+        let root = match waiting {
+            Some(root) => root,
+            None => {
+                let lifetimes = Lifetimes::of(draft.root.signed());
+                let mut root = next_root(draft.root.signed(), lifetimes.until(&RoleName::Root, self.now()))?;
+                for change in changes {
+                    if !change.is_in(&root) {
+                        change.apply(&mut root)?;
+                    }
+                }
+                unsigned(&RoleName::Root, root)?
+            }
+        };
+        self.sign_root(draft, root).await
+    }
+
+    async fn sign_root(
+        &self,
+        draft: &mut Draft<'_>,
+        mut root: Metadata<crate::format::tuf::Root>,
+    ) -> Result<Option<Made>, TrustError> {
+        let keys = draft.root_keys(root.signed());
+        let Some(key) = self.sign_with_all(&RoleName::Root, &mut root, &keys).await? else { return Ok(None) };
+        let made = Made { role: RoleName::Root, version: root.version(), key, bytes: root.encode() };
+        if draft.is_root_complete(&root) {
+            draft.take_root(root);
+        }
+        Ok(Some(made))
+    }
+
+    async fn make_file(
+        &self,
+        draft: &mut Draft<'_>,
+        role: &RoleName,
+        changes: &[Change],
+    ) -> Result<Option<Made>, TrustError> {
+        let waiting = draft.waiting.get(role).into_iter().flatten();
+        let waiting = { waiting }.find(|file| has_all(Some(file.signed()), changes)).cloned();
+        let file = match waiting {
+            Some(file) => file,
+            None => {
+                draft.check_usable(role)?;
+                let mut next = self.next_file(draft, role)?;
+                for change in changes {
+                    if !change.is_in(&next) {
+                        change.apply(&mut next)?;
+                    }
+                }
+                unsigned(role, next)?
+            }
+        };
+        self.sign_file(draft, role, file).await
+    }
+
+    fn next_file(&self, draft: &Draft<'_>, role: &RoleName) -> Result<Targets, TrustError> {
+        let expires = Lifetimes::of(draft.root.signed()).until(role, self.now());
+        if let Some(file) = draft.roles.get(role) {
+            return Ok(next_targets(role, file.metadata.signed(), &file.bytes, expires)?);
+        }
+        let mut first = new_targets(draft.repository, expires);
+        first.header.version = draft.next_version(role);
+        Ok(first)
+    }
+
+    async fn sign_file(
+        &self,
+        draft: &mut Draft<'_>,
+        role: &RoleName,
+        mut file: Metadata<Targets>,
+    ) -> Result<Option<Made>, TrustError> {
+        let keys = draft.keys(role);
+        let Some(key) = self.sign_with_all(role, &mut file, &keys).await? else { return Ok(None) };
+        let made = Made { role: role.clone(), version: file.version(), key, bytes: file.encode() };
+        if draft.count(role, &file).is_some_and(|count| count.is_met()) {
+            draft.take(role, file);
+        }
+        Ok(Some(made))
+    }
+
+    /// Signs what waits in a role, as it is.
+    async fn sign_waiting(&self, draft: &mut Draft<'_>, role: &RoleName) -> Result<Vec<Made>, TrustError> {
+        let mut made = Vec::new();
+        if *role == RoleName::Root {
+            for root in draft.waiting_roots.clone() {
+                made.extend(self.sign_root(draft, root).await?);
+            }
+        } else {
+            for file in draft.waiting.get(role).cloned().unwrap_or_default() {
+                made.extend(self.sign_file(draft, role, file).await?);
+            }
+        }
+        Ok(made)
+    }
+
+    /// Signs with all keys at hand; see [`sign_with_all`].
+    pub(super) async fn sign_with_all<R: Role>(
+        &self,
+        role: &RoleName,
+        metadata: &mut Metadata<R>,
+        keys: &BTreeMap<String, Key>,
+    ) -> Result<Option<Fingerprint>, TrustError> {
+        sign_with_all(self.signers, role, metadata, keys).await
+    }
+
+    /// Whether one of the keys at hand is among these.
+    pub(super) fn may_sign(&self, keys: &BTreeMap<String, Key>) -> bool {
+        let own = |key: &Key| {
+            let key = key.decode().ok().map(|key| key.fingerprint());
+            self.signers.iter().any(|signer| Some(signer.public_key().fingerprint()) == key)
+        };
+        keys.values().any(own)
+    }
+}
+
+fn has_all(file: Option<&Targets>, changes: &[Change]) -> bool {
+    file.is_some_and(|file| changes.iter().all(|change| change.is_in(file)))
+}
+
+/// Signs with all keys at hand that are among these and have not signed yet: the first of them. None if all have.
+///
+/// # Errors
+/// None of the keys at hand is among these.
+pub(super) async fn sign_with_all<R: Role>(
+    signers: &[Box<dyn Signer>],
+    role: &RoleName,
+    metadata: &mut Metadata<R>,
+    keys: &BTreeMap<String, Key>,
+) -> Result<Option<Fingerprint>, TrustError> {
+    let by_id: Vec<_> = keys.iter().filter_map(|(id, key)| Some((id, key.decode().ok()?))).collect();
+    let mut first = None;
+    let mut known = false;
+    for signer in signers {
+        let own = signer.public_key().fingerprint();
+        let mut listed = by_id.iter().filter(|(_, key)| key.fingerprint() == own).peekable();
+        let has_signed = |(id, key): &(&String, VerifyingKey)| {
+            let signature = metadata.signature(id);
+            signature.is_some_and(|signature| key.verify(metadata.canonical(), &signature).is_ok())
+        };
+        if listed.peek().is_none() {
+            continue;
+        }
+        known = true;
+        if !listed.all(has_signed) {
+            sign_metadata(metadata, keys, signer.as_ref()).await?;
+            first.get_or_insert(own);
+        }
+    }
+    if known {
+        return Ok(first);
+    }
+    let keys = by_id.iter().map(|(_, key)| key.fingerprint()).collect();
+    Err(TrustError::NoKey { role: role.clone(), keys })
+}
+
+/// A new file, signed by nobody.
+pub(super) fn unsigned<R: Role>(role: &RoleName, signed: R) -> Result<Metadata<R>, TrustError> {
+    Metadata::unsigned(signed).map_err(|source| TrustError::Metadata { what: role.to_string(), source })
+}

@@ -1,0 +1,22 @@
+//! Writes trust manifests.
+
+use super::{TrustError, live::Files};
+use crate::{
+    format::trust_manifest::TrustArtifact,
+    oci::{Digest, Manifest, media_type},
+    registry::{Repo, Selector},
+};
+use futures_util::future::try_join_all;
+
+/// Pushes metadata files, and the empty configuration that their manifest names.
+pub(super) async fn blobs(repo: &Repo, files: impl Iterator<Item = &Vec<u8>>) -> Result<(), TrustError> {
+    let contents = files.map(Vec::as_slice).chain([media_type::EMPTY_CONTENT]);
+    try_join_all(contents.map(|content| repo.push_blob(content))).await?;
+    Ok(())
+}
+
+/// Points a tag at a manifest of these files, whose blobs are there.
+pub(super) async fn tag(repo: &Repo, tag: &str, kind: TrustArtifact, files: &Files) -> Result<Digest, TrustError> {
+    let manifest = Manifest::Image(Box::new(kind.encode(files)));
+    Ok(repo.push_manifest(&Selector::Tag(tag.to_owned()), &manifest).await?.0)
+}

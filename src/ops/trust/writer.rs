@@ -1,0 +1,253 @@
+//! The writing side: reads, stages, merges, seals and reads back until what was wanted is in place.
+
+use super::{
+    TrustError,
+    change::Edits,
+    draft::Draft,
+    live::{self, Live, Served, may_be_a_race, wait_for_the_race},
+    make::Made,
+    memory::{Known, Memory},
+    push, seal, staged,
+};
+use crate::{
+    format::{
+        trust_manifest::{TRUST_TAG, TrustArtifact, TrustFile},
+        tuf::RoleName,
+    },
+    limits::{TRUST_RACE_READS, TRUST_ROUNDS},
+    oci::{Digest, RepositoryName},
+    policy::ContentTrust,
+    registry::Repo,
+    sign::Signer,
+    trust::tuf::{Expiry, Rules, Terms, TrustRefusal},
+};
+use futures_util::future::try_join_all;
+use jiff::Timestamp;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+/// Who writes a repository's trust data, and from what is known.
+pub struct Writer<'a> {
+    /// The repository, opened for pushing.
+    pub repo: &'a Repo,
+    /// Its name, for which everything is signed.
+    pub name: RepositoryName,
+    /// The keys at hand; each signs for the roles that name it.
+    pub signers: &'a [Box<dyn Signer>],
+    /// What is known.
+    pub memory: &'a Memory,
+    /// What the policy says of the repository, where there is one.
+    pub rule: Option<&'a ContentTrust>,
+    /// The time, asked for each time that something is signed.
+    pub clock: &'a (dyn Fn() -> Timestamp + Send + Sync),
+    /// The digest of the newest snapshot, for a state that has expired.
+    pub after_expiry: Option<Digest>,
+    /// Build on whatever is served, without knowing what is the least it has to be.
+    pub insecure_no_floor: bool,
+}
+
+/// What became of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sealing {
+    /// It is part of the live state.
+    Sealed,
+    /// It was there already.
+    Unchanged,
+    /// It waits: for signatures, or for who holds the sealing keys.
+    Staged,
+}
+
+/// A file that lacks signatures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The role.
+    pub role: RoleName,
+    /// The file's version.
+    pub version: u64,
+    /// How many of those who may sign it did; for a root the lesser count of the old keys' and its own.
+    pub signed: usize,
+    /// How many have to.
+    pub needed: u64,
+}
+
+/// A publication.
+#[derive(Debug)]
+#[must_use]
+pub struct Published {
+    /// What became of it.
+    pub sealing: Sealing,
+    /// The files that were signed here.
+    pub signed: Vec<(RoleName, u64)>,
+    /// What lacks signatures.
+    pub waiting: Vec<Waiting>,
+    /// The live state at the end.
+    pub(super) live: Live,
+}
+
+impl Published {
+    /// The live state at the end.
+    pub fn state(&self) -> &crate::trust::tuf::TrustState {
+        &self.live.state
+    }
+}
+
+/// What a writer wants, said anew for every state that it finds.
+pub(super) type Plan<'p> = dyn Fn(&Draft<'_>) -> Result<Edits, TrustError> + Send + Sync + 'p;
+
+/// What one publication has done so far.
+#[derive(Default)]
+struct Progress {
+    made: Vec<Made>,
+    waiting: Vec<Waiting>,
+    sealed: bool,
+    slowest: Duration,
+}
+
+impl Writer<'_> {
+    pub(super) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    pub(super) fn known(&self) -> Result<Known, TrustError> {
+        let name = self.name.to_string();
+        self.memory.known(&name, &name, self.rule)
+    }
+
+    pub(super) fn terms(&self, known: &Known, expiry: Expiry) -> Terms {
+        let rules = Rules::Boltseal { repository: self.name.to_string() };
+        Terms { expiry, floors: known.floors.clone(), ..Terms::new(self.now(), rules) }
+    }
+
+    /// Reads the live state as a writer: a writer is first a reader. What has expired is read too, since it can be renewed.
+    pub(super) async fn read(&self, known: &Known) -> Result<Live, TrustError> {
+        let name = self.name.to_string();
+        let mut read = 0;
+        loop {
+            let Served::Files { files, etag } = live::fetch(self.repo, None).await? else {
+                return Err(TrustError::refused(&name, TrustRefusal::removed(&name)));
+            };
+            let terms = self.terms(known, Expiry::InsecureAccept);
+            let refused = match live::judge(self.repo, &files, etag, known, terms).await? {
+                Ok(live) => return Ok(live),
+                Err(error) => error,
+            };
+            read += 1;
+            if !may_be_a_race(&refused) || read > TRUST_RACE_READS {
+                return Err(TrustError::refused(&name, &refused));
+            }
+            wait_for_the_race(read).await;
+        }
+    }
+
+    /// Refuses to build on a state that has expired, unless it is known to be the newest: an honest pipeline must not turn
+    /// an old state into a fresh one.
+    pub(super) fn check_newest(&self, live: &Live, known: &Known) -> Result<(), TrustError> {
+        let overdue = live.state.overdue(self.now());
+        let Some((role, expires)) = overdue.into_iter().find(|(role, _)| role.is_top_level()) else { return Ok(()) };
+        let role = role.clone();
+        let found = Digest::sha256(live.state.file(&RoleName::Snapshot).unwrap_or_default());
+        let remembered = known.floors.roles.get(&RoleName::Snapshot).and_then(|floor| floor.digest);
+        let repository = self.name.to_string();
+        match self.after_expiry.or(remembered) {
+            Some(expected) if expected == found => Ok(()),
+            Some(expected) => Err(TrustError::OtherSnapshot { repository, expected, found }),
+            None => Err(TrustError::NeedsSnapshot { repository, role, expires, snapshot: found }),
+        }
+    }
+
+    /// Publishes what `plan` wants: in rounds, each of which reads what is there, takes in what others have staged, stages
+    /// what is missing, and seals. It is done once a read finds all of it in place.
+    pub(super) async fn publish(&self, plan: &Plan<'_>) -> Result<Published, TrustError> {
+        let known = self.known()?;
+        let mut progress = Progress::default();
+        for round in 1..=TRUST_ROUNDS {
+            let live = self.read(&known).await?;
+            self.check_newest(&live, &known)?;
+            if let Some(sealing) = self.round(&live, &known, plan, &mut progress, round).await? {
+                return self.conclude(progress, sealing, live).await;
+            }
+        }
+        Err(TrustError::Contended(TRUST_ROUNDS))
+    }
+
+    /// One round on a state that was read; what became of it all, once nothing is left to do.
+    async fn round(
+        &self,
+        live: &Live,
+        known: &Known,
+        plan: &Plan<'_>,
+        progress: &mut Progress,
+        round: u32,
+    ) -> Result<Option<Sealing>, TrustError> {
+        let from = Instant::now();
+        let name = self.name.to_string();
+        let mut draft = Draft::of(&live.state, &name);
+        staged::read(self.repo, &mut draft).await?;
+        let edits = plan(&draft)?;
+        let made = self.make(&mut draft, &edits).await?;
+        if !made.is_empty() {
+            // Whoever stages and then reads again is seen by, or sees, everybody else who does.
+            try_join_all(made.iter().map(|made| made.stage(self.repo))).await?;
+            progress.made.extend(made);
+            return Ok(None);
+        }
+        progress.waiting = draft.waiting();
+        if draft.is_live() && (progress.sealed || !edits.seal) {
+            return Ok(Some(progress.outcome()));
+        }
+        let Some(files) = seal::sealed(self, &draft, live).await? else { return Ok(Some(Sealing::Staged)) };
+        if !self.insecure_no_floor && known.remembered.is_none() && known.locked.is_none() {
+            return Err(TrustError::NoFloor { repository: name });
+        }
+        seal::check(&files, known, self.terms(known, Expiry::Refuse), &draft)?;
+        let new = files.iter().filter(|(name, bytes)| live.files.get(*name) != Some(*bytes));
+        push::blobs(self.repo, new.map(|(_, bytes)| bytes)).await?;
+        // Pushing takes time, in which others may have written.
+        if self.is_unchanged(live).await? {
+            push::tag(self.repo, TRUST_TAG, TrustArtifact::State, &files).await?;
+            progress.sealed = true;
+            progress.slowest = progress.slowest.max(from.elapsed());
+            tokio::time::sleep(self.repo.settle(progress.slowest, round)).await;
+        }
+        Ok(None)
+    }
+
+    /// Whether the live state is still the one that was read.
+    async fn is_unchanged(&self, live: &Live) -> Result<bool, TrustError> {
+        let timestamp = RoleName::Timestamp.file_name(None);
+        Ok(match live::fetch(self.repo, live.etag.as_deref()).await? {
+            Served::Same => true,
+            Served::Absent => false,
+            Served::Files { files, .. } => match (files.0.get(&timestamp), live.files.get(&timestamp)) {
+                (Some(TrustFile::Inline(now)), Some(then)) => now == then,
+                _ => false,
+            },
+        })
+    }
+
+    /// Remembers what is in place, and takes back what was staged for it.
+    async fn conclude(&self, progress: Progress, sealing: Sealing, live: Live) -> Result<Published, TrustError> {
+        if sealing != Sealing::Staged {
+            let place = self.name.to_string();
+            self.memory.remember(&place, &live.state, live.files.clone(), live.etag.clone())?;
+            let mine: BTreeSet<_> = progress.made.iter().map(|made| (made.role.clone(), made.key)).collect();
+            try_join_all(mine.iter().map(|(role, key)| staged::clear(self.repo, role, *key))).await?;
+        }
+        let signed = progress.made.iter().map(|made| (made.role.clone(), made.version)).collect();
+        Ok(Published { sealing, signed, waiting: progress.waiting, live })
+    }
+}
+
+impl Progress {
+    /// What became of the change once the live state has all that is complete.
+    fn outcome(&self) -> Sealing {
+        let waits = |made: &Made| self.waiting.iter().any(|waiting| waiting.role == made.role);
+        match (self.made.iter().any(waits), self.sealed || !self.made.is_empty()) {
+            (true, _) => Sealing::Staged,
+            (false, true) => Sealing::Sealed,
+            (false, false) => Sealing::Unchanged,
+        }
+    }
+}
