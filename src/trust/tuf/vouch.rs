@@ -4,7 +4,7 @@ use crate::{
     oci::Digest,
     trust::{Principal, count_distinct},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -149,6 +149,25 @@ impl TrustRefusal {
              removed, or never published"
         );
         Self { id: "trust-removed", message }
+    }
+
+    /// Nothing is known of the repository that its trust state could start from, and first use is not allowed.
+    #[must_use]
+    pub fn no_anchor(repository: &str) -> Self {
+        let message = format!(
+            "nothing is known of {repository}: expected pinned root keys, or what the lock or the store remembers of it"
+        );
+        Self { id: "no-anchor", message }
+    }
+
+    /// The copy of the trust state that travels with the image was sealed too long ago.
+    #[must_use]
+    pub fn travel_too_old(sealed: Timestamp, max_age: SignedDuration) -> Self {
+        let hours = max_age.as_hours();
+        let message = format!(
+            "expected a copy of the trust state that was sealed in the last {hours} hours; found one sealed on {sealed}"
+        );
+        Self { id: "travel-too-old", message }
     }
 
     /// The stable name of this kind of refusal.

@@ -2,7 +2,7 @@ mod attacks;
 mod authoring;
 mod delegations;
 mod differential;
-mod repo;
+pub(crate) mod repo;
 mod roots;
 mod workflow;
 
