@@ -4,7 +4,9 @@ use crate::{
     format::tuf::RoleName,
     oci::{Repository, RepositoryName},
 };
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a scope asks of its repositories' trust states: signed tags, in the manner of Docker Content Trust.
@@ -52,7 +54,8 @@ pub enum OnExpired {
 }
 
 /// What is asked of an image that is named by digest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum ByDigest {
     /// Some tag of the signed map has to stand for it.
     #[default]
@@ -64,7 +67,8 @@ pub enum ByDigest {
 }
 
 /// What is done where nothing is known of a repository: trust on first use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Tofu {
     /// Nothing is trusted.
     #[default]
@@ -78,5 +82,14 @@ impl ContentTrust {
     #[must_use]
     pub fn signed_name(&self, asked: &Repository) -> Option<RepositoryName> {
         mapped(&self.map, &asked.to_string())
+    }
+}
+
+impl OnExpired {
+    /// Whether a role counts although it expired: timestamp and snapshot may, for so long.
+    #[must_use]
+    pub fn allows(self, role: &RoleName, since: Timestamp, now: Timestamp) -> bool {
+        let sealing = matches!(role, RoleName::Timestamp | RoleName::Snapshot);
+        matches!(self, Self::MaxStale(most) if sealing && now.duration_since(since) <= most)
     }
 }

@@ -1,7 +1,7 @@
 use super::{Mode, Reason, Requirement};
 use crate::{
     oci::{Digest, Reference},
-    trust::Principal,
+    trust::{Principal, tuf::Vouched},
     verify::{Format, Place, Subject},
 };
 
@@ -35,11 +35,13 @@ pub enum Decision {
 /// The proof that a policy allows one digest. Made by [`super::evaluate`] alone.
 ///
 /// It says that for each requirement of the scope enough authorities were matched to different principals whose
-/// signatures hold. It says nothing of the tag: what is used next is [`Approved::reference`].
+/// signatures hold, and that the trust state vouches for the digest where the scope asks for content trust
+/// ([`Approved::trust`]). What is used next is [`Approved::reference`], which has no tag.
 #[must_use]
 #[derive(Clone, Debug)]
 pub struct Approved {
     pub(super) subject: Subject,
+    pub(super) trust: Option<Vouched>,
     pub(super) met: Vec<Met>,
 }
 
@@ -82,6 +84,12 @@ impl Approved {
     #[must_use]
     pub fn reference(&self) -> Reference {
         self.subject.reference().at(self.subject.digest())
+    }
+
+    /// What the trust state vouches for, where the scope asks for content trust.
+    #[must_use]
+    pub fn trust(&self) -> Option<&Vouched> {
+        self.trust.as_ref()
     }
 
     /// The requirements, and who met each.

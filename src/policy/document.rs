@@ -1,6 +1,6 @@
 //! The policy file as it is written: YAML into types that mean nothing yet.
 
-use super::{Mode, PolicyError, Position};
+use super::{ByDigest, Mode, PolicyError, Position, Tofu};
 use crate::limits::POLICY_BYTES;
 use schemars::{
     JsonSchema, Schema, SchemaGenerator,
@@ -67,6 +67,10 @@ pub(super) struct Scope {
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "Mode")]
     pub mode: Option<Mode>,
+    /// What is asked of the repository's trust state: signed tags.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "ContentTrust")]
+    pub content_trust: Option<Spanned<ContentTrust>>,
     /// The image signatures that are asked for.
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "Signatures")]
@@ -74,6 +78,93 @@ pub(super) struct Scope {
     /// The attestations that are asked for, every one of them.
     #[serde(default)]
     pub attestations: Vec<Attestation>,
+}
+
+/// What is asked of the repository's trust state: signed tags. It starts from `root`, `lock`, both, or `tofu: once`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("anyOf" = [{ "required": ["root"] }, { "required": ["lock"] }, { "required": ["tofu"] }]))]
+pub(super) struct ContentTrust {
+    /// The root keys that the first root has to be signed by.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "RootPins")]
+    pub root: Option<RootPins>,
+    /// The lock file that says what is known: a file, relative to the policy's folder.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "String", length(min = 1))]
+    pub lock: Option<Spanned<String>>,
+    /// The roles that have to agree on a tag; `targets/releases` where it is left out.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Vec<String>", length(min = 1))]
+    pub require_roles: Option<Vec<Spanned<String>>>,
+    /// How many different signers these roles have to have; 1 where it is left out.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "u64", range(min = 1))]
+    pub min_signers: Option<Spanned<usize>>,
+    /// What is done about a timestamp or snapshot that has expired.
+    #[serde(default)]
+    pub on_expired: OnExpired,
+    /// What is asked of an image that is named by digest.
+    #[serde(default)]
+    pub by_digest: ByDigest,
+    /// Under which name the trust state has to be signed.
+    #[serde(default)]
+    pub identity: SignedName,
+    /// Copies of the trust state that travel with the image count in the place of the repository's own.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Travel")]
+    pub travel: Option<Travel>,
+    /// What is done where nothing is known of a repository.
+    #[serde(default)]
+    pub tofu: Tofu,
+}
+
+/// The root keys that the first root has to be signed by.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RootPins {
+    /// The keys: SHA-256 of each one's SubjectPublicKeyInfo, in hex.
+    #[schemars(with = "Vec<String>", length(min = 1), inner(regex(pattern = "^[0-9a-f]{64}$")))]
+    pub keys: Vec<Spanned<String>>,
+    /// How many of them have to have signed; 1 where it is left out.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "u64", range(min = 1))]
+    pub threshold: Option<Spanned<u64>>,
+    /// The least version that the newest root may have.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "u64", range(min = 1))]
+    pub min_version: Option<Spanned<u64>>,
+}
+
+/// What is done about a timestamp or snapshot that has expired.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum OnExpired {
+    /// It is refused.
+    #[default]
+    Fail,
+    /// It counts for so long after it expired: `36h`, `30d`.
+    MaxStale(#[schemars(with = "String", regex(pattern = "^[0-9]+[hd]$"))] Spanned<String>),
+}
+
+/// Under which name the trust state has to be signed.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum SignedName {
+    /// The repository that was asked for.
+    #[default]
+    Exact,
+    /// The repository that was asked for, after the longest of these prefixes is replaced.
+    Map(#[schemars(with = "BTreeMap<String, String>")] Entries<Spanned<String>>),
+}
+
+/// Copies of the trust state that travel with the image.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Travel {
+    /// How old they may be: `36h`, `30d`.
+    #[schemars(with = "String", regex(pattern = "^[0-9]+[hd]$"))]
+    pub max_age: Spanned<String>,
 }
 
 /// The image signatures that are asked for.
@@ -227,7 +318,7 @@ fn strict() -> Options {
 }
 
 /// The fields of DESIGN's policy that a later version brings: refused by name, so that nobody takes them for in force.
-const LATER: [&str; 6] = ["keyless", "x509", "content-trust", "builder", "source", "max-severity"];
+const LATER: [&str; 5] = ["keyless", "x509", "builder", "source", "max-severity"];
 
 fn error(error: serde_saphyr::Error) -> PolicyError {
     let place = error.location().map_or(Position::START, |at| Position::At { line: at.line(), column: at.column() });

@@ -1,5 +1,6 @@
 use super::{Pattern, ScopeError};
 use crate::{
+    crypto::FingerprintError,
     format::predicate::PredicateTypeError,
     limits::{POLICY_BYTES, POLICY_SCOPES},
 };
@@ -99,7 +100,7 @@ pub enum PolicyError {
     },
     /// A scope that asks for nothing.
     #[error(
-        "{place}: scope `{scope}` asks for nothing; expected `signatures`, `attestations`, or `mode: disabled` to say that nothing is judged"
+        "{place}: scope `{scope}` asks for nothing; expected `content-trust`, `signatures`, `attestations`, or `mode: disabled` to say that nothing is judged"
     )]
     AsksNothing {
         /// Where.
@@ -123,12 +124,14 @@ pub enum PolicyError {
         /// The names that are defined.
         defined: Vec<String>,
     },
-    /// An authority that is named twice in one `from`.
-    #[error("{place}: authority `{name}` is named twice; expected each once")]
-    RepeatedAuthority {
+    /// Something that is named twice in one list.
+    #[error("{place}: {what} `{name}` is named twice; expected each once")]
+    Repeated {
         /// Where.
         place: Position,
-        /// The name.
+        /// What it is.
+        what: &'static str,
+        /// Its name.
         name: String,
     },
     /// A threshold that is zero, or that these authorities can never reach.
@@ -152,8 +155,8 @@ pub enum PolicyError {
         source: PredicateTypeError,
     },
     /// Not a duration.
-    #[error("{place}: max-age {found:?}; expected hours or days, such as `36h` or `7d`")]
-    MaxAge {
+    #[error("{place}: {found:?} is no duration; expected hours or days, such as `36h` or `7d`")]
+    Duration {
         /// Where.
         place: Position,
         /// What stands there.
@@ -176,10 +179,74 @@ pub enum PolicyError {
         found: String,
     },
     /// A map without entries.
-    #[error("{place}: `identity: map` without a prefix; expected at least one, or `identity: repository`")]
+    #[error("{place}: `identity: map` without a prefix; expected at least one")]
     MapEmpty {
         /// Where.
         place: Position,
+    },
+    /// Content trust that starts from nothing.
+    #[error("{place}: `content-trust` starts from nothing; expected `root`, `lock` or `tofu: once`")]
+    NoAnchor {
+        /// Where.
+        place: Position,
+    },
+    /// First use beside what it would be overruled by.
+    #[error("{place}: `tofu: once` beside `root` or `lock` is never used; expected one or the other")]
+    TofuUnused {
+        /// Where.
+        place: Position,
+    },
+    /// Nothing would be asked of an image that is named by digest.
+    #[error(
+        "{place}: `by-digest: signatures` asks for nothing here; expected `signatures` or `attestations` in this scope, or `by-digest: listed`"
+    )]
+    ByDigestUnasked {
+        /// Where.
+        place: Position,
+    },
+    /// Nothing where something is needed.
+    #[error("{place}: `{field}` is empty; expected {expected}")]
+    Empty {
+        /// Where.
+        place: Position,
+        /// The field.
+        field: &'static str,
+        /// What belongs there.
+        expected: &'static str,
+    },
+    /// Zero where it means nothing.
+    #[error("{place}: `{field}` is 0; expected at least 1")]
+    Zero {
+        /// Where.
+        place: Position,
+        /// The field.
+        field: &'static str,
+    },
+    /// A pinned key that is no key's name.
+    #[error("{place}: root key: {source}")]
+    RootKey {
+        /// Where.
+        place: Position,
+        /// What is wrong with it.
+        source: FingerprintError,
+    },
+    /// A threshold that is zero, or more than all pinned keys.
+    #[error("{place}: threshold {threshold}; {keys} root keys are pinned, so expected 1 to {keys}")]
+    RootThreshold {
+        /// Where.
+        place: Position,
+        /// What was asked.
+        threshold: u64,
+        /// How many keys are pinned.
+        keys: u64,
+    },
+    /// A role that lists no tags.
+    #[error("{place}: role {found:?} lists no tags; expected `targets/releases`, another delegated role, or `targets`")]
+    RequiredRole {
+        /// Where.
+        place: Position,
+        /// What stands there.
+        found: String,
     },
 }
 

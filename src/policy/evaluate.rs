@@ -1,3 +1,5 @@
+mod trust;
+
 use super::{
     Approved, Asked, Authority, Decision, Match, Met, Mode, Outcome, Pattern, Policy, Reason, Requirement, Scope,
     predicate::stated_time,
@@ -13,7 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Judges findings by a policy.
 ///
 /// Checked: that the most specific scope's every requirement is met by signatures that hold, counted by
-/// [`count_distinct`]; what the signed references, annotations and times say, where the scope asks. Not checked, since
+/// [`count_distinct`]; what the signed references, annotations and times say, where the scope asks; that the trust state
+/// vouches for the subject as the scope's content trust asks. Not checked, since
 /// [`Findings`] already stand for it: signatures and digests. What was rejected never counts, neither for nor against.
 ///
 /// More evidence never turns an `Allow` into anything else. What could not be read turns a `Deny` that it might have
@@ -25,7 +28,7 @@ pub fn evaluate(policy: &Policy, findings: &Findings, now: Timestamp) -> Outcome
     let mode = scope.map_or(policy.mode, |scope| scope.mode);
     let decision = match scope {
         _ if mode == Mode::Disabled => Decision::NotJudged,
-        Some(scope) if !scope.requirements.is_empty() => judge(scope, findings, now),
+        Some(scope) if scope.asks() => judge(scope, findings, now),
         _ => Decision::Deny(vec![Reason::NoPolicy { repository: Pattern::of(repository).to_string() }]),
     };
     Outcome { scope: scope.map(|scope| scope.pattern.to_string()), mode, decision }
@@ -34,6 +37,10 @@ pub fn evaluate(policy: &Policy, findings: &Findings, now: Timestamp) -> Outcome
 fn judge(scope: &Scope, findings: &Findings, now: Timestamp) -> Decision {
     let mut met = Vec::new();
     let mut reasons: Vec<Reason> = Vec::new();
+    let trust = scope.content_trust.as_ref().and_then(|rule| {
+        let weighed = trust::weigh(rule, findings.subject(), now);
+        weighed.map_err(|reason| reasons.push(Reason::Trust(reason))).ok()
+    });
     for requirement in &scope.requirements {
         match weigh(requirement, findings, now) {
             Ok(one) => met.push(one),
@@ -41,7 +48,7 @@ fn judge(scope: &Scope, findings: &Findings, now: Timestamp) -> Decision {
         }
     }
     if reasons.is_empty() {
-        return Decision::Allow(Approved { subject: findings.subject().clone(), met });
+        return Decision::Allow(Approved { subject: findings.subject().clone(), trust: trust.cloned(), met });
     }
     let is_final = reasons.iter().any(Reason::is_final);
     reasons.extend(rejected(findings));

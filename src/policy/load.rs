@@ -1,5 +1,7 @@
 //! From the policy as written to one that can be kept.
 
+mod content_trust;
+
 use super::{
     Asked, Authority, IdentityPattern, IdentityRule, Mode, Pattern, Policy, PolicyError, Position, PredicateType,
     Requirement, Scope, document,
@@ -10,6 +12,7 @@ use crate::{
     oci::RepositoryName,
     trust::{Anchors, count_distinct},
 };
+use content_trust::content_trust;
 use jiff::SignedDuration;
 use serde_saphyr::Spanned;
 use std::{
@@ -163,10 +166,12 @@ fn scope(
         let asked = Asked::Attestation { predicate, max_age };
         requirements.push(requirement(place, asked, raw.threshold, &raw.from, raw.identity, authorities)?);
     }
-    if requirements.is_empty() && mode != Mode::Disabled {
+    let content_trust = raw.content_trust.map(|raw| content_trust(raw, !requirements.is_empty())).transpose()?;
+    let scope = Scope { pattern, mode, content_trust, requirements };
+    if !scope.asks() && mode != Mode::Disabled {
         return Err(PolicyError::AsksNothing { place, scope: text.value.clone() });
     }
-    Ok(Scope { pattern, mode, content_trust: None, requirements })
+    Ok(scope)
 }
 
 fn requirement(
@@ -186,7 +191,7 @@ fn requirement(
             return Err(PolicyError::UnknownAuthority { place, name: name.value.clone(), defined });
         };
         if !seen.insert(&name.value) {
-            return Err(PolicyError::RepeatedAuthority { place, name: name.value.clone() });
+            return Err(PolicyError::Repeated { place, what: "authority", name: name.value.clone() });
         }
         from.push(Arc::clone(authority));
     }
@@ -211,17 +216,24 @@ fn threshold(place: Position, asked: Option<usize>, from: &[Arc<Authority>]) -> 
 }
 
 fn identity_rule(place: Position, raw: document::Identity) -> Result<IdentityRule, PolicyError> {
-    let entries = match raw {
-        document::Identity::Any => return Ok(IdentityRule::Any),
-        document::Identity::Repository => return Ok(IdentityRule::Repository),
-        document::Identity::Tag => return Ok(IdentityRule::Tag),
-        document::Identity::Map(entries) => entries.0,
-    };
-    if entries.is_empty() {
+    Ok(match raw {
+        document::Identity::Any => IdentityRule::Any,
+        document::Identity::Repository => IdentityRule::Repository,
+        document::Identity::Tag => IdentityRule::Tag,
+        document::Identity::Map(entries) => IdentityRule::Map(prefixes(place, entries)?),
+    })
+}
+
+/// The prefixes of a map of names.
+fn prefixes(
+    place: Position,
+    entries: document::Entries<Spanned<String>>,
+) -> Result<BTreeMap<String, String>, PolicyError> {
+    if entries.0.is_empty() {
         return Err(PolicyError::MapEmpty { place });
     }
     let mut map = BTreeMap::new();
-    for (asked, signed) in entries {
+    for (asked, signed) in entries.0 {
         let layout = asked.value.strip_prefix("oci:").is_some_and(|dir| !dir.is_empty() && !dir.ends_with('/'));
         for (text, good) in [(&asked, layout || is_prefix(&asked.value)), (&signed, is_prefix(&signed.value))] {
             if !good {
@@ -230,7 +242,7 @@ fn identity_rule(place: Position, raw: document::Identity) -> Result<IdentityRul
         }
         map.insert(asked.value, signed.value);
     }
-    Ok(IdentityRule::Map(map))
+    Ok(map)
 }
 
 /// Whether something below it is a repository's name, in the spelling that names have.
@@ -244,16 +256,21 @@ fn predicate(place: Position, text: &str) -> Result<PredicateType, PolicyError> 
 }
 
 fn max_age(text: &Spanned<String>, predicate: &PredicateType) -> Result<SignedDuration, PolicyError> {
-    let place = Position::of(text);
-    let refused = || PolicyError::MaxAge { place, found: text.value.clone() };
+    let max_age = duration(text)?;
+    if !predicate.is_timed() {
+        return Err(PolicyError::MaxAgeUntimed { place: Position::of(text), predicate_type: predicate.to_string() });
+    }
+    Ok(max_age)
+}
+
+/// Hours or days: `36h`, `7d`.
+fn duration(text: &Spanned<String>) -> Result<SignedDuration, PolicyError> {
+    let refused = || PolicyError::Duration { place: Position::of(text), found: text.value.clone() };
     let (number, hours) = match (text.value.strip_suffix('h'), text.value.strip_suffix('d')) {
         (Some(number), _) => (number, 1),
         (_, Some(number)) => (number, 24),
         _ => return Err(refused()),
     };
-    if !predicate.is_timed() {
-        return Err(PolicyError::MaxAgeUntimed { place, predicate_type: predicate.to_string() });
-    }
     let digits = number.len() <= 6 && number.bytes().all(|b| b.is_ascii_digit());
     match number.parse::<i64>() {
         Ok(number) if digits && number > 0 => Ok(SignedDuration::from_hours(number * hours)),

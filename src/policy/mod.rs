@@ -18,7 +18,7 @@ pub use error::{PolicyError, Position};
 pub use evaluate::evaluate;
 pub use load::{Flags, KeyLoader};
 pub use predicate::PredicateType;
-pub use reason::Reason;
+pub use reason::{Reason, TrustReason};
 pub use rule::{
     Asked, Authority, Explanation, IdentityPattern, IdentityRule, IdentityUnmeetable, Mode, Policy, Requirement, Scope,
 };

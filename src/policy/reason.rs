@@ -1,3 +1,7 @@
+mod trust;
+
+pub use trust::TrustReason;
+
 use super::{IdentityRule, IdentityUnmeetable, PredicateType};
 use crate::verify::{Rejection, SignedReference, Unread};
 use jiff::{SignedDuration, Timestamp};
@@ -12,6 +16,8 @@ pub enum Reason {
         /// The repository's name, as scopes are matched against it.
         repository: String,
     },
+    /// The repository's trust state does not stand behind the image.
+    Trust(TrustReason),
     /// Evidence, or a list of it, could not be read.
     Unread {
         /// How many items.
@@ -111,6 +117,7 @@ impl Reason {
     pub fn id(&self) -> &'static str {
         match self {
             Self::NoPolicy { .. } => "no-policy",
+            Self::Trust(reason) => reason.id(),
             Self::Unread { .. } => "unread",
             Self::IdentityUnmeetable { .. } => "identity-unmeetable",
             Self::IdentityMismatch { .. } => "identity-mismatch",
@@ -127,13 +134,13 @@ impl Reason {
 
     /// Whether no further evidence could change it.
     pub(super) fn is_final(&self) -> bool {
-        matches!(self, Self::NoPolicy { .. } | Self::IdentityUnmeetable { .. })
+        matches!(self, Self::NoPolicy { .. } | Self::Trust(_) | Self::IdentityUnmeetable { .. })
     }
 
     /// The order in which reasons are told, most specific first; of two ages the newer.
     pub(super) fn order(&self) -> (u8, Option<std::cmp::Reverse<Timestamp>>) {
         match self {
-            Self::NoPolicy { .. } | Self::Unread { .. } => (0, None),
+            Self::NoPolicy { .. } | Self::Trust(_) | Self::Unread { .. } => (0, None),
             Self::IdentityUnmeetable { .. } => (1, None),
             Self::AttestationTooOld { stated, .. } => (2, Some(std::cmp::Reverse(*stated))),
             Self::AttestationFromFuture { .. } => (3, None),
@@ -155,6 +162,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoPolicy { repository } => write!(f, "no scope of the policy matches {repository}"),
+            Self::Trust(reason) => reason.fmt(f),
             Self::Unread { count, first } => {
                 write!(f, "{count} not read, the first: {}: {}", first.what, first.why)
             }

@@ -8,7 +8,11 @@ use crate::{
 use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 /// A trust policy that can be kept: every name in it is defined, every threshold can be reached, and at most one scope
 /// is the most specific for any repository.
@@ -42,7 +46,7 @@ pub struct Scope {
     pub mode: Mode,
     /// What is asked of the repository's trust state.
     pub content_trust: Option<ContentTrust>,
-    /// What is asked; all of it has to be met.
+    /// What is asked beside that; all of it has to be met.
     pub requirements: Vec<Requirement>,
 }
 
@@ -126,6 +130,24 @@ impl Policy {
         Anchors::new(self.anchors.keys.iter().filter(named).cloned())
     }
 
+    /// What is asked of a repository's trust state.
+    #[must_use]
+    pub fn content_trust(&self, repository: &Repository) -> Option<&ContentTrust> {
+        self.scope(repository)?.content_trust.as_ref()
+    }
+
+    /// Whether signatures or attestations are asked of a repository's images.
+    #[must_use]
+    pub fn asks_for_evidence(&self, repository: &Repository) -> bool {
+        self.scope(repository).is_some_and(|scope| !scope.requirements.is_empty())
+    }
+
+    /// The lock files that the scopes name, as the policy writes their paths; each once.
+    pub fn locks(&self) -> impl Iterator<Item = &str> {
+        let locks = self.scopes.iter().filter_map(|scope| scope.content_trust.as_ref()?.lock.as_deref());
+        locks.collect::<BTreeSet<_>>().into_iter()
+    }
+
     /// What is done with a deny where no scope matches.
     #[must_use]
     pub fn mode(&self) -> Mode {
@@ -145,12 +167,6 @@ impl Policy {
         self.scopes.iter().find(|scope| scope.pattern.matches(&name))
     }
 
-    /// Whether signatures or attestations are asked for in the scope of a repository.
-    #[must_use]
-    pub fn asks_for_evidence(&self, repository: &Repository) -> bool {
-        self.scope(repository).is_some_and(|scope| !scope.requirements.is_empty())
-    }
-
     /// What the policy asks of a reference, without looking at the image.
     #[must_use]
     pub fn explain(&self, reference: &Reference) -> Explanation<'_> {
@@ -160,6 +176,13 @@ impl Policy {
             mode: scope.map_or(self.mode, |scope| scope.mode),
             scope,
         }
+    }
+}
+
+impl Scope {
+    /// Whether it asks for anything.
+    pub(super) fn asks(&self) -> bool {
+        self.content_trust.is_some() || !self.requirements.is_empty()
     }
 }
 

@@ -121,7 +121,13 @@ impl TrustReader {
             return Ok(Arc::new(Read::refused(refusal, Provenance::of(StateSource::Live, None))));
         };
         let name = name.to_string();
-        let known = self.memory.known(&place, &name, Some(rule))?;
+        let known = match self.memory.known(&place, &name, Some(rule)) {
+            Err(TrustError::NoAnchor { repository }) => {
+                let provenance = Provenance::of(StateSource::Live, None);
+                return Ok(Arc::new(Read::refused(TrustRefusal::no_anchor(&repository), provenance)));
+            }
+            known => known?,
+        };
         let one = One { reader: self, repo, place, name, rule, known };
         if let Some(max_age) = rule.travel {
             return Ok(Arc::new(travel::read(&one, reference, max_age).await?));

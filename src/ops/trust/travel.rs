@@ -72,15 +72,16 @@ async fn judge(
     match live::judge(one.repo, &files, None, &one.known, terms).await? {
         Err(error) => Ok(Err((&error).into())),
         Ok(live) => match sealed_at(&live.state) {
-            Some(sealed) if now.duration_since(sealed) <= max_age => Ok(Ok(live)),
-            sealed => Ok(Err(TrustRefusal::too_old(sealed, max_age))),
+            sealed if now.duration_since(sealed) <= max_age => Ok(Ok(live)),
+            sealed => Ok(Err(TrustRefusal::travel_too_old(sealed, max_age))),
         },
     }
 }
 
 /// When a state was sealed: a timestamp's version counts seconds.
-fn sealed_at(state: &TrustState) -> Option<Timestamp> {
-    Timestamp::from_second(i64::try_from(state.timestamp().version()).ok()?).ok()
+fn sealed_at(state: &TrustState) -> Timestamp {
+    let seconds = i64::try_from(state.timestamp().version()).unwrap_or_default();
+    Timestamp::from_second(seconds).unwrap_or_default()
 }
 
 /// Hangs a copy of a trust state on an image.

@@ -1,5 +1,9 @@
 use super::*;
-use crate::{oci::Reference, policy::schema};
+use crate::{
+    format::tuf::RoleName,
+    oci::Reference,
+    policy::{ByDigest, OnExpired, Tofu, schema},
+};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -43,6 +47,20 @@ fn the_example_is_a_policy() {
     let slsa = "attestation https://slsa.dev/provenance/v1".to_owned();
     let vuln = "attestation https://cosign.sigstore.dev/attestation/vuln/v1".to_owned();
     assert_eq!(asked, [("image signature".to_owned(), 2), (slsa, 1), (vuln, 1)]);
+    let trust = scope.content_trust.as_ref().unwrap();
+    let root = trust.root.as_ref().unwrap();
+    assert_eq!((root.keys.len(), root.threshold, root.min_version), (2, 2, Some(3)));
+    assert_eq!(trust.require_roles, ["targets/releases", "targets/qa"].map(RoleName::from));
+    let days = |days: i64| SignedDuration::from_hours(24 * days);
+    assert_eq!((trust.min_signers, trust.travel), (2, Some(days(30))));
+    assert_eq!(
+        (trust.on_expired, trust.by_digest, trust.tofu),
+        (OnExpired::MaxStale(days(7)), ByDigest::Deny, Tofu::Deny)
+    );
+    let mirrored = reference("mirror.example.com/prod/app:1.0").repository;
+    let trust = policy.content_trust(&mirrored).unwrap();
+    assert_eq!(trust.signed_name(&mirrored).unwrap().to_string(), "registry.example.com/prod/app");
+    assert_eq!(policy.locks().collect::<Vec<_>>(), ["boltseal.lock"]);
     assert_eq!(policy.explain(&reference("registry.example.com/dev/a")).mode, Mode::Permissive);
     assert_eq!(policy.explain(&reference("oci:out")).mode, Mode::Disabled);
     assert!(policy.explain(&reference("registry.example.com/other")).scope.is_none());
@@ -118,7 +136,7 @@ fn what_is_wrong_is_refused_with_its_place_and_what_would_be_right() {
             "",
             "",
         ),
-        (images("  a/b: {}"), "line 7, column 3", "asks for nothing; expected `signatures`"),
+        (images("  a/b: {}"), "line 7, column 3", "asks for nothing; expected `content-trust`"),
         (images("  a/b: { mode: permissive }"), "line 7, column 3", "asks for nothing"),
         (images("  a/b:1.0: { mode: disabled }"), "line 7", "neither tag nor digest"),
         (images("  a/b: { signatures: }"), "line 7", "expected a mapping"),
@@ -151,7 +169,6 @@ fn what_is_wrong_is_refused_with_its_place_and_what_would_be_right() {
         (attested("{ type: vuln, from: [a], max-age: +7d }"), "line 8", "`36h` or `7d`"),
         (attested("{ type: vuln, from: [a], max-age: 9999999d }"), "line 8", "`36h` or `7d`"),
         (attested("{ type: vuln, from: [a], max-severity: high }"), "line 8", "not in this version"),
-        (images("  a/b: { content-trust: {} }"), "line 7, column 10", "not in this version"),
         (EXAMPLE.replace("key: release.test.pub", "keyless: {}"), "line 6, column 14", "not in this version"),
         (EXAMPLE.replace("{ key: release.test.pub }", "{}"), "line 6, column 3", "`key` with one public key"),
         (EXAMPLE.replace("{ key: release.test.pub }", "{ key: x, keys: [y] }"), "line 6", "`key` with one public key"),
@@ -168,6 +185,80 @@ fn what_is_wrong_is_refused_with_its_place_and_what_would_be_right() {
             }
         }
     }
+}
+
+/// A scope with this content trust alone.
+fn sealed(yaml: &str) -> String {
+    images(&format!("  a/b:\n    content-trust: {{ {} }}", yaml.replace("KEY", &"1a".repeat(32))))
+}
+
+#[test]
+fn content_trust_alone_asks_for_something_and_has_defaults() {
+    let policy = parse(&sealed("lock: a.lock")).unwrap();
+    let asked = reference("a/b").repository;
+    let trust = policy.content_trust(&asked).unwrap();
+    assert_eq!(trust.require_roles, [RoleName::from(RoleName::RELEASES)]);
+    assert_eq!((trust.min_signers, trust.root.as_ref(), trust.travel), (1, None, None));
+    assert_eq!((trust.on_expired, trust.by_digest, trust.tofu), (OnExpired::Fail, ByDigest::Listed, Tofu::Deny));
+    assert_eq!(trust.signed_name(&asked).unwrap().to_string(), "docker.io/a/b");
+    assert!(!policy.asks_for_evidence(&asked));
+    assert_eq!(parse(&sealed("tofu: once")).unwrap().content_trust(&asked).unwrap().tofu, Tofu::Once);
+    let root = parse(&sealed("root: { keys: [KEY] }")).unwrap().content_trust(&asked).unwrap().root.clone().unwrap();
+    assert_eq!((root.threshold, root.min_version), (1, None));
+    let both = parse(&images("  a/b: { content-trust: { lock: l }, signatures: { from: [a] } }")).unwrap();
+    assert!(both.asks_for_evidence(&asked));
+    assert!(both.content_trust(&reference("c/d").repository).is_none());
+    assert!(!both.asks_for_evidence(&reference("c/d").repository));
+}
+
+/// A `^` marks the place that the message names.
+// [V-28] [V-43]
+#[test]
+fn content_trust_that_cannot_be_kept_is_refused() {
+    for (yaml, message) in [
+        ("", "starts from nothing; expected `root`, `lock` or `tofu: once`"),
+        ("tofu: deny", "starts from nothing"),
+        ("lock: l, tofu: once", "never used"),
+        ("root: { keys: [KEY] }, tofu: once", "never used"),
+        ("lock: l, by-digest: signatures", "`by-digest: signatures` asks for nothing here"),
+        ("lock: ^''", "`lock` is empty"),
+        ("lock:", "expected a text"),
+        ("root: {}", "missing field `keys`"),
+        ("root: { keys: [] }", "`keys` is empty"),
+        ("root: { keys: [KEY, ^KEY] }", "is named twice"),
+        ("root: { keys: [^abc] }", "64 lower-case hex"),
+        ("root: { keys: [KEY], threshold: ^0 }", "expected 1 to 1"),
+        ("root: { keys: [KEY], threshold: ^2 }", "expected 1 to 1"),
+        ("root: { keys: [KEY], min-version: ^0 }", "`min-version` is 0; expected at least 1"),
+        ("root: { keys: [KEY], ^pin: 1 }", "unknown field `pin`; expected keys, threshold, min-version"),
+        ("lock: l, require-roles: []", "`require-roles` is empty"),
+        ("lock: l, require-roles: [^'']", "lists no tags"),
+        ("lock: l, require-roles: [^snapshot]", "\"snapshot\" lists no tags"),
+        ("lock: l, require-roles: [^targets/revoked]", "\"targets/revoked\" lists no tags"),
+        ("lock: l, require-roles: [targets/a, ^targets/a]", "role `targets/a` is named twice"),
+        ("lock: l, min-signers: ^0", "`min-signers` is 0; expected at least 1"),
+        ("lock: l, on-expired: ^pass", "expected one of fail, max-stale"),
+        ("lock: l, on-expired: { max-stale: ^7 }", "`36h` or `7d`"),
+        ("lock: l, by-digest: ^any", "expected one of listed, signatures, deny"),
+        ("lock: l, identity: { map: {} }", "without a prefix"),
+        ("lock: l, identity: { map: { ^r.io/x/: r.io/y } }", "no prefix of a repository"),
+        ("lock: l, travel: {}", "missing field `max-age`"),
+        ("lock: l, travel: { max-age: ^0d }", "`36h` or `7d`"),
+        ("lock: l, tofu: ^twice", "expected one of deny, once"),
+        ("lock: l, ^keys: 1", "unknown field `keys`; expected root, lock"),
+    ] {
+        let marked = sealed(yaml);
+        let column = marked.lines().last().and_then(|line| line.find('^')).map(|at| format!("{}: ", at + 1));
+        let told = parse(&marked.replace('^', "")).expect_err(yaml).to_string();
+        let place = format!("line 8, column {}", column.unwrap_or_default());
+        assert!(told.starts_with(&place) && told.contains(message), "{yaml}\n=> {told}");
+    }
+    let asked =
+        "  a/b: { content-trust: { lock: l, by-digest: signatures }, attestations: [{ type: vuln, from: [a] }] }";
+    assert!(parse(&images(asked)).is_ok());
+    assert!(parse(&sealed("lock: l, require-roles: [targets, releases]")).is_ok());
+    let empty = parse(&images("  a/b: { content-trust: }")).unwrap_err().to_string();
+    assert!(empty.contains("expected a mapping"), "{empty}");
 }
 
 #[test]
@@ -223,11 +314,14 @@ fn the_schema_is_closed_and_explains_every_field() {
     let schema = schema();
     let mut found = Vec::new();
     objects(&schema, "", &mut found);
-    assert!(found.len() >= 6);
+    assert!(found.len() >= 11);
     for (path, object) in found {
         assert_eq!(object["additionalProperties"], Value::Bool(false), "{path}");
         for (name, field) in object["properties"].as_object().unwrap() {
-            assert!(field.get("description").is_some() || name == "map", "{path}/{name}");
+            assert!(
+                field.get("description").is_some() || ["map", "max-stale"].contains(&name.as_str()),
+                "{path}/{name}"
+            );
             assert!(!field.to_string().contains("null"), "{path}/{name}: {field}");
         }
     }

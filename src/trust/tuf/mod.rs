@@ -27,4 +27,4 @@ pub use update::{Supplied, Update, Want};
 pub use vouch::{Asked, TrustRefusal, Vouched};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -167,11 +167,22 @@ impl TrustRefusal {
         Self { id: "trust-removed", message: format!("no copy of the trust data hangs on {image}") }
     }
 
-    /// A copy that was sealed too long ago.
+    /// Nothing is known of the repository that its trust state could start from, and first use is not allowed.
     #[must_use]
-    pub fn too_old(sealed: Option<Timestamp>, max_age: SignedDuration) -> Self {
-        let sealed = sealed.map_or("no time that could be".to_owned(), |sealed| sealed.to_string());
-        let message = format!("the copy of the trust data was sealed at {sealed}, at most {max_age:#} ago is allowed");
+    pub fn no_anchor(repository: &str) -> Self {
+        let message = format!(
+            "nothing is known of {repository}: expected pinned root keys, or what the lock or the store remembers of it"
+        );
+        Self { id: "no-anchor", message }
+    }
+
+    /// The copy of the trust state that travels with the image was sealed too long ago.
+    #[must_use]
+    pub fn travel_too_old(sealed: Timestamp, max_age: SignedDuration) -> Self {
+        let hours = max_age.as_hours();
+        let message = format!(
+            "expected a copy of the trust state that was sealed in the last {hours} hours; found one sealed on {sealed}"
+        );
         Self { id: "travel-too-old", message }
     }
 

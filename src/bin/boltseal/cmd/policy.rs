@@ -29,12 +29,15 @@ pub fn run(command: PolicyCommand, output: &Output) -> Result<Exit, Failure> {
 fn check(file: PathBuf, output: &Output) -> Result<Exit, Failure> {
     let judge = file_policy(Some(file.clone()))?;
     let scopes: Vec<_> = judge.policy.scopes().iter().map(|scope| scope.pattern.to_string()).collect();
+    let (keys, locks) = (judge.policy.anchors().keys.len(), judge.policy.locks().collect::<Vec<_>>());
+    let sealed = judge.policy.scopes().iter().filter(|scope| scope.content_trust.is_some()).count();
     let value = json!({
-        "version": JSON_VERSION, "policy": policy_source(&judge), "scopes": scopes,
-        "keys": judge.policy.anchors().keys.len(), "exit": 0,
+        "version": JSON_VERSION, "policy": policy_source(&judge), "scopes": scopes, "contentTrust": sealed,
+        "keys": keys, "locks": locks, "exit": 0,
     });
     output.result(&value, || {
-        format!("{}: good, {} scopes, {} keys\n", file.display(), scopes.len(), judge.policy.anchors().keys.len())
+        let sealed = if sealed > 0 { format!(" ({sealed} with content trust)") } else { String::new() };
+        format!("{}: good, {} scopes{sealed}, {keys} keys\n", file.display(), scopes.len())
     });
     Ok(Exit::Done)
 }

@@ -2,7 +2,10 @@ use crate::{exit::Exit, output::printable};
 use boltseal::{
     ops::verify::Verification,
     policy::{Approved, Decision, Mode, Reason},
-    trust::Principal,
+    trust::{
+        Principal,
+        tuf::{Asked, Vouched},
+    },
     verify::{Claim, Format, Place, Rejected, Verified},
 };
 use serde_json::{Value, json};
@@ -26,6 +29,13 @@ fn reasons(verification: &Verification) -> &[Reason] {
     }
 }
 
+fn approved(verification: &Verification) -> Option<&Approved> {
+    match &verification.outcome.decision {
+        Decision::Allow(approved) => Some(approved),
+        _ => None,
+    }
+}
+
 pub fn to_json(verification: &Verification) -> Value {
     let findings = &verification.findings;
     let subject = findings.subject();
@@ -38,11 +48,25 @@ pub fn to_json(verification: &Verification) -> Value {
         "mode": verification.outcome.mode.to_string(),
         "scope": verification.outcome.scope,
         "reasons": reasons(verification).iter().map(|r| json!({ "id": r.id(), "message": r.to_string() })).collect::<Vec<_>>(),
-        "met": match &verification.outcome.decision { Decision::Allow(approved) => met(approved), _ => Vec::new() },
+        "trust": approved(verification).and_then(Approved::trust).map(trust),
+        "met": approved(verification).map(met).unwrap_or_default(),
         "verified": findings.verified().iter().map(verified).collect::<Vec<_>>(),
         "rejected": findings.rejected().iter().map(rejected).collect::<Vec<_>>(),
         "unread": findings.unread().iter().map(|u| json!({ "what": u.what, "why": u.why })).collect::<Vec<_>>(),
         "exit": exit as u8,
+    })
+}
+
+fn trust(vouched: &Vouched) -> Value {
+    let by = vouched.by().iter();
+    let roles = by.map(|(role, by)| json!({ "role": role, "signers": by.iter().map(principal).collect::<Vec<_>>() }));
+    let overdue = vouched.overdue().iter();
+    json!({
+        "repository": vouched.repository(),
+        "tag": vouched.tag(),
+        "digest": vouched.digest().to_string(),
+        "roles": roles.collect::<Vec<_>>(),
+        "overdue": overdue.map(|(role, since)| json!({ "role": role, "since": since })).collect::<Vec<_>>(),
     })
 }
 
@@ -122,6 +146,23 @@ fn principal(principal: &Principal) -> Value {
     }
 }
 
+/// Who signed the tag, and what of it is stale.
+fn tag(vouched: &Vouched) -> String {
+    let roles: Vec<_> = vouched.by().keys().cloned().collect();
+    let names: Vec<_> = roles.iter().map(ToString::to_string).collect();
+    let count = vouched.signers(&roles);
+    let signers = format!("{count} signer{}", if count == 1 { "" } else { "s" });
+    let mut text = match (vouched.asked(), vouched.tag()) {
+        (Asked::Tag(_), _) => format!("signed by {} ({signers})", names.join(", ")),
+        (Asked::Digest(_), Some(tag)) => format!("{tag} stands for it, signed by {} ({signers})", names.join(", ")),
+        (Asked::Digest(_), None) => "none stands for it; it is not revoked".to_owned(),
+    };
+    for (role, since) in vouched.overdue() {
+        let _ = write!(text, "; stale: {role} expired on {since}");
+    }
+    text
+}
+
 /// Rejected evidence is shown up to here; the rest is counted. JSON has all of it.
 const SHOWN: usize = 5;
 
@@ -140,7 +181,10 @@ pub fn to_text(verification: &Verification) -> String {
     for reason in reasons(verification) {
         let _ = writeln!(text, "  reason   {}: {}", reason.id(), printable(&reason.to_string()));
     }
-    if let Decision::Allow(approved) = &verification.outcome.decision {
+    if let Some(approved) = approved(verification) {
+        if let Some(vouched) = approved.trust() {
+            let _ = writeln!(text, "  tag      {}", printable(&tag(vouched)));
+        }
         for met in approved.met() {
             let by: Vec<_> = met.by.iter().map(|m| format!("{} ({})", m.authority, format_name(m.format))).collect();
             let _ = writeln!(

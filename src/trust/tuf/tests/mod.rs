@@ -3,7 +3,7 @@ mod authoring;
 mod delegations;
 mod differential;
 mod lock;
-mod repo;
+pub(crate) mod repo;
 mod roots;
 mod workflow;
 
