@@ -11,7 +11,7 @@ use boltseal::{
     oci::{Descriptor, Digest, ImageManifest, Manifest, Reference, Repository, RepositoryName, media_type},
     ops::{
         OpsError,
-        trust::{Init, Lifetimes, Memory, Published, Started, TrustError, TrustReader, Writer},
+        trust::{Init, Lifetimes, Memory, Published, Sealing, Started, TrustError, TrustReader, Writer},
         verify::{Verification, Verifier},
     },
     policy::{Decision, Policy},
@@ -190,6 +190,23 @@ impl World {
         repo.push_manifest(&Selector::Tag(tag.to_owned()), manifest).await.expect("a manifest");
     }
 
+    /// Removes a tag, as anybody with the right to delete can.
+    pub async fn delete(&self, tag: &str) {
+        let digest = self.repo(Access::PullPush).resolve(tag).await.expect("it is there").digest;
+        let url = format!("http://{}/v2/{}/manifests/{digest}", self.name.host, self.name.path);
+        let answer = reqwest::Client::new().delete(url).send().await.expect("an answer");
+        assert!(answer.status().is_success(), "{}", answer.status());
+    }
+
+    /// Leaves files under a staging tag, as anybody with the right to push can.
+    pub async fn stage(&self, tag: &str, files: &BTreeMap<String, Vec<u8>>) {
+        let repo = self.repo(Access::PullPush);
+        for bytes in files.values() {
+            repo.push_blob(bytes).await.expect("a blob");
+        }
+        self.serve(tag, &Manifest::Image(Box::new(TrustArtifact::Staged.encode(files)))).await;
+    }
+
     /// Points the trust tag at files, as anybody with the right to push can.
     pub async fn serve_files(&self, files: &BTreeMap<String, Vec<u8>>) {
         let repo = self.repo(Access::PullPush);
@@ -208,7 +225,8 @@ impl World {
         let roots: Vec<_> = (1..=3).filter_map(|at| Some(self.keys.get(&format!("root{at}"))?.fingerprint())).collect();
         let root = format!("root: {{ keys: [{}], threshold: {} }}", roots.join(", "), roots.len().min(2));
         let rule = rule.replace("@ROOT@", &root);
-        let text = format!("version: 1\nmode: {mode}\nimages:\n  \"{}\":\n    content-trust: {{ {rule} }}\n", self.name);
+        let text =
+            format!("version: 1\nmode: {mode}\nimages:\n  \"{}\":\n    content-trust: {{ {rule} }}\n", self.name);
         Policy::parse(&text, &|_| Err("no keys".to_owned())).unwrap_or_else(|error| panic!("{error}\n{text}"))
     }
 }
@@ -247,6 +265,12 @@ impl Machine<'_> {
     pub async fn sign(&self, tag: &str, keys: &[&str]) -> Result<Published, TrustError> {
         let reference = self.world.reference(&format!(":{tag}"));
         self.write(keys, async |writer| Ok(writer.sign_tag(&reference, &[]).await?.published)).await
+    }
+
+    /// Signs a tag, which then is live.
+    pub async fn must_sign(&self, tag: &str, keys: &[&str]) {
+        let published = self.sign(tag, keys).await.expect("it is signed");
+        assert_eq!(published.sealing, Sealing::Sealed, "{:?}", published.waiting);
     }
 
     pub async fn refresh(&self, keys: &[&str]) -> Result<Published, TrustError> {

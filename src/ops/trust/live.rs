@@ -83,6 +83,9 @@ pub(super) async fn judge(
             return Ok(Err(UpdateError::Missing { file: role.file_name(Some(1)), role }));
         }
     };
+    if let Err(error) = reading.check_known_root(known) {
+        return Ok(Err(error));
+    }
     let state = match reading.update(start, terms).await? {
         Ok(state) => state,
         Err(error) => return Ok(Err(error)),
@@ -127,6 +130,21 @@ impl<'r> Reading<'r> {
         let fetched = fetched.await?;
         self.files.extend(fetched.into_iter().flatten());
         Ok(())
+    }
+
+    /// The root that is known is the one that is served under its version, where one is: another one is another trust,
+    /// whatever else is served with it.
+    fn check_known_root(&self, known: &Known) -> Result<(), UpdateError> {
+        let Some((version, remembered)) =
+            known.floors.root.as_ref().and_then(|root| Some((root.version, root.digest?)))
+        else {
+            return Ok(());
+        };
+        let served = self.files.get(&RoleName::Root.file_name(Some(version)));
+        match served.map(|bytes| remembered.same_algorithm(bytes)).filter(|found| *found != remembered) {
+            Some(found) => Err(UpdateError::RootForked { version, found, remembered }),
+            None => Ok(()),
+        }
     }
 
     /// Bytes that are still to be fetched, by the manifest's word.

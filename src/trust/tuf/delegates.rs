@@ -68,12 +68,11 @@ impl Update {
     fn want_listed_targets(&self, role: RoleName) -> Result<Want, UpdateError> {
         let meta = self.snapshot.as_ref().and_then(|snapshot| snapshot.metadata.signed().file(&role));
         let meta = meta.ok_or_else(|| UpdateError::Missing { file: role.meta_name(), role: role.clone() })?;
-        let limits = &self.terms.limits;
-        let left = limits.all_targets_bytes.saturating_sub(self.targets_bytes());
-        Ok(self.want_listed(role, meta, limits.targets_bytes.min(left)))
+        let limit = self.limit_of(&role);
+        Ok(self.want_listed(role, meta, limit))
     }
 
-    fn targets_bytes(&self) -> u64 {
+    pub(super) fn targets_bytes(&self) -> u64 {
         self.graph.files.values().map(|file| file.bytes.len() as u64).sum()
     }
 

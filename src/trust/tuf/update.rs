@@ -134,13 +134,27 @@ impl Update {
     /// The file is refused, as [`UpdateError`] says; the update stands where it stood.
     pub fn supply(&mut self, bytes: &[u8]) -> Result<Supplied, UpdateError> {
         let want = self.want()?.ok_or(UpdateError::NothingWanted)?;
-        let found = bytes.len() as u64;
-        let result = if found > want.max_bytes {
-            Err(UpdateError::TooLarge { role: want.role.clone(), found, most: want.max_bytes })
+        let (found, most) = (bytes.len() as u64, self.limit_of(&want.role));
+        // What is within the limit, and longer than it is listed, is another file than the listed one.
+        let result = if found > most {
+            Err(UpdateError::TooLarge { role: want.role.clone(), found, most })
         } else {
             self.take(&want, bytes)
         };
         self.conclude(result)
+    }
+
+    /// How many bytes a file of a role may have, whatever is listed.
+    pub(super) fn limit_of(&self, role: &RoleName) -> u64 {
+        let limits = &self.terms.limits;
+        match role {
+            RoleName::Root => limits.root_bytes,
+            RoleName::Timestamp => limits.timestamp_bytes,
+            RoleName::Snapshot => limits.snapshot_bytes,
+            RoleName::Targets | RoleName::Delegated(_) => {
+                limits.targets_bytes.min(limits.all_targets_bytes.saturating_sub(self.targets_bytes()))
+            }
+        }
     }
 
     /// Tells that there is no such file. "Could not be read" is not "is not there": then the update can't go on.
