@@ -7,6 +7,9 @@ mod world;
 #[path = "../common/attacks.rs"]
 mod attacks;
 
+#[path = "../common/trust_race.rs"]
+mod trust_race;
+
 mod publishing;
 mod reading;
 

@@ -15,3 +15,11 @@ async fn signing_again_changes_nothing() {
     assert_eq!((again.sealing, again.signed.len()), (Sealing::Unchanged, 0));
     assert!(registry.requests().iter().all(|one| one.method == "GET"), "nothing is written");
 }
+
+#[test]
+fn eight_publish_at_once_and_nothing_is_lost() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let (_registry, address) = runtime.block_on(start());
+    crate::trust_race::race(&address, "each", false, 4);
+    crate::trust_race::race(&address, "shared", true, 4);
+}

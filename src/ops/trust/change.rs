@@ -83,15 +83,22 @@ impl Change {
         }
     }
 
+    /// The path that it lists otherwise.
+    pub(super) fn path(&self) -> Option<String> {
+        match self {
+            Self::SetTag { tag, .. } | Self::RemoveTag(tag) => Some(tag.clone()),
+            Self::Revoke { digest, .. } => Some(revoked_path(digest)),
+            _ => None,
+        }
+    }
+
     /// Whether a file has the change already.
     pub(super) fn is_in(&self, targets: &Targets) -> bool {
         let has = |role: &RoleName, key: Fingerprint| has_key(targets, role, key);
         match self {
             Self::SetTag { tag, target } => targets.targets.get(tag) == Some(target),
             Self::RemoveTag(tag) => !targets.targets.contains_key(tag),
-            Self::Revoke { digest, .. } => {
-                targets.targets.contains_key(&format!("revoked/{}/{}", digest.algorithm(), digest.hex()))
-            }
+            Self::Revoke { digest, .. } => targets.targets.contains_key(&revoked_path(digest)),
             Self::Delegate { role, keys, .. } => {
                 targets.delegation(role).is_some() && keys.iter().all(|key| has(role, key.fingerprint()))
             }
@@ -104,6 +111,10 @@ impl Change {
             Self::Renew { above } => targets.header.version > *above,
         }
     }
+}
+
+fn revoked_path(digest: &Digest) -> String {
+    format!("revoked/{}/{}", digest.algorithm(), digest.hex())
 }
 
 /// A change of the root: who signs the top-level roles.

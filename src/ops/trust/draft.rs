@@ -107,7 +107,7 @@ impl<'l> Draft<'l> {
             binding.is_some_and(|binding| binding.repository == self.repository && binding.previous == previous)
                 && file.version() == version
         };
-        let files = staged.files.iter().filter(|(of, _)| of == role).map(|(_, file)| file);
+        let files = staged.files.iter().filter(|file| file.role == *role).map(|file| &file.metadata);
         union(files.filter(fits), &self.keys(role))
     }
 

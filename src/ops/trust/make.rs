@@ -5,12 +5,13 @@ use super::{
     change::{Change, Edits, RootChange},
     draft::Draft,
     lifetimes::Lifetimes,
-    staged,
+    staged::{self, Staged},
     writer::Writer,
 };
 use crate::{
     crypto::Fingerprint,
     format::tuf::{Key, Metadata, Role, RoleName, Targets, VerifyingKey},
+    limits::TRUST_CHANGED,
     registry::Repo,
     sign::{Signer, sign_metadata},
     trust::tuf::author::{new_targets, next_root, next_targets},
@@ -28,9 +29,17 @@ pub(super) struct Made {
 }
 
 impl Made {
-    /// Leaves it where others find it.
-    pub async fn stage(&self, repo: &Repo) -> Result<(), TrustError> {
-        staged::write(repo, &self.role, self.key, self.version, self.bytes.clone()).await
+    /// Leaves it where others find it, beside what the same writer left there and others were faster than.
+    pub async fn stage(&self, repo: &Repo, staged: &Staged, draft: &Draft<'_>) -> Result<(), TrustError> {
+        let mut files = staged.kept(draft, &self.role, self.key);
+        files.insert(self.role.file_name(Some(self.version)), self.bytes.clone());
+        staged::write(repo, &self.role, self.key, &files).await
+    }
+
+    /// Says where it was left that it is in place.
+    pub async fn mark_sealed(&self, repo: &Repo, staged: &Staged, draft: &Draft<'_>) -> Result<(), TrustError> {
+        let kept = staged.kept(draft, &self.role, self.key);
+        staged::mark_sealed(repo, &self.role, self.key, (self.version, self.bytes.clone()), kept).await
     }
 }
 
@@ -110,6 +119,10 @@ impl Writer<'_> {
                     if !change.is_in(&next) {
                         change.apply(&mut next)?;
                     }
+                }
+                let changed: Vec<_> = changes.iter().filter_map(Change::path).take(TRUST_CHANGED + 1).collect();
+                if let Some(binding) = next.binding.as_mut().filter(|_| changed.len() <= TRUST_CHANGED) {
+                    binding.changed = changed;
                 }
                 unsigned(role, next)?
             }

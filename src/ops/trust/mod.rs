@@ -29,6 +29,7 @@ pub use lifetimes::Lifetimes;
 pub use memory::Memory;
 pub use reader::{Provenance, StateSource, TrustReader};
 pub(in crate::ops) use reader::{Said, asked};
+pub use staged::StagedPath;
 pub use tags::SignedTag;
 pub use transfer::{SignedRoot, sign_root_file};
 pub use upkeep::{RoleStatus, Status};

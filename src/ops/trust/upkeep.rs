@@ -5,7 +5,7 @@ use super::{
     change::{Change, Edits, RootChange},
     draft::Draft,
     lifetimes::Lifetimes,
-    staged,
+    staged::{self, StagedPath},
     writer::{Published, Waiting, Writer},
 };
 use crate::format::tuf::RoleName;
@@ -38,8 +38,8 @@ pub struct Status {
     pub staged: Vec<(RoleName, u64)>,
     /// What is staged and lacks signatures.
     pub waiting: Vec<Waiting>,
-    /// What is staged and does not fit any more: others were faster, and its writer has to sign again.
-    pub overtaken: Vec<(RoleName, u64)>,
+    /// Paths that are staged otherwise than they are live.
+    pub paths: Vec<StagedPath>,
 }
 
 impl Writer<'_> {
@@ -102,7 +102,7 @@ impl Writer<'_> {
             unusable: unusable.collect(),
             staged: staged.collect(),
             waiting: draft.waiting(),
-            overtaken: found.overtaken(&draft),
+            paths: found.paths(&draft).into_iter().collect(),
         })
     }
 }

@@ -7,7 +7,8 @@ use super::{
     live::{self, Live, Served, may_be_a_race, wait_for_the_race},
     make::Made,
     memory::{Known, Memory},
-    push, seal, staged,
+    push, seal,
+    staged::{self, Staged},
 };
 use crate::{
     format::{
@@ -24,7 +25,7 @@ use crate::{
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     time::{Duration, Instant},
 };
 
@@ -184,17 +185,18 @@ impl Writer<'_> {
         let from = Instant::now();
         let name = self.name.to_string();
         let mut draft = Draft::of(&live.state, &name);
-        staged::read(self.repo, &mut draft).await?;
+        let staged = staged::read(self.repo, &mut draft).await?;
         let edits = plan(&draft)?;
         let made = self.make(&mut draft, &edits).await?;
         if !made.is_empty() {
             // Whoever stages and then reads again is seen by, or sees, everybody else who does.
-            try_join_all(made.iter().map(|made| made.stage(self.repo))).await?;
+            try_join_all(made.iter().map(|made| made.stage(self.repo, &staged, &draft))).await?;
             progress.made.extend(made);
             return Ok(None);
         }
         progress.waiting = draft.waiting();
         if draft.is_live() && (progress.sealed || !edits.seal) {
+            self.mark_sealed(progress, &staged, &draft).await?;
             return Ok(Some(progress.outcome()));
         }
         let Some(files) = seal::sealed(self, &draft, live).await? else { return Ok(Some(Sealing::Staged)) };
@@ -227,13 +229,21 @@ impl Writer<'_> {
         })
     }
 
-    /// Remembers what is in place, and takes back what was staged for it.
+    /// Marks what was staged here and is in place; what waits for signatures stays as it is.
+    async fn mark_sealed(&self, progress: &Progress, staged: &Staged, draft: &Draft<'_>) -> Result<(), TrustError> {
+        let waits = |made: &&Made| progress.waiting.iter().any(|waiting| waiting.role == made.role);
+        let done = progress.made.iter().filter(|made| !waits(made));
+        // The last file of each: it stands on the ones before it.
+        let last: BTreeMap<_, _> = done.map(|made| ((&made.role, made.key), made)).collect();
+        try_join_all(last.into_values().map(|made| made.mark_sealed(self.repo, staged, draft))).await?;
+        Ok(())
+    }
+
+    /// Remembers what is in place.
     async fn conclude(&self, progress: Progress, sealing: Sealing, live: Live) -> Result<Published, TrustError> {
         if sealing != Sealing::Staged {
             let place = self.name.to_string();
             self.memory.remember(&place, &live.state, live.files.clone(), live.etag.clone())?;
-            let mine: BTreeSet<_> = progress.made.iter().map(|made| (made.role.clone(), made.key)).collect();
-            try_join_all(mine.iter().map(|(role, key)| staged::clear(self.repo, role, *key))).await?;
         }
         let signed = progress.made.iter().map(|made| (made.role.clone(), made.version)).collect();
         Ok(Published { sealing, signed, waiting: progress.waiting, live })
