@@ -12,6 +12,7 @@ mod trust_race;
 
 mod publishing;
 mod reading;
+mod rights;
 
 use boltseal::registry::embedded::{Embedded, EmbeddedOptions};
 use futures_util::future::join_all;
