@@ -18,7 +18,17 @@ use std::{
 };
 use tokio::sync::Notify;
 
-const PUBLISHERS: usize = 8;
+/// How the race goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Race {
+    /// How many publish at once.
+    pub publishers: usize,
+    /// How many tags each of them signs, one after the other.
+    pub updates: usize,
+    /// Whether all sign in one role, or each in one of its own.
+    pub shared: bool,
+}
+
 /// What `Options` has by default.
 const SETTLE: Duration = Duration::from_millis(150);
 
@@ -55,15 +65,15 @@ impl Signer for Mortal {
     }
 }
 
-/// Runs the race; with a role each, or all in one. Everybody has a thread, as processes have.
-pub fn race(address: &str, path: &str, shared: bool, updates: usize) {
-    let (world, digest) = block_on(prepare(address, path));
+/// Runs the race. Everybody has a thread, as processes have.
+pub fn race(address: &str, path: &str, race: Race) {
+    let (world, digest) = block_on(prepare(address, path, race.publishers));
     let over = AtomicBool::new(false);
     let (done, reads) = std::thread::scope(|scope| {
         let (world, over) = (&world, &over);
         let reader = scope.spawn(move || block_on(read_until(world, over, digest)));
-        let publishers: Vec<_> = (0..PUBLISHERS)
-            .map(|at| scope.spawn(move || block_on(publish_all(world, at, shared, updates, digest))))
+        let publishers: Vec<_> = (0..race.publishers)
+            .map(|at| scope.spawn(move || block_on(publish_all(world, at, race, digest))))
             .collect();
         let done: Vec<_> = publishers.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
         over.store(true, Ordering::Relaxed);
@@ -75,12 +85,13 @@ pub fn race(address: &str, path: &str, shared: bool, updates: usize) {
     block_on(check(&world, done));
 }
 
-fn block_on<T>(work: impl Future<Output = T>) -> T {
+/// Runs to the end on this thread.
+pub fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(work)
 }
 
-async fn prepare(address: &str, path: &str) -> (World, Digest) {
-    let names: Vec<_> = (0..PUBLISHERS).map(|at| format!("p{at}")).collect();
+async fn prepare(address: &str, path: &str, publishers: usize) -> (World, Digest) {
+    let names: Vec<_> = (0..publishers).map(|at| format!("p{at}")).collect();
     let mut all = vec!["root1", "targets"];
     all.extend(names.iter().map(String::as_str));
     let world = World::new(address, path, &all);
@@ -93,16 +104,16 @@ async fn prepare(address: &str, path: &str) -> (World, Digest) {
     (world, digest)
 }
 
-async fn publish_all(world: &World, at: usize, shared: bool, updates: usize, digest: Digest) -> Vec<(String, Update)> {
+async fn publish_all(world: &World, at: usize, race: Race, digest: Digest) -> Vec<(String, Update)> {
     let machine = world.machine(&format!("p{at}"));
     let machine =
         Machine { memory: boltseal::ops::trust::Memory { lock: Some(world.lock()), ..machine.memory }, ..machine };
     let mut done = Vec::new();
-    for update in 0..updates {
+    for update in 0..race.updates {
         let tag = format!("p{at}-{update}");
         // Three in ten, a different one for each.
         let dies = (update + at) % 10 < 3;
-        let became = publish(&machine, at, &tag, shared, dies, digest).await;
+        let became = publish(&machine, at, &tag, race.shared, dies, digest).await;
         done.push((tag, became));
     }
     done

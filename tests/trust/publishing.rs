@@ -1,6 +1,10 @@
 //! What writers do, one after the other and at once.
 
-use crate::{start, world::World};
+use crate::{
+    start,
+    trust_race::{Race, race},
+    world::World,
+};
 use boltseal::ops::trust::Sealing;
 
 #[tokio::test]
@@ -17,9 +21,10 @@ async fn signing_again_changes_nothing() {
 }
 
 #[test]
-fn eight_publish_at_once_and_nothing_is_lost() {
+fn those_who_publish_at_once_lose_nothing() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let (_registry, address) = runtime.block_on(start());
-    crate::trust_race::race(&address, "each", false, 4);
-    crate::trust_race::race(&address, "shared", true, 4);
+    for shared in [false, true] {
+        race(&address, &format!("shared-{shared}"), Race { publishers: 3, updates: 3, shared });
+    }
 }

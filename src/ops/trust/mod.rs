@@ -4,6 +4,7 @@
 //! is decided in [`crate::trust::tuf`] alone.
 
 mod admin;
+mod bulk;
 mod change;
 mod draft;
 mod error;
