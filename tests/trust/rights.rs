@@ -7,9 +7,11 @@ use crate::{
 use boltseal::{
     format::{
         trust_manifest::{TRUST_TAG, staging_tag},
-        tuf::{Metadata, RoleName, Root},
+        tuf::{Metadata, RoleName, Root, Target, Targets},
     },
     ops::trust::{Published, Sealing, Started, TrustError, sign_root_file},
+    registry::Selector,
+    trust::tuf::author::{next_targets, set_tag},
 };
 use std::collections::BTreeMap;
 
@@ -59,8 +61,15 @@ async fn two_of_three_change_the_root_on_two_machines_without_a_shared_secret() 
     assert_eq!((began.sealing, began.waiting[0].signed, began.waiting[0].needed), (Sealing::Staged, 1, 2));
     world.machine("owner").pin().await;
     // The second holder has another machine, and no sealing key: the old seal holds under the new root.
-    let done =
-        world.locked().write(&["root2"], async |writer| writer.cosign(&RoleName::Root).await).await.expect("complete");
+    let done = world
+        .locked()
+        .write(&["root2"], async |writer| {
+            let reviewed = writer.review(&RoleName::Root).await?;
+            assert!(reviewed[0].changes.keys().any(|name| name.starts_with("keys/")), "{reviewed:?}");
+            writer.cosign(&RoleName::Root, &reviewed).await
+        })
+        .await
+        .expect("complete");
     assert_eq!((done.sealing, done.state().root().version()), (Sealing::Sealed, 2));
     let verification = world.machine("reader").verify(&policy, ":1.0").await.expect("it can tell");
     assert!(matches!(verification.outcome.decision, boltseal::policy::Decision::Allow(_)));
@@ -95,7 +104,14 @@ async fn a_threshold_of_two_takes_two_whoever_begins() {
     // The same by `cosign`, of what others staged.
     let two = world.push("2.0", "two").await;
     assert_eq!(owner.sign("2.0", &["bob"]).await.expect("signed").sealing, Sealing::Staged);
-    let cosigned = owner.write(&["alice"], async |writer| writer.cosign(&releases).await).await.expect("cosigned");
+    let cosigned = owner
+        .write(&["alice"], async |writer| {
+            let reviewed = writer.review(&releases).await?;
+            assert_eq!(reviewed[0].changes["targets/2.0"].0, None);
+            writer.cosign(&releases, &reviewed).await
+        })
+        .await
+        .expect("cosigned");
     assert_eq!(cosigned.sealing, Sealing::Sealed);
     assert_eq!(world.machine("reader").verdict(&policy, ":2.0").await, format!("allowed {two}"));
     let strict = world.policy("@ROOT@, min-signers: 2");
@@ -220,4 +236,38 @@ async fn junk_where_roles_are_staged_hinders_nobody() {
     owner.must_sign("1.0", &["alice"]).await;
     let policy = world.policy("@ROOT@");
     assert_eq!(world.machine("reader").verdict(&policy, ":1.0").await, format!("allowed {digest}"));
+}
+
+/// A waiting file with more in it than was asked for is not signed by who asks for less; nor is one that nobody signed.
+#[tokio::test]
+async fn nobody_signs_along_what_they_did_not_ask_for() {
+    let (_registry, address) = start().await;
+    let world = World::sealed(&address, "app").await;
+    let (owner, releases) = (world.machine("owner"), role(RoleName::RELEASES));
+    let set = owner.write(&["targets", "alice", "bob"], async |writer| writer.set_threshold(&releases, 2).await).await;
+    assert_eq!(set.expect("set").sealing, Sealing::Sealed);
+    let (digest, evil) = (world.push("1.0", "one").await, world.push("evil", "evil").await);
+    let live = world.served(TRUST_TAG).await.files;
+    let name = live.keys().find(|name| name.ends_with("targets%2Freleases.json")).expect("the map").clone();
+    let map = Metadata::<Targets>::decode(&live[&name]).expect("the map");
+    let top = live.keys().find(|name| name.ends_with(".targets.json")).expect("targets").clone();
+    let top = Metadata::<Targets>::decode(&live[&top]).expect("targets");
+    let mut next = next_targets(&releases, map.signed(), &live[&name], map.expires()).expect("the next one");
+    let image =
+        world.repo(boltseal::registry::Access::Pull).manifest(&Selector::Tag("1.0".to_owned())).await.expect("it");
+    set_tag(&mut next, "1.0", Target::new(image.bytes.len() as u64, &digest)).expect("a tag");
+    set_tag(&mut next, "evil", Target::new(1, &evil)).expect("a tag");
+    let mut file = Metadata::unsigned(next).expect("metadata");
+    let unsigned = file.encode();
+    let keys = &top.signed().delegations.as_ref().expect("delegations").keys;
+    boltseal::sign::sign_metadata(&mut file, keys, world.key("alice")).await.expect("it signs");
+    let staged = staging_tag(&releases, world.key("alice").public().fingerprint());
+    for bytes in [unsigned, file.encode()] {
+        world.stage(&staged, &BTreeMap::from([("next.json".to_owned(), bytes)])).await;
+        let published = owner.sign("1.0", &["bob"]).await.expect("signed");
+        assert_eq!(published.sealing, Sealing::Staged);
+        let policy = world.policy("@ROOT@");
+        assert_eq!(world.machine("reader").verdict(&policy, ":evil").await, "not-listed");
+        assert_eq!(world.machine("reader").verdict(&policy, ":1.0").await, "not-listed");
+    }
 }

@@ -228,10 +228,14 @@ impl<'l> Draft<'l> {
         self.new_roots.is_empty() && self.roles.iter().all(same)
     }
 
-    /// Refuses to start a role afresh that is listed and can't be used: what it said would be lost.
+    /// Refuses to go on without a role that is listed and can't be used, where what it said would be lost: the map of tags,
+    /// what is revoked. A registry that hides a file for a moment must not have honest writers leave it out for good. Who
+    /// only vouches may start afresh.
     pub fn check_usable(&self, role: &RoleName) -> Result<(), TrustError> {
         let listed = self.live.snapshot().signed().file(role).is_some();
-        if self.roles.contains_key(role) || !listed {
+        let delegation = self.parent(role).and_then(|parent| self.file(parent)?.signed().delegation(role));
+        let needed = role.as_str() == RoleName::REVOKED || delegation.is_some_and(|delegation| delegation.terminating);
+        if self.roles.contains_key(role) || !listed || !needed {
             return Ok(());
         }
         let why = self.live.passed_over().find(|(_, child, _)| *child == role);
@@ -273,7 +277,7 @@ fn join(mut roots: Vec<Metadata<Root>>, root: Metadata<Root>) -> Vec<Metadata<Ro
 }
 
 /// Files that say the same are one, with the signatures of all that hold, in one order. What else stands there as a
-/// signature is left out: it must not take a good one's place.
+/// signature is left out: it must not take a good one's place. What nobody signed is nobody's.
 fn union<'s, R: Role + Clone + 's>(
     files: impl Iterator<Item = &'s Metadata<R>>,
     keys: &BTreeMap<String, Key>,
@@ -289,5 +293,5 @@ fn union<'s, R: Role + Clone + 's>(
             }
         }
     }
-    by_content.into_values().collect()
+    by_content.into_values().filter(|file| !file.signatures().is_empty()).collect()
 }

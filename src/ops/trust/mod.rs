@@ -6,6 +6,7 @@
 mod admin;
 mod bulk;
 mod change;
+mod cosign;
 mod draft;
 mod error;
 mod init;
@@ -24,6 +25,7 @@ mod upkeep;
 mod writer;
 
 pub use admin::signer_role;
+pub use cosign::Review;
 pub use error::TrustError;
 pub use init::{Init, Started};
 pub use lifetimes::Lifetimes;

@@ -24,6 +24,7 @@ pub(super) async fn sealed(writer: &Writer<'_>, draft: &Draft<'_>, live: &Live) 
     if !draft.unsigned().is_empty() {
         return Ok(None);
     }
+    draft.delegated().iter().try_for_each(|role| draft.check_usable(role))?;
     let mut files: Files = live.files.iter().filter(|(name, _)| name.ends_with(".root.json")).map(owned).collect();
     files.extend(
         draft.new_roots.iter().map(|(version, bytes)| (RoleName::Root.file_name(Some(*version)), bytes.clone())),

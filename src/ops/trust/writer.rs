@@ -197,7 +197,7 @@ impl Writer<'_> {
         progress.waiting = draft.waiting();
         if draft.is_live() && (progress.sealed || !edits.seal) {
             self.mark_sealed(progress, &staged, &draft).await?;
-            return Ok(Some(progress.outcome()));
+            return Ok(Some(progress.outcome(edits.are_in(&draft))));
         }
         let Some(files) = seal::sealed(self, &draft, live).await? else { return Ok(Some(Sealing::Staged)) };
         if !self.insecure_no_floor && known.remembered.is_none() && known.locked.is_none() {
@@ -252,12 +252,11 @@ impl Writer<'_> {
 
 impl Progress {
     /// What became of the change once the live state has all that is complete.
-    fn outcome(&self) -> Sealing {
-        let waits = |made: &Made| self.waiting.iter().any(|waiting| waiting.role == made.role);
-        match (self.made.iter().any(waits), self.sealed || !self.made.is_empty()) {
-            (true, _) => Sealing::Staged,
-            (false, true) => Sealing::Sealed,
-            (false, false) => Sealing::Unchanged,
+    fn outcome(&self, in_place: bool) -> Sealing {
+        match (in_place, self.sealed || !self.made.is_empty()) {
+            (false, _) => Sealing::Staged,
+            (true, true) => Sealing::Sealed,
+            (true, false) => Sealing::Unchanged,
         }
     }
 }
