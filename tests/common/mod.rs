@@ -69,8 +69,16 @@ pub const PASSWORD: &str = "boltseal-test";
 
 /// Takes a command's view of this machine's settings away: its home is `home`, its current folder too.
 pub fn isolate(command: &mut Command, home: &Path) {
-    for variable in ["DOCKER_CONFIG", "DOCKER_AUTH_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "BOLTSEAL_POLICY"]
-    {
+    for variable in [
+        "DOCKER_CONFIG",
+        "DOCKER_AUTH_CONFIG",
+        "REGISTRY_AUTH_FILE",
+        "XDG_RUNTIME_DIR",
+        "XDG_STATE_HOME",
+        "BOLTSEAL_POLICY",
+        "BOLTSEAL_LOCK",
+        "BOLTSEAL_STATE",
+    ] {
         command.env_remove(variable);
     }
     command.env("HOME", home).env("XDG_CONFIG_HOME", home.join(".config")).current_dir(home);

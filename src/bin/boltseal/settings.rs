@@ -1,4 +1,8 @@
-//! What a run works with, out of flags, environment and files: connections, keys, the policy.
+//! What a run works with, out of flags, environment and files: connections, keys, the policy, what is remembered.
+
+mod trust;
+
+pub use trust::trust_reader;
 
 use crate::{
     args::{IdentityRule, JudgeArgs, RegistryArgs, SigningKeyArgs},
@@ -11,14 +15,16 @@ use boltseal::{
         keyfile::{Password, PasswordError},
     },
     oci::{Digest, Reference, Repository},
-    ops::policy_file,
+    ops::policy_file::{self, PolicyFile, PolicyFileError},
     policy::{Flags, IdentityRule as Rule, Policy},
     registry::{Environment, Options, Session},
     sign::LocalSigner,
     store::{KeySource, load_private_key, load_public_key},
+    trust::tuf::TrustLock,
     verify::SignedReference,
 };
 use std::{
+    collections::BTreeMap,
     env,
     io::{IsTerminal as _, Read as _},
     path::{Path, PathBuf},
@@ -105,6 +111,8 @@ pub fn new_password(file: Option<&Path>) -> Result<Password, Failure> {
 pub struct Judge {
     pub policy: Policy,
     pub file: Option<(PathBuf, Digest)>,
+    /// The locks that the policy names.
+    pub locks: BTreeMap<String, TrustLock>,
 }
 
 pub fn judge(args: &JudgeArgs) -> Result<Judge, Failure> {
@@ -133,25 +141,54 @@ pub fn judge(args: &JudgeArgs) -> Result<Judge, Failure> {
         annotations: args.annotations.iter().cloned().collect(),
     };
     let policy = Policy::from_flags(flags).map_err(|error| Failure::usage(error.to_string()))?;
-    Ok(Judge { policy, file: None })
+    Ok(Judge { policy, file: None, locks: BTreeMap::new() })
 }
 
 pub fn file_policy(named: Option<PathBuf>) -> Result<Judge, Failure> {
-    let named = named.or_else(|| env::var_os("BOLTSEAL_POLICY").filter(|v| !v.is_empty()).map(PathBuf::from));
-    let unusable = |error: policy_file::PolicyFileError| Failure {
-        hint: matches!(error, policy_file::PolicyFileError::None(_))
+    let path = policy_file::find(named_policy(named), &policy_places()).map_err(unusable)?;
+    load_policy(&path)
+}
+
+/// The policy, if one is named or found.
+pub fn file_policy_if_any(named: Option<PathBuf>) -> Result<Option<Judge>, Failure> {
+    match policy_file::find(named_policy(named), &policy_places()) {
+        Ok(path) => load_policy(&path).map(Some),
+        Err(PolicyFileError::None(_)) => Ok(None),
+        Err(error) => Err(unusable(error)),
+    }
+}
+
+fn named_policy(named: Option<PathBuf>) -> Option<PathBuf> {
+    named.or_else(|| set("BOLTSEAL_POLICY"))
+}
+
+fn load_policy(path: &Path) -> Result<Judge, Failure> {
+    let PolicyFile { policy, path, digest, locks } = policy_file::load(path).map_err(unusable)?;
+    Ok(Judge { policy, file: Some((path, digest)), locks })
+}
+
+fn unusable(error: PolicyFileError) -> Failure {
+    Failure {
+        hint: matches!(error, PolicyFileError::None(_))
             .then_some("`boltseal policy init` writes a first one; `--key` judges by a key alone"),
         ..Failure::supplied(error.to_string())
-    };
-    let path = policy_file::find(named, &policy_places()).map_err(unusable)?;
-    let loaded = policy_file::load(&path).map_err(unusable)?;
-    Ok(Judge { policy: loaded.policy, file: Some((loaded.path, loaded.digest)) })
+    }
+}
+
+/// A path that a variable names; an empty one names none.
+fn set(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
+/// A folder of the user's: of the XDG variable, else below the home folder. A relative path would be the working
+/// directory's (XDG Base Directory Specification: ignore it).
+fn user_folder(variable: &str, below_home: &str) -> Option<PathBuf> {
+    let absolute = |variable| set(variable).filter(|path| path.is_absolute());
+    absolute(variable).or_else(|| Some(absolute("HOME")?.join(below_home)))
 }
 
 fn policy_places() -> Vec<PathBuf> {
-    // A relative path would be the working directory's (XDG Base Directory Specification: ignore it).
-    let set = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let config = set("XDG_CONFIG_HOME").or_else(|| Some(set("HOME")?.join(".config")));
+    let config = user_folder("XDG_CONFIG_HOME", ".config");
     let mut places = vec![PathBuf::from("/etc/boltseal/policy.yaml")];
     places.extend(config.map(|config| config.join("boltseal/policy.yaml")));
     places
