@@ -63,7 +63,7 @@ pub enum PolicyFileError {
         /// The policy's file.
         path: PathBuf,
         /// What is wrong with the lock.
-        source: TrustLockError,
+        source: Box<TrustLockError>,
     },
 }
 
@@ -94,7 +94,7 @@ pub fn load(path: &Path) -> Result<PolicyFile, PolicyFileError> {
         .map_err(|source| PolicyFileError::Policy { path: path.to_owned(), source: Box::new(source) })?;
     let lock = |name: &str| Ok((name.to_owned(), read_trust_lock(&folder.join(name))?));
     let locks = policy.locks().map(lock).collect::<Result<_, _>>();
-    let locks = locks.map_err(|source| PolicyFileError::Lock { path: path.to_owned(), source })?;
+    let locks = locks.map_err(|source| PolicyFileError::Lock { path: path.to_owned(), source: Box::new(source) })?;
     Ok(PolicyFile { policy, path: path.to_owned(), digest: Digest::sha256(&bytes), locks })
 }
 
@@ -124,7 +124,9 @@ mod tests {
         let policy = home.path().join("policy.yaml");
         let text = "version: 1\nimages:\n  \"x.example/**\": { content-trust: { lock: a.lock } }\n";
         std::fs::write(&policy, text).expect("a file");
-        assert!(matches!(load(&policy), Err(PolicyFileError::Lock { source: TrustLockError::Absent { .. }, .. })));
+        let refused = load(&policy);
+        let absent = |source: &TrustLockError| matches!(source, TrustLockError::Absent { .. });
+        assert!(matches!(refused, Err(PolicyFileError::Lock { source, .. }) if absent(&source)));
         std::fs::write(home.path().join("a.lock"), TrustLock::default().encode()).expect("a file");
         assert_eq!(load(&policy).expect("a policy").locks["a.lock"], TrustLock::default());
     }

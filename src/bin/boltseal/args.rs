@@ -1,10 +1,12 @@
 //! The command line as clap reads it. Flags that cosign, docker or notation users know have their names.
 
 mod judge;
+mod known;
 mod sign;
 
 pub use judge::{IdentityRule, ImagesArgs, JudgeArgs, PullArgs, ResolveArgs, VerifyArgs};
-pub use sign::{AttestArgs, AttestFormat, SignArgs, SignFormat, SigningKeyArgs};
+pub use known::KnownArgs;
+pub use sign::{AttestArgs, AttestFormat, PasswordArgs, SignArgs, SignFormat, SigningKeyArgs};
 
 use crate::cmd::trust::TrustCommand;
 use boltseal::{crypto::KeyAlgorithm, oci::Reference};
@@ -219,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_verb_has_at_most_eight_flags_of_its_own() {
-        const SHARED: [&str; 5] = ["Registry", "Output", "Signing key", "Policy", "Global"];
+        const SHARED: [&str; 6] = ["Registry", "Output", "Signing key", "Policy", "Trust", "Global"];
         for verb in Cli::command().get_subcommands() {
             let own = verb.get_arguments().filter(|argument| {
                 !argument.is_positional()

@@ -1,4 +1,4 @@
-use super::{RegistryArgs, key_value};
+use super::{KnownArgs, RegistryArgs, key_value};
 use boltseal::oci::Reference;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -10,6 +10,14 @@ pub struct SigningKeyArgs {
     /// Private key: a file, or env://NAME for a variable that holds the file's content.
     #[arg(long, value_name = "KEY")]
     pub key: String,
+    #[command(flatten)]
+    pub password: PasswordArgs,
+}
+
+/// How key files are opened.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Signing key")]
+pub struct PasswordArgs {
     /// Read the key's password from this file; else BOLTSEAL_PASSWORD, COSIGN_PASSWORD, or a prompt.
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
@@ -21,7 +29,8 @@ pub struct SigningKeyArgs {
 /// Signs images: writes a signature into the image's own repository.
 ///
 /// A tag is resolved once and the digest is printed. For an index every image in it is signed too. Signing twice adds
-/// nothing.
+/// nothing. Where lock, store or policy say that the repository's tags are signed, the tag is signed as `trust sign` does
+/// it, after the image; exit code 4: it is staged, not sealed.
 #[derive(Args)]
 #[command(after_help = "Examples:
   boltseal sign --key release.key registry.example.com/app:1.2
@@ -46,8 +55,16 @@ pub struct SignArgs {
     /// Sign this reference beside the digest, not the one that was typed.
     #[arg(long, value_name = "REF")]
     pub identity: Option<Reference>,
+    /// Leave the tag unsigned, even where the repository's tags are signed.
+    #[arg(long)]
+    pub no_tag: bool,
+    /// Leave a copy of the trust data at the image, for machines that reach no registry (`travel` in the policy).
+    #[arg(long, conflicts_with = "no_tag")]
+    pub attach: bool,
     #[command(flatten)]
     pub key: SigningKeyArgs,
+    #[command(flatten)]
+    pub known: KnownArgs,
     #[command(flatten)]
     pub registry: RegistryArgs,
 }
