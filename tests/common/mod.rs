@@ -76,8 +76,8 @@ pub fn isolate(command: &mut Command, home: &Path) {
         "XDG_RUNTIME_DIR",
         "XDG_STATE_HOME",
         "BOLTSEAL_POLICY",
-        "BOLTSEAL_LOCK",
         "BOLTSEAL_STATE",
+        "BOLTSEAL_LOCK",
     ] {
         command.env_remove(variable);
     }
