@@ -19,7 +19,9 @@ pub async fn run(args: CosignArgs, output: &Output) -> Result<Exit, Failure> {
         (None, Some(repository)) => {
             let desk = Desk::writing(&args.write, output)?;
             let place = desk.work_on(repository)?;
-            let published = desk.writer(&place).cosign(&args.role).await?;
+            let writer = desk.writer(&place);
+            let reviewed = writer.review(&args.role).await?;
+            let published = writer.cosign(&args.role, &reviewed).await?;
             Ok(report::published(repository, &published).show(output))
         }
         (None, None) => Err(Failure::usage("expected a repository, or --file")),

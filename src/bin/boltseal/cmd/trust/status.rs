@@ -10,7 +10,7 @@ use crate::{
 use boltseal::{
     format::tuf::RoleName,
     oci::RepositoryName,
-    ops::trust::{RoleStatus, Status},
+    ops::trust::{RoleStatus, StagedPath, Status},
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -65,7 +65,7 @@ fn to_json(repository: &RepositoryName, status: &Status, now: Timestamp) -> Valu
         "unusable": status.unusable.iter().map(|(role, why)| json!({ "role": role, "why": why })).collect::<Vec<_>>(),
         "staged": versions(&status.staged),
         "waiting": status.waiting.iter().map(waiting_json).collect::<Vec<_>>(),
-        "overtaken": versions(&status.overtaken),
+        "paths": status.paths.iter().map(path_json).collect::<Vec<_>>(),
     })
 }
 
@@ -88,12 +88,18 @@ fn to_text(repository: &RepositoryName, status: &Status, now: Timestamp) -> Stri
         let _ = writeln!(text, "  staged   {role} version {version}; `trust refresh` with a sealing key takes it in");
     }
     text.extend(status.waiting.iter().map(waiting_text));
-    for (role, version) in &status.overtaken {
-        let role = printable(role.as_str());
-        let _ =
-            writeln!(text, "  overtaken {role} version {version}: others were faster; its signer has to sign again");
+    for staged in &status.paths {
+        let (path, role) = (printable(&staged.path), printable(staged.role.as_str()));
+        let would = staged.digest.map_or("not be listed".to_owned(), |digest| format!("be {digest}"));
+        let fate = if staged.fits { "" } else { "; others were faster: its signer has to sign again" };
+        let _ = writeln!(text, "  staged   {path} in {role} would {would}{fate}");
     }
     text
+}
+
+fn path_json(staged: &StagedPath) -> Value {
+    let StagedPath { role, path, digest, fits } = staged;
+    json!({ "role": role, "path": path, "digest": digest.map(|digest| digest.to_string()), "fits": fits })
 }
 
 #[cfg(test)]
@@ -106,7 +112,7 @@ mod tests {
     }
 
     fn status(roles: Vec<RoleStatus>) -> Status {
-        Status { roles, unusable: vec![], staged: vec![], waiting: vec![], overtaken: vec![] }
+        Status { roles, unusable: vec![], staged: vec![], waiting: vec![], paths: vec![] }
     }
 
     #[test]
@@ -119,8 +125,8 @@ mod tests {
         assert_eq!(exit(&Status { unusable, ..status(vec![fine.clone()]) }), Exit::Denied);
         let staged = vec![(RoleName::Targets, 2)];
         assert_eq!(exit(&Status { staged, ..status(vec![fine.clone()]) }), Exit::Unknown);
-        let overtaken = vec![(RoleName::Targets, 2)];
-        assert_eq!(exit(&Status { overtaken, ..status(vec![fine]) }), Exit::Done);
+        let lost = StagedPath { role: RoleName::Targets, path: "1.0".to_owned(), digest: None, fits: false };
+        assert_eq!(exit(&Status { paths: vec![lost], ..status(vec![fine]) }), Exit::Done);
     }
 
     #[test]
