@@ -130,6 +130,7 @@ async fn publish(machine: &Machine<'_>, at: usize, tag: &str, shared: bool, dies
     let writer = Writer {
         repo: &repo,
         name: machine.world.name.clone(),
+        place: machine.world.name.to_string(),
         signers: &signers,
         memory: &machine.memory,
         rule: None,

@@ -146,9 +146,8 @@ async fn an_exported_state_is_imported_at_a_mirror_and_never_over_a_newer_one() 
     std::fs::write(&file, bytes).expect("a file");
     world.push("1.0", "two").await;
     owner.must_sign("1.0", &["alice"]).await;
-    let name = world.name.to_string();
-    let back = owner.write(&[], async |writer| writer.import(&file, &name).await).await.expect_err("older");
+    let back = owner.write(&[], async |writer| writer.import(&file).await).await.expect_err("older");
     assert_eq!(crate::world::refusal(&back), "rollback");
     std::fs::write(&file, "{}").expect("a file");
-    assert!(owner.write(&[], async |writer| writer.import(&file, &name).await).await.is_err());
+    assert!(owner.write(&[], async |writer| writer.import(&file).await).await.is_err());
 }

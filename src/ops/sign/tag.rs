@@ -112,6 +112,7 @@ impl<'a> TagSigner<'a> {
         let writer = Writer {
             repo,
             name: name.clone(),
+            place: name.to_string(),
             signers: self.signers,
             memory: self.memory,
             rule: self.policy.and_then(|policy| policy.content_trust(&reference.repository)),

@@ -93,7 +93,10 @@ impl Writer<'_> {
             due: lifetimes.is_due(role.name, role.expires, now),
             expired: role.expires <= now,
         });
-        let unusable = live.state.passed_over().map(|(_, role, error)| (role.clone(), error.to_string()));
+        // Who has never signed has nothing that could be unusable.
+        let listed = |role: &RoleName| live.state.snapshot().signed().file(role).is_some();
+        let unusable = live.state.passed_over().filter(|(_, role, _)| listed(role));
+        let unusable = unusable.map(|(_, role, error)| (role.clone(), error.to_string()));
         let new = draft.roles.iter().filter(|(role, file)| live.state.file(role) != Some(file.bytes.as_slice()));
         let staged = draft.new_roots.keys().map(|version| (RoleName::Root, *version));
         let staged = staged.chain(new.map(|(role, file)| (role.clone(), file.metadata.version())));

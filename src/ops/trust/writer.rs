@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     format::{
-        trust_manifest::{TRUST_TAG, TrustArtifact, TrustFile},
+        trust_manifest::{TRUST_TAG, TrustArtifact, TrustLayer},
         tuf::RoleName,
     },
     limits::{TRUST_RACE_READS, TRUST_ROUNDS},
@@ -33,8 +33,10 @@ use std::{
 pub struct Writer<'a> {
     /// The repository, opened for pushing.
     pub repo: &'a Repo,
-    /// Its name, for which everything is signed.
+    /// The name for which everything is signed: the repository's own, or of a mirror that of its origin.
     pub name: RepositoryName,
+    /// Under which name it is remembered: where it is.
+    pub place: String,
     /// The keys at hand; each signs for the roles that name it.
     pub signers: &'a [Box<dyn Signer>],
     /// What is known.
@@ -112,8 +114,7 @@ impl Writer<'_> {
     }
 
     pub(super) fn known(&self) -> Result<Known, TrustError> {
-        let name = self.name.to_string();
-        self.memory.known(&name, &name, self.rule)
+        self.memory.known(&self.place, &self.name.to_string(), self.rule)
     }
 
     pub(super) fn terms(&self, known: &Known, expiry: Expiry) -> Terms {
@@ -127,7 +128,7 @@ impl Writer<'_> {
         let mut read = 0;
         loop {
             let Served::Files { files, etag } = live::fetch(self.repo, None).await? else {
-                return Err(TrustError::refused(&name, TrustRefusal::removed(&name)));
+                return Err(TrustError::refused(&name, TrustRefusal::removed()));
             };
             let terms = self.terms(known, Expiry::InsecureAccept);
             let refused = match live::judge(self.repo, &files, etag, known, terms).await? {
@@ -167,7 +168,7 @@ impl Writer<'_> {
             let live = self.read(&known).await?;
             self.check_newest(&live, &known)?;
             if let Some(sealing) = self.round(&live, &known, plan, &mut progress, round).await? {
-                return self.conclude(progress, sealing, live).await;
+                return self.conclude(progress, sealing, live, &known);
             }
         }
         Err(TrustError::Contended(TRUST_ROUNDS))
@@ -200,7 +201,7 @@ impl Writer<'_> {
             return Ok(Some(progress.outcome(edits.are_in(&draft))));
         }
         let Some(files) = seal::sealed(self, &draft, live).await? else { return Ok(Some(Sealing::Staged)) };
-        if !self.insecure_no_floor && known.remembered.is_none() && known.locked.is_none() {
+        if !self.insecure_no_floor && !known.has_floor() {
             return Err(TrustError::NoFloor { repository: name });
         }
         seal::check(&files, known, self.terms(known, Expiry::Refuse), &draft)?;
@@ -223,7 +224,7 @@ impl Writer<'_> {
             Served::Same => true,
             Served::Absent => false,
             Served::Files { files, .. } => match (files.0.get(&timestamp), live.files.get(&timestamp)) {
-                (Some(TrustFile::Inline(now)), Some(then)) => now == then,
+                (Some(TrustLayer::Inline(now)), Some(then)) => now == then,
                 _ => false,
             },
         })
@@ -239,11 +240,16 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Remembers what is in place.
-    async fn conclude(&self, progress: Progress, sealing: Sealing, live: Live) -> Result<Published, TrustError> {
-        if sealing != Sealing::Staged {
-            let place = self.name.to_string();
-            self.memory.remember(&place, &live.state, live.files.clone(), live.etag.clone())?;
+    /// Remembers what is in place, unless nothing but that says that it is the newest.
+    fn conclude(
+        &self,
+        progress: Progress,
+        sealing: Sealing,
+        live: Live,
+        known: &Known,
+    ) -> Result<Published, TrustError> {
+        if sealing == Sealing::Sealed || (sealing == Sealing::Unchanged && known.has_floor()) {
+            self.memory.remember(&self.place, &live.state, live.files.clone(), live.etag.clone())?;
         }
         let signed = progress.made.iter().map(|made| (made.role.clone(), made.version)).collect();
         Ok(Published { sealing, signed, waiting: progress.waiting, live })

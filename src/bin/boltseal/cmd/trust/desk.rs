@@ -106,7 +106,8 @@ impl Desk {
     pub fn writer<'a>(&'a self, place: &'a Place) -> Writer<'a> {
         Writer {
             repo: &place.repo,
-            name: place.name.clone(),
+            name: place.signed_name(),
+            place: place.name.to_string(),
             signers: &self.signers,
             memory: &self.memory,
             rule: place.rule.as_ref(),

@@ -30,7 +30,7 @@ pub async fn import(args: ImportArgs, output: &Output) -> Result<Exit, Failure> 
     let place = desk.work_on(&args.repository)?;
     let name = args.signed_for.unwrap_or_else(|| place.signed_name());
     let writer = Writer { name: name.clone(), ..desk.writer(&place) };
-    let state = writer.import(&args.file, &args.repository.to_string()).await?;
+    let state = writer.import(&args.file).await?;
     let (root, timestamp) = (state.root().version(), state.timestamp().version());
     let value = json!({
         "repository": args.repository.to_string(), "signedFor": name.to_string(), "rootVersion": root,
