@@ -5,6 +5,7 @@ use super::{
     change::{Change, Edits, RootChange},
     draft::Draft,
     lifetimes::Lifetimes,
+    live::Files,
     staged,
     writer::Writer,
 };
@@ -24,13 +25,14 @@ pub(super) struct Made {
     pub version: u64,
     /// The key under whose tag it is staged.
     pub key: Fingerprint,
-    bytes: Vec<u8>,
+    /// The file, and those that it was made from as far as they are not live.
+    files: Files,
 }
 
 impl Made {
     /// Leaves it where others find it.
     pub async fn stage(&self, repo: &Repo) -> Result<(), TrustError> {
-        staged::write(repo, &self.role, self.key, self.version, self.bytes.clone()).await
+        staged::write(repo, &self.role, self.key, &self.files).await
     }
 }
 
@@ -86,7 +88,8 @@ impl Writer<'_> {
     ) -> Result<Option<Made>, TrustError> {
         let keys = draft.root_keys(root.signed());
         let Some(key) = self.sign_with_all(&RoleName::Root, &mut root, &keys).await? else { return Ok(None) };
-        let made = Made { role: RoleName::Root, version: root.version(), key, bytes: root.encode() };
+        let files = draft.staging(&RoleName::Root, root.version(), root.encode());
+        let made = Made { role: RoleName::Root, version: root.version(), key, files };
         if draft.is_root_complete(&root) {
             draft.take_root(root);
         }
@@ -135,7 +138,8 @@ impl Writer<'_> {
     ) -> Result<Option<Made>, TrustError> {
         let keys = draft.keys(role);
         let Some(key) = self.sign_with_all(role, &mut file, &keys).await? else { return Ok(None) };
-        let made = Made { role: role.clone(), version: file.version(), key, bytes: file.encode() };
+        let files = draft.staging(role, file.version(), file.encode());
+        let made = Made { role: role.clone(), version: file.version(), key, files };
         if draft.count(role, &file).is_some_and(|count| count.is_met()) {
             draft.take(role, file);
         }

@@ -12,7 +12,7 @@ use crate::{
         trust_manifest::{TrustArtifact, staging_tag},
         tuf::{Metadata, RoleName, Root, Targets},
     },
-    limits::TUF_TARGETS_BYTES,
+    limits::TRUST_STAGED_BYTES,
     oci::Manifest,
     registry::{Repo, Selector},
 };
@@ -66,7 +66,7 @@ async fn read_one(repo: &Repo, role: &RoleName, key: Fingerprint) -> Result<(Rol
     let Manifest::Image(image) = &fetched.manifest else { return Ok(none) };
     let Ok(files) = TrustArtifact::Staged.decode(image) else { return Ok(none) };
     let mut reading = Reading::new(repo, &files);
-    if reading.blob_bytes() > TUF_TARGETS_BYTES {
+    if reading.blob_bytes() > TRUST_STAGED_BYTES {
         return Ok(none);
     }
     reading.fetch_together().await?;
@@ -85,17 +85,10 @@ impl Staged {
     }
 }
 
-/// Leaves a role's file for who seals.
-pub(super) async fn write(
-    repo: &Repo,
-    role: &RoleName,
-    key: Fingerprint,
-    version: u64,
-    bytes: Vec<u8>,
-) -> Result<(), TrustError> {
-    let files = Files::from([(role.file_name(Some(version)), bytes)]);
+/// Leaves a role's files for who seals.
+pub(super) async fn write(repo: &Repo, role: &RoleName, key: Fingerprint, files: &Files) -> Result<(), TrustError> {
     push::blobs(repo, files.values()).await?;
-    push::tag(repo, &staging_tag(role, key), TrustArtifact::Staged, &files).await?;
+    push::tag(repo, &staging_tag(role, key), TrustArtifact::Staged, files).await?;
     Ok(())
 }
 
