@@ -9,6 +9,7 @@ mod attacks;
 
 mod publishing;
 mod reading;
+mod spec;
 
 use boltseal::registry::embedded::{Embedded, EmbeddedOptions};
 use futures_util::future::join_all;
