@@ -113,6 +113,9 @@ pub const TUF_VERSION_AHEAD: Duration = Duration::from_secs(24 * 60 * 60);
 pub const TRUST_INLINE_BYTES: u64 = 1 << 20;
 /// Files of a trust state that are blobs and are fetched together, before anybody asked for them.
 pub const TRUST_BLOBS_TOGETHER: usize = 16;
+/// Bytes that one writer may have staged of one role as blobs. Source: four of the largest files, each made from the one
+/// before it.
+pub const TRUST_STAGED_BYTES: u64 = 4 * TUF_TARGETS_BYTES;
 /// Times that a state which looks like an attack is read again before it is called one. Source: an honest race is over
 /// within the settle of its writers.
 pub const TRUST_RACE_READS: u32 = 3;

@@ -193,6 +193,7 @@ mod tests {
         assert!(TrustArtifact::Staged.decode(&good).is_err());
     }
 
+    // [V-94]
     #[test]
     fn nothing_staged_is_a_manifest_too_and_each_writer_has_a_tag_for_each_role() {
         let empty = TrustArtifact::Staged.encode(&BTreeMap::new());
@@ -202,5 +203,7 @@ mod tests {
         let tags = [staging_tag(&releases, one), staging_tag(&releases, two), staging_tag(&alice, one)];
         assert!(tags.iter().all(|tag| tag.len() == "boltseal.role.".len() + 32));
         assert!(tags[0] != tags[1] && tags[0] != tags[2]);
+        // printf 'targets/releases\n6b86…' | sha256sum, where 6b86… is the key's fingerprint.
+        assert_eq!(tags[0], "boltseal.role.c136778cb266ecd7194cd57540c0a1e6");
     }
 }

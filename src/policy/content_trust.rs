@@ -83,6 +83,13 @@ impl ContentTrust {
     pub fn signed_name(&self, asked: &Repository) -> Option<RepositoryName> {
         mapped(&self.map, &asked.to_string())
     }
+
+    /// Whether a role counts although it expired: as `on-expired` has it, and in a copy as long as copies may be old.
+    #[must_use]
+    pub fn lets_pass(&self, role: &RoleName, since: Timestamp, now: Timestamp) -> bool {
+        let copy = self.travel.map(OnExpired::MaxStale);
+        self.on_expired.allows(role, since, now) || copy.is_some_and(|copy| copy.allows(role, since, now))
+    }
 }
 
 impl OnExpired {

@@ -196,6 +196,12 @@ pub enum PolicyError {
         /// Where.
         place: Position,
     },
+    /// First use of copies, which nobody remembers: each use would be the first.
+    #[error("{place}: `travel` beside `tofu: once` would trust any copy; expected `root` or `lock` to start from")]
+    TofuOfCopies {
+        /// Where.
+        place: Position,
+    },
     /// Nothing would be asked of an image that is named by digest.
     #[error(
         "{place}: `by-digest: signatures` asks for nothing here; expected `signatures` or `attestations` in this scope, or `by-digest: listed`"

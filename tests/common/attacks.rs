@@ -233,6 +233,7 @@ async fn forge(repository: &str, digest: &Digest, now: jiff::Timestamp) -> BTree
     ])
 }
 
+// [V-89]
 async fn trust_data_are_removed(address: &str, path: &str) {
     let (world, digest, _) = signed(address, path).await;
     let policy = world.policy("@ROOT@");
@@ -245,6 +246,7 @@ async fn trust_data_are_removed(address: &str, path: &str) {
 }
 
 /// The old state is back and what was staged since is gone; then an honest pipeline signs, and cron refreshes.
+// [V-92]
 async fn an_honest_pipeline_does_not_launder_an_old_state(address: &str, path: &str) {
     let (world, _, old) = signed(address, path).await;
     world.push("1.0", "two").await;
@@ -287,6 +289,7 @@ async fn another_repositorys_state_is_copied(address: &str, path: &str) {
     assert!(verdict.starts_with("allowed"), "{verdict}");
 }
 
+// [V-95]
 async fn another_repositorys_staged_role_is_copied(address: &str, path: &str) {
     let (world, digest, _) = signed(address, path).await;
     // The same key holders have another repository, in which an image was staged, and not sealed.
@@ -445,6 +448,7 @@ async fn a_frozen_state_expires(address: &str, path: &str) {
     assert_eq!(world.machine("reader").verdict(&lenient, ":1.0").await, "expired");
 }
 
+// [V-85]
 async fn a_moved_tag_has_no_effect(address: &str, path: &str) {
     let (world, digest, _) = signed(address, path).await;
     let evil = world.push("1.0", "evil").await;

@@ -13,6 +13,7 @@ mod trust_race;
 mod publishing;
 mod reading;
 mod rights;
+mod spec;
 
 use boltseal::registry::embedded::{Embedded, EmbeddedOptions};
 use futures_util::future::join_all;

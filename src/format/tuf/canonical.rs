@@ -88,6 +88,7 @@ mod tests {
         assert_eq!(canonical(&json!(u64::MAX)).unwrap(), b"18446744073709551615");
     }
 
+    // [V-64]
     #[test]
     fn a_number_with_a_fraction_or_an_exponent_has_no_form() {
         for text in ["1.0", "1e3", "-0.0", "18446744073709551616"] {

@@ -38,6 +38,7 @@ fn changed(signed: &Value, pointer: &str, to: Value) -> Value {
     signed
 }
 
+// [V-64]
 #[test]
 fn what_is_signed_is_all_that_was_received() {
     let decoded = Metadata::<Root>::decode(&file(&root())).unwrap();
@@ -53,6 +54,7 @@ fn what_is_signed_is_all_that_was_received() {
     assert_eq!(edited.signatures(), []);
 }
 
+// [V-72]
 #[test]
 fn a_key_of_an_unknown_type_does_not_spoil_the_metadata() {
     let decoded = Metadata::<Root>::decode(&file(&root())).unwrap();
@@ -72,6 +74,7 @@ fn a_signature_replaces_the_one_of_its_own_key_id_alone() {
     assert_eq!(metadata.canonical(), canonical(&root()).unwrap());
 }
 
+// [V-63]
 #[test]
 fn versions_out_of_range_have_their_own_error() {
     for version in [json!(0), json!(1_u64 << 53), json!(u64::MAX), json!(1e30)] {
@@ -93,6 +96,7 @@ fn versions_out_of_range_have_their_own_error() {
     }
 }
 
+// [V-63]
 #[test]
 fn what_the_shape_does_not_say_is_refused_too() {
     for (pointer, to) in [
@@ -137,6 +141,7 @@ fn what_the_shape_does_not_say_is_refused_too() {
     assert!(Metadata::<Targets>::decode(&file(&changed(&targets(), "/delegations/roles", json!([d, d])))).is_err());
 }
 
+// [V-63]
 #[test]
 fn a_member_or_key_id_that_comes_twice_is_refused() {
     let text = String::from_utf8(file(&root())).unwrap();
@@ -147,6 +152,7 @@ fn a_member_or_key_id_that_comes_twice_is_refused() {
     assert!(matches!(Metadata::<Root>::decode(&twice), Err(MetadataError::DuplicateSignature(_))));
 }
 
+// [V-62]
 #[test]
 fn the_number_of_keys_and_signatures_is_bounded() {
     let ids: Vec<_> = (0..129).map(|n| n.to_string()).collect();

@@ -1,6 +1,6 @@
 //! The next state while it is made: the live one, with what is staged and what is edited on top.
 
-use super::{TrustError, change::fingerprints, staged::Staged, writer::Waiting};
+use super::{TrustError, change::fingerprints, live::Files, staged::Staged, writer::Waiting};
 use crate::{
     crypto::Fingerprint,
     format::tuf::{Delegation, Key, Metadata, Role, RoleName, Root, Targets},
@@ -25,8 +25,8 @@ pub(super) struct Draft<'l> {
     pub live: &'l TrustState,
     pub repository: &'l str,
     pub root: Metadata<Root>,
-    /// Roots newer than the live one.
-    pub new_roots: BTreeMap<u64, Vec<u8>>,
+    /// Complete files newer than the live ones, by role and version: each made from the one before it.
+    pub newer: BTreeMap<RoleName, BTreeMap<u64, Vec<u8>>>,
     pub roles: BTreeMap<RoleName, RoleFile>,
     /// Next roots that lack signatures.
     pub waiting_roots: Vec<Metadata<Root>>,
@@ -45,8 +45,8 @@ impl<'l> Draft<'l> {
             }
         }
         let root = live.root().clone();
-        let (new_roots, waiting_roots, waiting) = Default::default();
-        Self { live, repository, root, new_roots, roles, waiting_roots, waiting }
+        let (newer, waiting_roots, waiting) = Default::default();
+        Self { live, repository, root, newer, roles, waiting_roots, waiting }
     }
 
     /// Takes in what is staged and fits: one after the other, each made from the one before it. What fits and lacks
@@ -87,8 +87,12 @@ impl<'l> Draft<'l> {
 
     /// The staged roots that follow the root that is there.
     fn fitting_roots(&self, staged: &Staged) -> Vec<Metadata<Root>> {
-        let next = staged.roots.iter().filter(|root| root.version() == self.root.version() + 1);
-        next.flat_map(|root| union(std::iter::once(root), &self.root_keys(root.signed()))).fold(Vec::new(), join)
+        let next = || staged.roots.iter().filter(|root| root.version() == self.root.version() + 1);
+        let by_content: BTreeMap<_, _> = next().map(|root| (root.canonical(), root)).collect();
+        let joined = by_content.into_iter().flat_map(|(canonical, root)| {
+            union(next().filter(|other| other.canonical() == canonical), &self.root_keys(root.signed()))
+        });
+        joined.collect()
     }
 
     /// The keys that may sign the root after this one: the old ones and its own.
@@ -119,7 +123,7 @@ impl<'l> Draft<'l> {
 
     /// Takes a root that is complete.
     pub fn take_root(&mut self, root: Metadata<Root>) {
-        self.new_roots.insert(root.version(), root.encode());
+        self.newer.entry(RoleName::Root).or_default().insert(root.version(), root.encode());
         self.root = root;
         self.waiting_roots.clear();
     }
@@ -127,6 +131,7 @@ impl<'l> Draft<'l> {
     /// Takes a role's next file.
     pub fn take(&mut self, role: &RoleName, metadata: Metadata<Targets>) {
         let bytes = metadata.encode();
+        self.newer.entry(role.clone()).or_default().insert(metadata.version(), bytes.clone());
         self.roles.insert(role.clone(), RoleFile { metadata, bytes });
         self.waiting.remove(role);
     }
@@ -136,10 +141,10 @@ impl<'l> Draft<'l> {
         root_counts(Some(self.root.signed()), root).iter().all(Count::is_met)
     }
 
-    /// Whether a file is one that the draft's file was made from: taken in on the way.
-    pub fn follows(&self, role: &RoleName, file: &Metadata<Targets>) -> bool {
-        let before = self.file(role).and_then(|newest| newest.signed().binding.as_ref()?.previous);
-        before == Some(Digest::sha256(&file.encode()))
+    /// Whether a file is among those that are taken in.
+    pub fn has(&self, role: &RoleName, file: &Metadata<Targets>) -> bool {
+        let newer = self.newer.get(role).and_then(|files| files.get(&file.version()));
+        newer.is_some_and(|bytes| *bytes == file.encode())
     }
 
     /// A targets role's file, as its next state stands.
@@ -197,6 +202,13 @@ impl<'l> Draft<'l> {
         found
     }
 
+    /// Roles to which somebody delegates in the live state, and nobody here.
+    pub fn removed(&self) -> Vec<RoleName> {
+        let still = self.delegated();
+        let before = Draft::of(self.live, self.repository).delegated();
+        before.into_iter().filter(|role| !still.contains(role)).collect()
+    }
+
     /// Roles whose file does not, or no longer, have enough signatures of those who may sign it now.
     pub fn unsigned(&self) -> Vec<RoleName> {
         let lacks = |role: &RoleName| {
@@ -224,15 +236,28 @@ impl<'l> Draft<'l> {
 
     /// Whether nothing differs from the live state.
     pub fn is_live(&self) -> bool {
-        let same = |(role, file): (&RoleName, &RoleFile)| self.live.file(role) == Some(file.bytes.as_slice());
-        self.new_roots.is_empty() && self.roles.iter().all(same)
+        self.newer.is_empty()
+    }
+
+    /// Complete files of a role that are newer than the live one, by name.
+    pub fn newer(&self, role: &RoleName) -> Files {
+        let files = self.newer.get(role).into_iter().flatten();
+        files.map(|(version, bytes)| (role.file_name(Some(*version)), bytes.clone())).collect()
+    }
+
+    /// What is staged of a role with its next file: those that it was made from too, as far as they are not live. It would
+    /// fit nothing without them, and they may stand under the same tag.
+    pub fn staging(&self, role: &RoleName, version: u64, bytes: Vec<u8>) -> Files {
+        let mut files = self.newer(role);
+        files.insert(role.file_name(Some(version)), bytes);
+        files
     }
 
     /// Refuses to go on without a role that is listed and can't be used, where what it said would be lost: the map of tags,
     /// what is revoked. A registry that hides a file for a moment must not have honest writers leave it out for good. Who
-    /// only vouches may start afresh.
+    /// only vouches may start afresh. Of a role that was removed only the version is listed: it starts afresh when it comes back.
     pub fn check_usable(&self, role: &RoleName) -> Result<(), TrustError> {
-        let listed = self.live.snapshot().signed().file(role).is_some();
+        let listed = self.live.snapshot().signed().file(role).is_some_and(|meta| meta.hashes.is_some());
         let delegation = self.parent(role).and_then(|parent| self.file(parent)?.signed().delegation(role));
         let needed = role.as_str() == RoleName::REVOKED || delegation.is_some_and(|delegation| delegation.terminating);
         if self.roles.contains_key(role) || !listed || !needed {
@@ -261,21 +286,6 @@ fn some_of<'k>(keys: &'k BTreeMap<String, Key>, ids: &'k [String]) -> impl Itera
     ids.iter().filter_map(|id| Some((id.clone(), keys.get(id)?.clone())))
 }
 
-/// Joins a root to those that say the same.
-fn join(mut roots: Vec<Metadata<Root>>, root: Metadata<Root>) -> Vec<Metadata<Root>> {
-    match roots.iter_mut().find(|known| known.canonical() == root.canonical()) {
-        Some(known) => {
-            for signature in root.signatures() {
-                if let Some(bytes) = root.signature(&signature.keyid) {
-                    known.put_signature(&signature.keyid, &bytes);
-                }
-            }
-        }
-        None => roots.push(root),
-    }
-    roots
-}
-
 /// Files that say the same are one, with the signatures of all that hold, in one order. What else stands there as a
 /// signature is left out: it must not take a good one's place. What nobody signed is nobody's.
 fn union<'s, R: Role + Clone + 's>(
@@ -283,15 +293,131 @@ fn union<'s, R: Role + Clone + 's>(
     keys: &BTreeMap<String, Key>,
 ) -> Vec<Metadata<R>> {
     let keys: Vec<_> = keys.iter().filter_map(|(id, key)| Some((id, key.decode().ok()?))).collect();
-    let mut by_content: BTreeMap<&[u8], Metadata<R>> = BTreeMap::new();
+    let mut by_content: BTreeMap<&[u8], Vec<&Metadata<R>>> = BTreeMap::new();
     for file in files {
-        let one = by_content.entry(file.canonical()).or_insert_with(|| file.without_signatures());
+        by_content.entry(file.canonical()).or_default().push(file);
+    }
+    let joined = by_content.into_iter().filter_map(|(canonical, same)| {
+        let mut one = same.first()?.without_signatures();
         for (id, key) in &keys {
-            let holds = |signature: &Vec<u8>| key.verify(file.canonical(), signature).is_ok();
-            if let Some(signature) = file.signature(id).filter(holds) {
+            let mut signatures = same.iter().filter_map(|file| file.signature(id));
+            if let Some(signature) = signatures.find(|signature| key.verify(canonical, signature).is_ok()) {
                 one.put_signature(id, &signature);
             }
         }
+        Some(one).filter(|one| !one.signatures().is_empty())
+    });
+    joined.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ops::trust::staged::StagedFile,
+        sign::Signer as _,
+        trust::tuf::{
+            author::{add_signer, next_root, set_signer_threshold, set_tag},
+            tests::repo::{REPOSITORY, Repo, in_days, key, releases, sign, signed, target},
+        },
+    };
+
+    /// A next file of the map with one more tag, signed by its key.
+    fn next(repo: &Repo, tag: &str) -> Metadata<Targets> {
+        let next = repo.next(&releases(), |list| set_tag(list, tag, target(tag)).unwrap());
+        Metadata::decode(&signed(next, &repo.delegation_keys(), &[&repo.releases_key])).unwrap()
     }
-    by_content.into_values().filter(|file| !file.signatures().is_empty()).collect()
+
+    /// The map's tags after these files were staged, and the digest of its file.
+    fn merged(repo: &Repo, files: &[&Metadata<Targets>]) -> (Vec<String>, Digest) {
+        let state = repo.fresh().unwrap();
+        let mut draft = Draft::of(&state, REPOSITORY);
+        let staged = |file: &&Metadata<Targets>| StagedFile {
+            role: releases(),
+            key: repo.releases_key.public_key().fingerprint(),
+            sealed: false,
+            metadata: (*file).clone(),
+        };
+        let files = files.iter().map(staged).collect();
+        draft.merge(&Staged { files, ..Staged::default() });
+        let map = &draft.roles[&releases()];
+        (map.metadata.signed().targets.keys().cloned().collect(), Digest::sha256(&map.bytes))
+    }
+
+    // [V-95]
+    #[test]
+    fn of_two_files_made_from_the_same_all_writers_take_the_same() {
+        let repo = Repo::new();
+        let (a, b) = (next(&repo, "a"), next(&repo, "b"));
+        let first = if Digest::sha256(&a.encode()) < Digest::sha256(&b.encode()) { "a" } else { "b" };
+        let expected = ["1.0", first].map(str::to_owned).to_vec();
+        assert_eq!(merged(&repo, &[&a, &b]), merged(&repo, &[&b, &a]));
+        assert_eq!(merged(&repo, &[&a, &b]).0, expected);
+    }
+
+    // [V-95]
+    #[test]
+    fn a_file_fits_that_was_made_from_the_one_that_is_there_for_the_same_repository() {
+        let mut repo = Repo::new();
+        let good = next(&repo, "a");
+        let resigned = |change: &dyn Fn(&mut Targets)| {
+            let mut bad = good.signed().clone();
+            change(&mut bad);
+            Metadata::decode(&signed(bad, &repo.delegation_keys(), &[&repo.releases_key])).unwrap()
+        };
+        let spoiled = [
+            resigned(&|bad| bad.header.version += 1),
+            resigned(&|bad| bad.binding.as_mut().unwrap().previous = Some(Digest::sha256(b"another"))),
+            resigned(&|bad| bad.binding.as_mut().unwrap().repository = "registry.example.com/shop/till".to_owned()),
+            resigned(&|bad| bad.binding = None),
+            good.without_signatures(),
+        ];
+        for bad in &spoiled {
+            assert_eq!(merged(&repo, &[bad]).0, ["1.0"]);
+        }
+        assert_eq!(merged(&repo, &[&good]).0, ["1.0", "a"]);
+        repo.edit(&releases(), |list| set_tag(list, "b", target("b")).unwrap());
+        repo.seal();
+        assert_eq!(merged(&repo, &[&good]).0, ["1.0", "b"], "others were faster");
+    }
+
+    // [V-95]
+    #[test]
+    fn signatures_of_the_same_content_are_joined_and_junk_takes_no_one_s_place() {
+        let mut repo = Repo::new();
+        let second = key();
+        let public = second.public_key().clone();
+        repo.edit(&RoleName::Targets, |targets| {
+            add_signer(targets, &releases(), &public).unwrap();
+            set_signer_threshold(targets, &releases(), 2).unwrap();
+        });
+        let keys = repo.delegation_keys();
+        let map = repo.roles[&releases()].0.clone();
+        repo.roles.insert(releases(), (map.clone(), signed(map, &keys, &[&repo.releases_key, &second])));
+        repo.seal();
+        let one = next(&repo, "a");
+        let mut other = one.without_signatures();
+        sign(&mut other, &keys, &[&second]);
+        assert_eq!(merged(&repo, &[&one]).0, ["1.0"], "one of two");
+        let junk = {
+            let mut junk = one.clone();
+            junk.put_signature(&one.signatures()[0].keyid, &[7; 64]);
+            junk
+        };
+        let both = merged(&repo, &[&one, &other]);
+        assert_eq!(both.0, ["1.0", "a"]);
+        assert_eq!(merged(&repo, &[&junk, &other, &one]), both);
+
+        let root = next_root(&repo.root, in_days(9)).unwrap();
+        let halves = [0, 1].map(|at| signed(root.clone(), &repo.root.keys, &[&repo.root_keys[at]]));
+        let halves = halves.map(|half| Metadata::<Root>::decode(&half).unwrap());
+        let state = repo.fresh().unwrap();
+        let joined = |roots: Vec<Metadata<Root>>| {
+            let mut draft = Draft::of(&state, REPOSITORY);
+            draft.merge(&Staged { roots, ..Staged::default() });
+            draft.newer(&RoleName::Root)["2.root.json"].clone()
+        };
+        let [one, other] = halves;
+        assert_eq!(joined(vec![one.clone(), other.clone()]), joined(vec![other, one]));
+    }
 }

@@ -25,10 +25,9 @@ pub(super) async fn sealed(writer: &Writer<'_>, draft: &Draft<'_>, live: &Live) 
         return Ok(None);
     }
     draft.delegated().iter().try_for_each(|role| draft.check_usable(role))?;
-    let mut files: Files = live.files.iter().filter(|(name, _)| name.ends_with(".root.json")).map(owned).collect();
-    files.extend(
-        draft.new_roots.iter().map(|(version, bytes)| (RoleName::Root.file_name(Some(*version)), bytes.clone())),
-    );
+    let newest = live.state.root().version();
+    let mut files: Files = live.files.iter().filter(|(name, _)| is_root_up_to(name, newest)).map(owned).collect();
+    files.extend(draft.newer(&RoleName::Root));
     let roles = draft.delegated().into_iter().filter_map(|role| Some((role.clone(), draft.roles.get(&role)?)));
     let roles: BTreeMap<_, _> = roles.collect();
     files.extend(roles.iter().map(|(role, file)| (role.file_name(Some(file.metadata.version())), file.bytes.clone())));
@@ -39,7 +38,13 @@ pub(super) async fn sealed(writer: &Writer<'_>, draft: &Draft<'_>, live: &Live) 
         .iter()
         .map(|(role, file)| (role.clone(), Sealed { version: file.metadata.version(), bytes: &file.bytes }));
     let (role, before) = (RoleName::Snapshot, live.state.snapshot().signed());
-    let snapshot = next_snapshot(Some(before), &listed.collect(), now, lifetimes.until(&role, now))?;
+    let mut snapshot = next_snapshot(Some(before), &listed.collect(), now, lifetimes.until(&role, now))?;
+    // There is no file of it any more, and it counts on from its version if it comes back.
+    for removed in draft.removed() {
+        if let Some(meta) = snapshot.meta.get_mut(&removed.meta_name()) {
+            (meta.length, meta.hashes) = (None, None);
+        }
+    }
     let Some(snapshot) = signed(writer, draft, &role, unsigned(&role, snapshot)?).await? else {
         return Ok(root_alone(draft, live, files));
     };
@@ -59,12 +64,17 @@ fn root_alone(draft: &Draft<'_>, live: &Live, mut files: Files) -> Option<Files>
     let root = draft.root.signed();
     let holds = author::count_top_level(root, &RoleName::Snapshot, live.state.snapshot()).is_met()
         && author::count_top_level(root, &RoleName::Timestamp, live.state.timestamp()).is_met();
-    let same = draft.roles.iter().all(|(role, file)| live.state.file(role) == Some(file.bytes.as_slice()));
-    if !(holds && same && !draft.new_roots.is_empty()) {
+    if !(holds && draft.newer.keys().eq([&RoleName::Root])) {
         return None;
     }
     files.extend(live.files.iter().filter(|(name, _)| !name.ends_with(".root.json")).map(owned));
     Some(files)
+}
+
+/// Whether this is the name of a root of the chain: what else calls itself a root is junk, and not taken along.
+fn is_root_up_to(name: &str, newest: u64) -> bool {
+    let version = name.strip_suffix(".root.json").and_then(|version| version.parse::<u64>().ok());
+    version.is_some_and(|version| version <= newest)
 }
 
 /// A sealing role's file with the signatures of the keys at hand; none if they are not enough.

@@ -10,6 +10,7 @@ use crate::{
     format::tuf::{RoleName, Target},
     oci::{Digest, Manifest, Reference},
     registry::{Fetched, Selector},
+    trust::tuf::LookupError,
 };
 use serde_json::json;
 
@@ -100,7 +101,9 @@ impl Writer<'_> {
     pub async fn remove_tag(&self, tag: &str) -> Result<Published, TrustError> {
         let known = self.known()?;
         let live = self.read(&known).await?;
-        live.state.lookup(tag)?;
+        if !live.state.paths().contains(tag) {
+            return Err(LookupError::NotListed { path: tag.to_owned() }.into());
+        }
         let plan = |draft: &Draft<'_>| {
             let lists = |role: &&RoleName| draft.file(role).is_some_and(|file| file.signed().targets.contains_key(tag));
             let roles: Vec<_> = draft.delegated().iter().filter(lists).cloned().collect();

@@ -97,9 +97,8 @@ impl Writer<'_> {
         let listed = |role: &RoleName| live.state.snapshot().signed().file(role).is_some();
         let unusable = live.state.passed_over().filter(|(_, role, _)| listed(role));
         let unusable = unusable.map(|(_, role, error)| (role.clone(), error.to_string()));
-        let new = draft.roles.iter().filter(|(role, file)| live.state.file(role) != Some(file.bytes.as_slice()));
-        let staged = draft.new_roots.keys().map(|version| (RoleName::Root, *version));
-        let staged = staged.chain(new.map(|(role, file)| (role.clone(), file.metadata.version())));
+        let newer = draft.newer.iter();
+        let staged = newer.flat_map(|(role, files)| files.keys().map(|version| (role.clone(), *version)));
         Ok(Status {
             roles: roles.collect(),
             unusable: unusable.collect(),

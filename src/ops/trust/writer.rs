@@ -217,16 +217,23 @@ impl Writer<'_> {
         Ok(None)
     }
 
-    /// Whether the live state is still the one that was read.
+    /// Whether the live state is still the one that was read: the same timestamp, which leads to all else but the roots, and
+    /// the same roots.
     async fn is_unchanged(&self, live: &Live) -> Result<bool, TrustError> {
         let timestamp = RoleName::Timestamp.file_name(None);
+        let leads = |name: &str| name == timestamp || name.ends_with(".root.json");
+        let digest = |file: &TrustLayer| match file {
+            TrustLayer::Inline(bytes) => Digest::sha256(bytes),
+            TrustLayer::Blob(blob) => blob.digest,
+        };
         Ok(match live::fetch(self.repo, live.etag.as_deref()).await? {
             Served::Same => true,
             Served::Absent => false,
-            Served::Files { files, .. } => match (files.0.get(&timestamp), live.files.get(&timestamp)) {
-                (Some(TrustLayer::Inline(now)), Some(then)) => now == then,
-                _ => false,
-            },
+            Served::Files { files, .. } => {
+                let now = files.0.iter().filter(|(name, _)| leads(name)).map(|(name, file)| (name, digest(file)));
+                let then = live.files.iter().filter(|(name, _)| leads(name));
+                now.eq(then.map(|(name, bytes)| (name, Digest::sha256(bytes))))
+            }
         })
     }
 

@@ -22,7 +22,7 @@ pub(super) fn weigh<'s>(rule: &ContentTrust, subject: &'s Subject, now: Timestam
     if expected.as_ref().is_none_or(|name| name.to_string() != vouched.repository()) {
         return Err(TrustReason::WrongRepository { expected, found: vouched.repository().to_owned() });
     }
-    let too_old = |(role, since): &&(_, _)| !rule.on_expired.allows(role, *since, now);
+    let too_old = |(role, since): &&(_, _)| !rule.lets_pass(role, *since, now);
     if let Some((role, since)) = vouched.overdue().iter().find(too_old) {
         return Err(TrustReason::Expired { role: role.clone(), since: *since });
     }

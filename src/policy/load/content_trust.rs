@@ -19,6 +19,7 @@ pub(super) fn content_trust(
     match (raw.root.is_some() || raw.lock.is_some(), raw.tofu) {
         (false, Tofu::Deny) => return Err(PolicyError::NoAnchor { place }),
         (true, Tofu::Once) => return Err(PolicyError::TofuUnused { place }),
+        (false, Tofu::Once) if raw.travel.is_some() => return Err(PolicyError::TofuOfCopies { place }),
         _ => {}
     }
     if raw.by_digest == ByDigest::Signatures && !asks_for_evidence {

@@ -220,6 +220,7 @@ fn content_trust_that_cannot_be_kept_is_refused() {
         ("tofu: deny", "starts from nothing"),
         ("lock: l, tofu: once", "never used"),
         ("root: { keys: [KEY] }, tofu: once", "never used"),
+        ("tofu: once, travel: { max-age: 7d }", "would trust any copy"),
         ("lock: l, by-digest: signatures", "`by-digest: signatures` asks for nothing here"),
         ("lock: ^''", "`lock` is empty"),
         ("lock:", "expected a text"),

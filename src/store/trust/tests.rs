@@ -99,6 +99,7 @@ fn different_repositories_have_different_files_in_the_store() {
     assert_eq!(cart.strip_prefix(&store.dir).unwrap(), Path::new("registry.example.com/shop/cart/@trust.json"));
 }
 
+// [V-90]
 #[test]
 fn a_file_that_is_there_is_never_nothing() {
     let (_dir, store) = store();
@@ -165,6 +166,7 @@ fn older_news_change_no_file_and_are_not_lost_either() {
     assert_eq!((floors.root, floors.roles), (rotated.floors.root, expected.floors.roles));
 }
 
+// [V-90]
 #[test]
 fn of_many_at_once_the_newest_is_remembered() {
     let (_dir, store) = store();

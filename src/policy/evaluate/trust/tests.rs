@@ -252,6 +252,8 @@ fn only_timestamp_and_snapshot_may_be_stale_and_only_as_long_as_the_scope_says()
         ("", 20, stale, "deny:expired"),
         ("on-expired: { max-stale: 6d }", 20, stale, "allow"),
         ("on-expired: { max-stale: 5d }", 20, stale, "deny:expired"),
+        ("travel: { max-age: 6d }", 20, stale, "allow"),
+        ("travel: { max-age: 5d }", 20, stale, "deny:expired"),
         ("on-expired: { max-stale: 999d }", 299, Expiry::InsecureAccept, "allow"),
         ("on-expired: { max-stale: 999d }", 301, Expiry::InsecureAccept, "deny:expired"),
     ] {

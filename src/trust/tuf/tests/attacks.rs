@@ -31,6 +31,7 @@ fn an_honest_state_is_accepted_and_answers() {
     assert_eq!(plain.lookup("1.0").unwrap(), listed);
 }
 
+// [V-78]
 #[test]
 fn an_older_state_is_a_rollback_for_who_has_seen_the_newer_one() {
     let mut repo = Repo::new();
@@ -52,6 +53,7 @@ fn an_older_state_is_a_rollback_for_who_has_seen_the_newer_one() {
     assert_eq!(id(repo.fresh_at(1)), "accepted");
 }
 
+// [V-65]
 #[test]
 fn an_older_delegation_file_under_new_seals_is_mixed() {
     let mut repo = Repo::new();
@@ -88,6 +90,7 @@ fn a_bad_signature_on_the_timestamp_does_not_count() {
     assert_eq!(id(repo.fresh()), "threshold-unmet");
 }
 
+// [V-76]
 #[test]
 fn another_root_is_refused_by_who_knows_one_and_by_who_pins_one() {
     let known = Repo::new();
@@ -116,6 +119,7 @@ fn no_trust_state_at_all_is_never_an_answer() {
     }
 }
 
+// [V-66]
 #[test]
 fn another_repository_s_state_is_not_this_one_s_even_under_the_same_root() {
     let repo = Repo::new();
@@ -163,6 +167,7 @@ fn a_removed_signer_is_gone_and_cannot_seal_a_state_that_lists_it() {
     assert_eq!(before[&releases()].0.header.version, 1);
 }
 
+// [V-74]
 #[test]
 fn a_key_labelled_with_a_pinned_key_s_id_is_no_pinned_key() {
     let repo = Repo::new();
@@ -196,6 +201,7 @@ fn list_twice(root: &mut Root, role: &str) {
     role_keys.threshold = 2;
 }
 
+// [V-71]
 #[test]
 fn one_key_under_two_ids_is_refused_and_counts_once_where_it_is_not() {
     for role in ["timestamp", "snapshot", "targets"] {
@@ -223,6 +229,7 @@ fn one_key_under_two_ids_is_refused_and_counts_once_where_it_is_not() {
     assert_eq!(id(plain), "threshold-unmet");
 }
 
+// [V-68]
 #[test]
 fn a_version_that_would_lock_everybody_out_is_implausible_and_not_remembered() {
     let mut repo = Repo::new();
@@ -243,6 +250,7 @@ fn a_version_that_would_lock_everybody_out_is_implausible_and_not_remembered() {
     assert_eq!(id(run(repo.pins(), Terms { floors, ..repo.terms() }, &honest)), "accepted");
 }
 
+// [V-77]
 #[test]
 fn a_frozen_state_expires_and_stale_is_for_the_sealing_roles_alone() {
     let repo = Repo::new();
@@ -263,6 +271,7 @@ fn a_frozen_state_expires_and_stale_is_for_the_sealing_roles_alone() {
     assert_eq!(at(2000, Expiry::InsecureAccept).unwrap().overdue(in_days(2000)).len(), 7);
 }
 
+// [V-84]
 #[test]
 fn what_is_revoked_is_refused_by_tag_by_digest_and_by_platform() {
     let mut repo = Repo::new();
@@ -287,6 +296,7 @@ fn what_is_revoked_is_refused_by_tag_by_digest_and_by_platform() {
     assert_eq!(id(repo.fresh()), "accepted");
 }
 
+// [V-81]
 #[test]
 fn without_the_list_of_what_is_revoked_there_is_no_answer() {
     let spoil: Spoils = &[
@@ -319,6 +329,7 @@ fn without_the_list_of_what_is_revoked_there_is_no_answer() {
     }
 }
 
+// [V-78]
 #[test]
 fn a_sealing_key_cannot_drop_a_role_nor_raise_the_floor_of_one_that_it_hides() {
     let mut repo = Repo::new();
@@ -339,6 +350,7 @@ fn a_sealing_key_cannot_drop_a_role_nor_raise_the_floor_of_one_that_it_hides() {
     assert_eq!(state.floors().roles[&releases()], floors.roles[&releases()]);
 }
 
+// [V-78]
 #[test]
 fn the_same_version_with_other_content_is_noticed() {
     let mut repo = Repo::new();

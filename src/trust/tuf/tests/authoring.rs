@@ -69,6 +69,7 @@ fn keys_that_no_role_has_are_dropped_and_shared_ones_stay() {
     assert!(!root.keys.contains_key(&id));
 }
 
+// [V-67]
 #[test]
 fn the_next_file_counts_on_and_names_the_one_it_was_made_from() {
     let repo = Repo::new();
@@ -85,6 +86,7 @@ fn the_next_file_counts_on_and_names_the_one_it_was_made_from() {
     assert!(matches!(Metadata::unsigned(last), Err(MetadataError::Version { .. })));
 }
 
+// [V-67]
 #[test]
 fn seals_count_seconds_and_never_go_back() {
     let seconds = now().as_second() as u64;
@@ -101,6 +103,7 @@ fn seals_count_seconds_and_never_go_back() {
     assert_eq!(after.meta, before.meta, "a role that is gone stays listed");
 }
 
+// [V-70]
 #[test]
 fn only_tags_can_be_signed_as_tags() {
     let mut list = new_targets(REPOSITORY, in_days(1));
@@ -115,6 +118,7 @@ fn only_tags_can_be_signed_as_tags() {
     assert!(matches!(revoke(&mut list, &digest("x"), 1, &[], "caf\u{e9}"), Err(AuthorError::Text(_))));
 }
 
+// [V-70]
 #[test]
 fn a_delegation_is_made_once_with_a_name_and_patterns_that_all_read_alike() {
     let mut targets = new_targets(REPOSITORY, in_days(1));

@@ -21,6 +21,7 @@ fn add(by: &mut Targets, role: &str, keys: &[&LocalSigner], paths: &[&str], term
     delegate(by, &NewDelegation { role: &role, signers, paths, terminating, first: false }).unwrap();
 }
 
+// [V-80]
 #[test]
 fn a_delegate_that_cannot_be_used_breaks_no_other_lookup() {
     let spoil: Spoils = &[
@@ -64,6 +65,7 @@ fn a_delegate_that_cannot_be_used_breaks_no_other_lookup() {
     }
 }
 
+// [V-80]
 #[test]
 fn nobody_answers_in_the_place_of_a_terminating_role_that_cannot_be_used() {
     let mut repo = Repo::new();
@@ -76,6 +78,7 @@ fn nobody_answers_in_the_place_of_a_terminating_role_that_cannot_be_used() {
     assert_eq!(repo.plain(Scope::Paths(vec!["1.0".to_owned()])).unwrap_err().id(), "missing");
 }
 
+// [V-82]
 #[test]
 fn a_role_is_asked_only_for_the_paths_of_its_delegations() {
     let mut repo = Repo::new();
@@ -104,6 +107,7 @@ fn a_role_is_asked_only_for_the_paths_of_its_delegations() {
     assert_eq!(state.lookup_agreed("v1.5", &roles).unwrap().target, &target("carol"));
 }
 
+// [V-83]
 #[test]
 fn roles_that_must_agree_say_the_same_digest_and_length() {
     let mut repo = Repo::new();
@@ -151,6 +155,7 @@ fn one_file_can_be_good_for_one_delegation_and_not_for_another() {
     assert_eq!(passed_over, [("bob", "shared", "threshold-unmet")]);
 }
 
+// [V-62]
 #[test]
 fn circles_end_and_depth_and_number_are_bounded() {
     let mut repo = Repo::new();
@@ -190,6 +195,7 @@ fn circles_end_and_depth_and_number_are_bounded() {
     assert_eq!(state.lookup("t0").unwrap_err().id(), "over-limit");
 }
 
+// [V-81]
 #[test]
 fn who_delegates_to_thousands_keeps_nobody_else_out() {
     let mut repo = Repo::new();
@@ -229,6 +235,7 @@ fn who_delegates_to_thousands_keeps_nobody_else_out() {
     }
 }
 
+// [V-82]
 #[test]
 fn the_search_asks_in_preorder_and_reads_no_more_than_it_must() {
     let mut repo = Repo::new();
@@ -269,4 +276,38 @@ fn the_search_asks_in_preorder_and_reads_no_more_than_it_must() {
         let state = update.finish().unwrap();
         assert_eq!((order.as_str(), state.lookup(path).is_ok()), (asked, found), "{path}");
     }
+}
+
+// [V-83]
+#[test]
+fn a_role_s_hashed_bins_are_its_list_in_parts() {
+    let mut repo = Repo::new();
+    let bins = [key(), key()];
+    let (low, high): (Vec<_>, Vec<_>) =
+        "0123456789abcdef".chars().map(|hex| hex.to_string()).partition(|hex| hex.as_str() < "8");
+    let name = |at: usize| RoleName::from(format!("targets/releases/{at}"));
+    repo.edit(&releases(), |list| {
+        list.targets.clear();
+        for (at, prefixes) in [low, high].into_iter().enumerate() {
+            add(list, name(at).as_str(), &[&bins[at]], &["-"], false);
+            let bin = list.delegations.as_mut().unwrap().roles.last_mut().unwrap();
+            (bin.paths, bin.path_hash_prefixes) = (None, Some(prefixes));
+        }
+    });
+    // Both bins list the tag; by its hash it belongs to one.
+    let keys = repo.roles[&releases()].0.delegations.clone().unwrap().keys;
+    for (at, (bin, text)) in bins.iter().zip(["one", "two"]).enumerate() {
+        let file = list("1.0", text);
+        repo.roles.insert(name(at), (file.clone(), signed(file, &keys, &[bin])));
+    }
+    repo.seal();
+    let state = repo.fresh().unwrap();
+    let at = usize::from(digest("1.0").hex().as_str() >= "8");
+    let expected = ["one", "two"][at];
+    assert_eq!(state.lookup_agreed("1.0", &[releases()]).unwrap().target, &target(expected));
+    let vouched = state.vouch(&Asked::Tag("1.0".to_owned()), &[releases()], &[]).unwrap();
+    let signer = crate::trust::Principal::Key(bins[at].public_key().fingerprint());
+    assert_eq!(vouched.by()[&releases()], [signer].into(), "who signed the bin vouches");
+    // Alice lists it too, and no bin of hers is meant.
+    assert_eq!(state.lookup_agreed("1.0", &[releases(), alice()]).is_ok(), expected == "one");
 }

@@ -47,6 +47,7 @@ fn lock_of(trust: LockedTrust) -> TrustLock {
     lock
 }
 
+// [V-91]
 #[test]
 fn a_lock_is_written_as_it_was_read() {
     let lock = TrustLock::decode(CART.as_bytes()).unwrap();
@@ -56,6 +57,7 @@ fn a_lock_is_written_as_it_was_read() {
     assert_eq!(TrustLock::decode(&empty.encode()).unwrap(), empty);
 }
 
+// [V-91]
 #[test]
 fn what_is_not_quite_a_lock_is_refused() {
     assert!(with(&cart(""), "timestamp", json!(TUF_VERSION)).is_ok());
@@ -132,6 +134,7 @@ fn changed(trust: &LockedTrust, pointer: &str, member: &str, value: Value) -> Lo
     serde_json::from_value(entry).unwrap()
 }
 
+// [V-91]
 #[test]
 fn an_entry_is_never_lowered() {
     let mut repo = Repo::new();

@@ -20,6 +20,7 @@ fn rotated(repo: &Repo, new: &[crate::sign::LocalSigner; 3], old: usize, own: us
     signed(root, &keys, &signers)
 }
 
+// [V-75]
 #[test]
 fn a_root_takes_the_old_threshold_and_its_own() {
     let mut repo = Repo::new();
@@ -34,6 +35,7 @@ fn a_root_takes_the_old_threshold_and_its_own() {
     assert!(state.lookup("1.0").is_ok());
 }
 
+// [V-74]
 #[test]
 fn pins_of_older_and_of_newer_keys_both_find_the_newest_root() {
     let mut repo = Repo::new();
@@ -54,6 +56,7 @@ fn pins_of_older_and_of_newer_keys_both_find_the_newest_root() {
     assert!(matches!(error, UpdateError::RootNotPinned { last: 3, needed: 1 }), "{error}");
 }
 
+// [V-75]
 #[test]
 fn a_root_must_be_exactly_one_version_on() {
     let mut repo = Repo::new();
@@ -64,6 +67,7 @@ fn a_root_must_be_exactly_one_version_on() {
     assert_eq!(repo.fresh().unwrap_err().id(), "mix-and-match");
 }
 
+// [V-76]
 #[test]
 fn hiding_the_newest_root_is_a_rollback_for_who_has_seen_it() {
     let mut repo = Repo::new();
@@ -76,6 +80,7 @@ fn hiding_the_newest_root_is_a_rollback_for_who_has_seen_it() {
     let _ = repo.after(floors).unwrap();
 }
 
+// [V-75]
 #[test]
 fn only_the_newest_root_has_to_be_fresh() {
     let mut repo = Repo::new();
@@ -87,6 +92,7 @@ fn only_the_newest_root_has_to_be_fresh() {
     let _ = repo.fresh().unwrap();
 }
 
+// [V-62]
 #[test]
 fn the_chain_of_roots_is_bounded() {
     let mut repo = Repo::new();
@@ -119,6 +125,7 @@ fn new_sealing_key(repo: &mut Repo, keep_old: bool) {
     repo.seal();
 }
 
+// [V-79]
 #[test]
 fn floors_survive_a_new_root_unless_none_of_the_role_s_old_keys_remains() {
     for (keep_old, expected) in [(true, "rollback"), (false, "accepted")] {
@@ -142,6 +149,7 @@ fn floors_survive_a_new_root_unless_none_of_the_role_s_old_keys_remains() {
     }
 }
 
+// [V-79]
 #[test]
 fn the_floor_of_a_delegated_role_is_bound_to_its_keys_too() {
     let mut repo = Repo::new();

@@ -128,6 +128,7 @@ fn a_file_may_be_as_long_as_it_was_signed() {
     }
 }
 
+// [V-65]
 #[test]
 fn boltseal_wants_length_and_sha256_listed_and_plain_tuf_does_not() {
     let mut repo = Repo::new();
