@@ -114,6 +114,15 @@ async fn a_threshold_of_two_takes_two_whoever_begins() {
         .expect("cosigned");
     assert_eq!(cosigned.sealing, Sealing::Sealed);
     assert_eq!(world.machine("reader").verdict(&policy, ":2.0").await, format!("allowed {two}"));
+    // Who signs another tag meanwhile leaves what waits where it is.
+    for tag in ["3.0", "4.0"] {
+        world.push(tag, tag).await;
+        assert_eq!(owner.sign(tag, &["alice"]).await.expect("signed").sealing, Sealing::Staged);
+    }
+    assert_eq!(owner.sign("3.0", &["bob"]).await.expect("signed").sealing, Sealing::Sealed);
+    let status = owner.write(&[], async |writer| writer.status().await).await.expect("a status");
+    let lost: Vec<_> = status.paths.iter().map(|staged| (staged.path.as_str(), staged.fits)).collect();
+    assert_eq!(lost, [("4.0", false)], "3.0 was faster");
     let strict = world.policy("@ROOT@, min-signers: 2");
     assert_eq!(world.machine("reader").verdict(&strict, ":2.0").await, format!("allowed {two}"));
 }

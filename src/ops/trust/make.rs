@@ -28,6 +28,8 @@ pub(super) struct Made {
     pub version: u64,
     /// The key under whose tag it is staged.
     pub key: Fingerprint,
+    /// The digest of what is signed in it.
+    signed: Digest,
     /// The file, and those that it was made from as far as they are not live.
     files: Files,
 }
@@ -35,14 +37,14 @@ pub(super) struct Made {
 impl Made {
     /// Leaves it where others find it, beside what the same writer left there and others were faster than.
     pub async fn stage(&self, repo: &Repo, staged: &Staged, draft: &Draft<'_>) -> Result<(), TrustError> {
-        let mut files = staged.kept(draft, &self.role, self.key);
+        let mut files = staged.kept(draft, &self.role, self.key, self.signed);
         files.extend(self.files.clone());
         staged::write(repo, &self.role, self.key, &files).await
     }
 
     /// Says where it was left that it is in place.
     pub async fn mark_sealed(&self, repo: &Repo, staged: &Staged, draft: &Draft<'_>) -> Result<(), TrustError> {
-        let mut files = staged.kept(draft, &self.role, self.key);
+        let mut files = staged.kept(draft, &self.role, self.key, self.signed);
         files.extend(self.files.iter().map(|(name, bytes)| (staged::sealed_name(name), bytes.clone())));
         staged::write(repo, &self.role, self.key, &files).await
     }
@@ -98,7 +100,8 @@ impl Writer<'_> {
         let keys = draft.root_keys(root.signed());
         let Some(key) = self.sign_with_all(&RoleName::Root, &mut root, &keys).await? else { return Ok(None) };
         let files = draft.staging(&RoleName::Root, root.version(), root.encode());
-        let made = Made { role: RoleName::Root, version: root.version(), key, files };
+        let signed = Digest::sha256(root.canonical());
+        let made = Made { role: RoleName::Root, version: root.version(), key, signed, files };
         if draft.is_root_complete(&root) {
             draft.take_root(root);
         }
@@ -154,7 +157,8 @@ impl Writer<'_> {
         let keys = draft.keys(role);
         let Some(key) = self.sign_with_all(role, &mut file, &keys).await? else { return Ok(None) };
         let files = draft.staging(role, file.version(), file.encode());
-        let made = Made { role: role.clone(), version: file.version(), key, files };
+        let signed = Digest::sha256(file.canonical());
+        let made = Made { role: role.clone(), version: file.version(), key, signed, files };
         if draft.count(role, &file).is_some_and(|count| count.is_met()) {
             draft.take(role, file);
         }

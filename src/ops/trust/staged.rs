@@ -12,7 +12,7 @@ use crate::{
         trust_manifest::{TrustArtifact, staging_tag},
         tuf::{Metadata, RoleName, Root, Target, Targets},
     },
-    limits::{TRUST_OVERTAKEN, TRUST_STAGED_BYTES},
+    limits::{TRUST_KEPT, TRUST_STAGED_BYTES},
     oci::{Digest, Manifest},
     registry::{Repo, Selector},
 };
@@ -39,8 +39,8 @@ pub(super) struct StagedFile {
 
 /// How the name of a file begins that its writer has seen in place.
 const SEALED: &str = "sealed.";
-/// How the name of a file begins that others were faster than.
-const OVERTAKEN: &str = "overtaken.";
+/// How the name of a file begins that is kept beside a later one.
+const KEPT: &str = "kept.";
 
 /// A path that a staged file lists otherwise than the live state.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -119,7 +119,7 @@ impl Staged {
     pub fn paths(&self, draft: &Draft<'_>) -> BTreeSet<StagedPath> {
         let mut paths = BTreeSet::new();
         for file in self.files.iter().filter(|file| !file.sealed && file.is_bound(draft)) {
-            let fits = file.is_part_of(draft);
+            let fits = file.is_taken_in(draft) || file.waits(draft);
             paths.extend(file.missing(draft.live.targets(&file.role)).map(|(path, digest)| StagedPath {
                 role: file.role.clone(),
                 path: path.to_owned(),
@@ -130,16 +130,18 @@ impl Staged {
         paths
     }
 
-    /// The files of a writer that others were faster than, of which something is not in place.
-    pub fn kept(&self, draft: &Draft<'_>, role: &RoleName, key: Fingerprint) -> Files {
+    /// The files of a writer that stay where they are beside the one that it stages now, whose signed content has the
+    /// digest `new`: those that wait for signatures, and those that others were faster than and of which something is not
+    /// in place.
+    pub fn kept(&self, draft: &Draft<'_>, role: &RoleName, key: Fingerprint, new: Digest) -> Files {
         let own = self.files.iter().filter(|file| file.role == *role && file.key == key && file.is_bound(draft));
-        let lost = own.filter(|file| !file.sealed && !file.is_part_of(draft));
-        let lost = lost.filter(|file| file.missing(draft.file(role)).next().is_some());
-        let kept = lost.map(|file| {
-            let bytes = file.metadata.encode();
-            (format!("{OVERTAKEN}{}.json", Digest::sha256(&bytes).hex()), bytes)
+        let others = own.filter(|file| !file.sealed && Digest::sha256(file.metadata.canonical()) != new);
+        let open = others.filter(|file| !file.is_taken_in(draft) && file.missing(draft.file(role)).next().is_some());
+        let kept = open.map(|file| {
+            let digest = Digest::sha256(file.metadata.canonical());
+            (format!("{KEPT}{}.json", digest.hex()), file.metadata.encode())
         });
-        kept.take(TRUST_OVERTAKEN).collect()
+        kept.take(TRUST_KEPT).collect()
     }
 }
 
@@ -148,12 +150,17 @@ impl StagedFile {
         self.metadata.signed().binding.as_ref().is_some_and(|binding| binding.repository == draft.repository)
     }
 
-    /// Whether it is live, or among what the draft takes in, or waits for signatures.
-    fn is_part_of(&self, draft: &Draft<'_>) -> bool {
-        let same = |file: &Metadata<Targets>| file.canonical() == self.metadata.canonical();
-        draft.live.targets(&self.role).is_some_and(same)
-            || draft.has(&self.role, &self.metadata)
-            || draft.waiting.get(&self.role).into_iter().flatten().any(same)
+    /// Whether it is live, or among what the draft takes in.
+    fn is_taken_in(&self, draft: &Draft<'_>) -> bool {
+        let live = draft.live.targets(&self.role);
+        let live = live.is_some_and(|file| file.canonical() == self.metadata.canonical());
+        live || draft.has(&self.role, &self.metadata)
+    }
+
+    /// Whether it waits for signatures.
+    fn waits(&self, draft: &Draft<'_>) -> bool {
+        let files = draft.waiting.get(&self.role).into_iter().flatten();
+        { files }.any(|file| file.canonical() == self.metadata.canonical())
     }
 
     /// The paths that it says it changed, and that a file lists otherwise.
