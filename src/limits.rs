@@ -121,6 +121,11 @@ pub const TRUST_STAGED_BYTES: u64 = 4 * TUF_TARGETS_BYTES;
 pub const TRUST_RACE_READS: u32 = 3;
 /// Time over which these reads are spread.
 pub const TRUST_RACE_TIME: Duration = Duration::from_secs(2);
+/// Paths that a role's file says it has changed; of more it says nothing. Source: an import of a whole repository would
+/// double the file.
+pub const TRUST_CHANGED: usize = 64;
+/// Overtaken files that are kept for one writer of one role, until it signs the same again.
+pub const TRUST_OVERTAKEN: usize = 16;
 /// Rounds of reading, staging and sealing of one publication.
 pub const TRUST_ROUNDS: u32 = 24;
 

@@ -10,6 +10,8 @@ fn what_is_typed_is_answered_as_written_down() {
         .env("XDG_CONFIG_HOME", home.path().join("config").display().to_string())
         .env("BOLTSEAL_PASSWORD", common::PASSWORD)
         .env("BOLTSEAL_POLICY", "")
+        .env("BOLTSEAL_LOCK", "")
+        .env("BOLTSEAL_STATE", home.path().join("state").display().to_string())
         .env("RUST_BACKTRACE", "0")
         .case("tests/cmd/*.trycmd");
 }

@@ -43,16 +43,16 @@ pub enum TrustManifestError {
 
 /// A metadata file of a trust manifest, as whoever pushed it says.
 #[derive(Clone, Debug, PartialEq)]
-pub enum TrustFile {
+pub enum TrustLayer {
     /// Its content stands in the manifest.
     Inline(Vec<u8>),
     /// It is a blob.
-    Blob(Descriptor),
+    Blob(Box<Descriptor>),
 }
 
 /// The metadata files of a trust manifest, by name. Who signed them is for [`crate::trust::tuf`] to say.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct TrustFiles(pub BTreeMap<String, TrustFile>);
+pub struct TrustFiles(pub BTreeMap<String, TrustLayer>);
 
 /// What a trust manifest holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,11 +124,11 @@ impl TrustArtifact {
     }
 }
 
-fn decode_layer(name: &str, layer: &Descriptor) -> Result<TrustFile, TrustManifestError> {
-    let Some(data) = layer.other.get(DATA) else { return Ok(TrustFile::Blob(layer.clone())) };
+fn decode_layer(name: &str, layer: &Descriptor) -> Result<TrustLayer, TrustManifestError> {
+    let Some(data) = layer.other.get(DATA) else { return Ok(TrustLayer::Blob(Box::new(layer.clone()))) };
     let bytes = data.as_str().and_then(|data| STANDARD.decode(data).ok());
     let fits = |bytes: &Vec<u8>| bytes.len() as u64 == layer.size && layer.digest.same_algorithm(bytes) == layer.digest;
-    bytes.filter(fits).map(TrustFile::Inline).ok_or_else(|| TrustManifestError::Inline(name.to_owned()))
+    bytes.filter(fits).map(TrustLayer::Inline).ok_or_else(|| TrustManifestError::Inline(name.to_owned()))
 }
 
 /// The tag under which one writer stages one role: nobody else writes there, so nothing is overwritten.
@@ -161,9 +161,9 @@ mod tests {
         let manifest = read_back(&TrustArtifact::State.encode(&files));
         assert!(serde_json::to_vec(&manifest).unwrap().len() as u64 <= TRUST_INLINE_BYTES);
         let read = TrustArtifact::State.decode(&manifest).unwrap().0;
-        assert_eq!(read["timestamp.json"], TrustFile::Inline(files["timestamp.json"].clone()));
-        assert_eq!(read["1.root.json"], TrustFile::Inline(files["1.root.json"].clone()));
-        let TrustFile::Blob(blob) = &read["9.targets%2Freleases.json"] else { panic!("a blob") };
+        assert_eq!(read["timestamp.json"], TrustLayer::Inline(files["timestamp.json"].clone()));
+        assert_eq!(read["1.root.json"], TrustLayer::Inline(files["1.root.json"].clone()));
+        let TrustLayer::Blob(blob) = &read["9.targets%2Freleases.json"] else { panic!("a blob") };
         assert_eq!(blob.size, 900_000);
         assert_eq!(TrustArtifact::State.encode(&files), TrustArtifact::State.encode(&files));
     }

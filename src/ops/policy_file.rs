@@ -5,9 +5,11 @@ use crate::{
     limits::POLICY_BYTES,
     oci::Digest,
     policy::{Policy, PolicyError},
-    store::{KeySource, load_public_key},
+    store::{KeySource, TrustLockError, load_public_key, read_trust_lock},
+    trust::tuf::TrustLock,
 };
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, Read as _},
     path::{Path, PathBuf},
@@ -22,6 +24,8 @@ pub struct PolicyFile {
     pub path: PathBuf,
     /// SHA-256 of its bytes: stands in every report.
     pub digest: Digest,
+    /// The locks that it names, by the name it gives them.
+    pub locks: BTreeMap<String, TrustLock>,
 }
 
 /// Why there is no policy to judge by.
@@ -53,6 +57,14 @@ pub enum PolicyFileError {
         /// What is wrong with it.
         source: Box<PolicyError>,
     },
+    /// A lock that the policy names can't be used.
+    #[error("policy {path}: lock: {source}", path = .path.display())]
+    Lock {
+        /// The policy's file.
+        path: PathBuf,
+        /// What is wrong with the lock.
+        source: Box<TrustLockError>,
+    },
 }
 
 /// The policy's path: `named` (from the command line or `BOLTSEAL_POLICY`), else the first of `places` that exists.
@@ -66,10 +78,10 @@ pub fn find(named: Option<PathBuf>, places: &[PathBuf]) -> Result<PathBuf, Polic
     named.or_else(|| places.iter().find(there).cloned()).ok_or_else(|| PolicyFileError::None(places.to_vec()))
 }
 
-/// Loads a policy; the keys that it names are read from its own folder.
+/// Loads a policy; the keys and locks that it names are read from its own folder.
 ///
 /// # Errors
-/// The file or one of its keys can't be read, or the policy can't be used.
+/// The file, one of its keys or one of its locks can't be read, or the policy can't be used.
 pub fn load(path: &Path) -> Result<PolicyFile, PolicyFileError> {
     let read = |source| PolicyFileError::Read { path: path.to_owned(), source };
     // One byte more than is allowed: the parser says which limit was passed.
@@ -80,7 +92,10 @@ pub fn load(path: &Path) -> Result<PolicyFile, PolicyFileError> {
     let key = |name: &str| load_public_key(&KeySource::Path(folder.join(name))).map_err(|error| error.to_string());
     let policy = Policy::parse(text, &key)
         .map_err(|source| PolicyFileError::Policy { path: path.to_owned(), source: Box::new(source) })?;
-    Ok(PolicyFile { policy, path: path.to_owned(), digest: Digest::sha256(&bytes) })
+    let lock = |name: &str| Ok((name.to_owned(), read_trust_lock(&folder.join(name))?));
+    let locks = policy.locks().map(lock).collect::<Result<_, _>>();
+    let locks = locks.map_err(|source| PolicyFileError::Lock { path: path.to_owned(), source: Box::new(source) })?;
+    Ok(PolicyFile { policy, path: path.to_owned(), digest: Digest::sha256(&bytes), locks })
 }
 
 #[cfg(test)]
@@ -101,5 +116,18 @@ mod tests {
         let named = home.path().join("nowhere.yaml");
         assert_eq!(find(Some(named.clone()), &places).expect("the named"), named);
         assert!(matches!(load(&named), Err(PolicyFileError::Read { .. })));
+    }
+
+    #[test]
+    fn locks_lie_beside_the_policy_and_have_to_be_there() {
+        let home = tempfile::tempdir().expect("a folder");
+        let policy = home.path().join("policy.yaml");
+        let text = "version: 1\nimages:\n  \"x.example/**\": { content-trust: { lock: a.lock } }\n";
+        std::fs::write(&policy, text).expect("a file");
+        let refused = load(&policy);
+        let absent = |source: &TrustLockError| matches!(source, TrustLockError::Absent { .. });
+        assert!(matches!(refused, Err(PolicyFileError::Lock { source, .. }) if absent(&source)));
+        std::fs::write(home.path().join("a.lock"), TrustLock::default().encode()).expect("a file");
+        assert_eq!(load(&policy).expect("a policy").locks["a.lock"], TrustLock::default());
     }
 }

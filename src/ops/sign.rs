@@ -1,5 +1,9 @@
 //! `sign`: the index and its images, as bundles and as simple signatures; what is there already is not written again.
 
+mod tag;
+
+pub use tag::{SignedImage, TagSigner, sign_and_tag};
+
 use super::{
     OpsError, Platform,
     attach::{AppendLayer, EmptyConfig, push_bundle, seal_checked, verified_by, verify_own},
@@ -93,11 +97,20 @@ pub async fn sign(
     check_texts(request)?;
     let repo = session.open(&reference.repository, Access::PullPush)?;
     let fetched = repo.manifest(&selector(reference)).await?;
-    let targets = targets(&fetched, reference, &request.scope)?;
+    sign_fetched(&repo, &fetched, reference, request).await
+}
+
+async fn sign_fetched(
+    repo: &Repo,
+    fetched: &Fetched,
+    reference: &Reference,
+    request: &SignRequest<'_>,
+) -> Result<Vec<Signed>, OpsError> {
+    let targets = targets(fetched, reference, &request.scope)?;
     let identity = request.identity.clone().or_else(|| typed_identity(reference));
     let config = EmptyConfig::default();
     let work = targets.iter().map(|target| {
-        let task = Task { repo: &repo, config: &config, request, target, identity: identity.as_ref() };
+        let task = Task { repo, config: &config, request, target, identity: identity.as_ref() };
         async move { task.run().await }
     });
     join_all(work).await.into_iter().collect()

@@ -5,7 +5,7 @@ use super::{
     collect::collect,
     pin,
     pin::image_of,
-    trust::{Provenance, Said, TrustReader, asked},
+    trust::{Provenance, Said, TrustError, TrustReader, asked},
 };
 use crate::{
     limits::Limits,
@@ -103,7 +103,13 @@ async fn pin_said(
 ) -> Result<Subject, OpsError> {
     let subject = match said.digest {
         Some(digest) => image_of(repo, Subject::new(reference.clone(), digest), platform).await?,
-        None => pin(repo, reference, platform).await?,
+        None => match (pin(repo, reference, platform).await, &said.refusal) {
+            // That nobody signed it is known, whatever the registry says.
+            (Err(OpsError::Registry(error)), Some(refusal)) if error.is_not_found() => {
+                return Err(TrustError::refused(&reference.to_string(), refusal.clone()).into());
+            }
+            (pinned, _) => pinned?,
+        },
     };
     let refusal = match (&said.refusal, &said.read.judged) {
         (Some(refusal), _) | (None, Err(refusal)) => refusal.clone(),

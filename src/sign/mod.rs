@@ -11,7 +11,7 @@ use crate::{
     format::dsse::{Envelope, EnvelopeSignature},
     oci::media_type,
 };
-use std::pin::Pin;
+use std::{pin::Pin, sync::Arc};
 
 /// Signs a statement's bytes: the envelope with its one signature.
 ///
@@ -75,5 +75,20 @@ pub trait Signer: Send + Sync {
         }
         let refused = SignError::Scheme { scheme, key: key.fingerprint() };
         Box::pin(async move { Err(refused) })
+    }
+}
+
+/// A signer that several hold.
+impl<S: Signer + ?Sized> Signer for Arc<S> {
+    fn public_key(&self) -> &PublicKey {
+        (**self).public_key()
+    }
+
+    fn sign<'a>(&'a self, message: &'a [u8]) -> Signing<'a> {
+        (**self).sign(message)
+    }
+
+    fn sign_with<'a>(&'a self, scheme: SignatureScheme, message: &'a [u8]) -> Signing<'a> {
+        (**self).sign_with(scheme, message)
     }
 }

@@ -4,7 +4,7 @@
 use boltseal::{
     crypto::{KeyAlgorithm, PrivateKey, PublicKey, SignatureScheme},
     format::{
-        trust_manifest::{TRUST_TAG, TrustArtifact, TrustFile},
+        trust_manifest::{TRUST_TAG, TrustArtifact, TrustLayer},
         tuf::RoleName,
     },
     limits::Limits,
@@ -176,8 +176,8 @@ impl World {
         let mut read = BTreeMap::new();
         for (name, file) in files.0 {
             let bytes = match file {
-                TrustFile::Inline(bytes) => bytes,
-                TrustFile::Blob(blob) => repo.blob(&blob, blob.size).await.expect("a blob"),
+                TrustLayer::Inline(bytes) => bytes,
+                TrustLayer::Blob(blob) => repo.blob(&blob, blob.size).await.expect("a blob"),
             };
             read.insert(name, bytes);
         }
@@ -248,6 +248,7 @@ impl Machine<'_> {
         let writer = Writer {
             repo: &repo,
             name: self.world.name.clone(),
+            place: self.world.name.to_string(),
             signers: &signers,
             memory: &self.memory,
             rule: None,

@@ -2,12 +2,19 @@
 //!
 //! `cargo test --test interop [PART OF A NAME]`. A case whose tools are missing is not run, and says so at the end.
 
+#[path = "../common/attacks.rs"]
+mod attacks;
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/trust_race.rs"]
+mod trust_race;
+#[path = "../common/trust.rs"]
+mod world;
 
 mod access;
 mod attestations;
 mod bench;
+mod content_trust;
 mod cosign_reads;
 mod cosign_writes;
 mod junk;
@@ -42,6 +49,7 @@ fn main() -> ExitCode {
         token_registry::cases(),
         layouts::cases(),
         pulls::cases(),
+        content_trust::cases(),
     ]
     .map(Vec::into_iter);
     // In turn, so that those of one kind do not wait for each other.

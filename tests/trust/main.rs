@@ -7,8 +7,12 @@ mod world;
 #[path = "../common/attacks.rs"]
 mod attacks;
 
+#[path = "../common/trust_race.rs"]
+mod trust_race;
+
 mod publishing;
 mod reading;
+mod rights;
 mod spec;
 
 use boltseal::registry::embedded::{Embedded, EmbeddedOptions};

@@ -28,3 +28,126 @@ async fn a_signed_tag_is_resolved_and_allowed_in_one_request_and_again_by_a_304(
         assert_eq!(seen, [(format!("/v2/app/manifests/{TRUST_TAG}").as_str(), status)]);
     }
 }
+
+/// In permissive mode what is only stale still names the digest; what is refused otherwise leaves the registry's word. Both
+/// are marked, and neither is remembered.
+#[tokio::test]
+async fn permissive_mode_uses_the_signed_digest_if_only_time_is_wrong() {
+    let (_registry, address) = start().await;
+    let world = World::sealed(&address, "app").await;
+    let signed = world.push("1.0", "one").await;
+    world.machine("owner").must_sign("1.0", &["alice"]).await;
+    let moved = world.push("1.0", "another").await;
+    let permissive = world.policy_of("@ROOT@", "permissive");
+    world.pass(15);
+    for (what, digest, reason) in [("stale", signed, "expired"), ("refused", moved, "threshold-unmet")] {
+        if what == "refused" {
+            let mut files = world.served(TRUST_TAG).await.files;
+            let timestamp = String::from_utf8(files["timestamp.json"].clone()).expect("text");
+            files.insert("timestamp.json".to_owned(), timestamp.replace("\"sig\":\"30", "\"sig\":\"31").into_bytes());
+            world.serve_files(&files).await;
+        }
+        let verification = world.machine("reader").verify(&permissive, ":1.0").await.expect("it can tell");
+        assert_eq!(verification.findings.subject().digest(), digest, "{what}");
+        let Decision::Deny(reasons) = verification.outcome.decision else { panic!("{what}") };
+        assert_eq!(reasons[0].id(), reason);
+        let store = world.machine("reader").memory.store.expect("a store");
+        assert!(
+            store.load(&world.name.to_string()).expect("it loads").is_none(),
+            "{what}: a denied state is not remembered"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_delegate_that_is_missing_expired_badly_signed_or_out_of_its_paths_breaks_no_other_lookup() {
+    let (_registry, address) = start().await;
+    let world = World::sealed(&address, "app").await;
+    let digest = world.push("1.0", "one").await;
+    let owner = world.machine("owner");
+    owner.must_sign("1.0", &["alice", "bob"]).await;
+    let policy = world.policy("@ROOT@");
+    let good = world.served(TRUST_TAG).await.files;
+    let bob = good.keys().find(|name| name.ends_with("targets%2Fbob.json")).expect("bob's").clone();
+    for spoilt in [None, Some(b"{}".to_vec()), Some(good["1.targets.json"].clone())] {
+        let mut files = good.clone();
+        match spoilt {
+            None => drop(files.remove(&bob)),
+            Some(bytes) => drop(files.insert(bob.clone(), bytes)),
+        }
+        world.serve_files(&files).await;
+        assert_eq!(world.machine("reader").verdict(&policy, ":1.0").await, format!("allowed {digest}"));
+        let both = world.policy("@ROOT@, require-roles: [targets/releases, targets/bob]");
+        assert_eq!(world.machine("reader").verdict(&both, ":1.0").await, "roles-disagree");
+    }
+    world.serve_files(&good).await;
+    // A year on bob's file has expired; the others are renewed, and nobody misses it.
+    for _ in 0..30 {
+        world.pass(13);
+        owner.refresh(&["alice", "targets"]).await.map(drop).expect("refreshed");
+    }
+    assert_eq!(world.machine("reader").verdict(&policy, ":1.0").await, format!("allowed {digest}"));
+}
+
+#[tokio::test]
+async fn a_registry_that_is_down_leaves_what_is_remembered_as_long_as_it_is_fresh() {
+    let (registry, address) = start().await;
+    let world = World::sealed(&address, "app").await;
+    let digest = world.push("1.0", "one").await;
+    world.machine("owner").must_sign("1.0", &["alice"]).await;
+    let policy = world.policy("@ROOT@");
+    assert_eq!(world.machine("reader").verdict(&policy, ":1.0").await, format!("allowed {digest}"));
+    drop(registry);
+    let verification = world.machine("reader").verify(&policy, ":1.0").await.expect("it can tell");
+    assert_eq!(verification.trust.expect("asked").source, StateSource::Remembered);
+    assert!(matches!(verification.outcome.decision, Decision::Allow(_)));
+    let cold = world.machine("fresh").verdict(&policy, ":1.0").await;
+    assert!(cold.starts_with("could not tell"), "{cold}");
+    world.pass(15);
+    assert!(
+        world.machine("reader").verify(&policy, ":1.0").await.is_err(),
+        "the tag's digest can't be asked for either"
+    );
+}
+
+#[tokio::test]
+async fn a_copy_at_the_image_is_read_only_where_the_policy_says_so() {
+    let (_registry, address) = start().await;
+    let world = World::sealed(&address, "app").await;
+    let digest = world.push("1.0", "one").await;
+    let owner = world.machine("owner");
+    owner.must_sign("1.0", &["alice"]).await;
+    let image = world.reference(&format!(":1.0@{digest}"));
+    owner.write(&[], async |writer| writer.attach(&image).await).await.expect("attached");
+    world.delete(TRUST_TAG).await;
+    assert_eq!(world.machine("reader").verdict(&world.policy("@ROOT@"), ":1.0").await, "trust-removed");
+    let travel = world.policy("@ROOT@, travel: { max-age: 30d }");
+    assert_eq!(world.machine("reader").verdict(&travel, ":1.0").await, format!("allowed {digest}"));
+    // The tag is a hint: the copy's own map has to confirm the digest that it hangs on.
+    world.push("2.0", "one").await;
+    assert_eq!(world.machine("reader").verdict(&travel, ":2.0").await, "not-listed");
+    world.push("1.0", "another").await;
+    assert_eq!(world.machine("reader").verdict(&travel, ":1.0").await, "trust-removed");
+    assert_eq!(world.machine("reader").verdict(&travel, &format!("@{digest}")).await, format!("allowed {digest}"));
+    world.pass(31);
+    assert_eq!(world.machine("reader").verdict(&travel, &format!("@{digest}")).await, "travel-too-old");
+}
+
+#[tokio::test]
+async fn an_exported_state_is_imported_at_a_mirror_and_never_over_a_newer_one() {
+    let (_registry, address) = start().await;
+    let world = World::sealed(&address, "app").await;
+    world.push("1.0", "one").await;
+    let owner = world.machine("owner");
+    owner.must_sign("1.0", &["alice"]).await;
+    owner.pin().await;
+    let (_, bytes) = owner.write(&[], async |writer| writer.export().await).await.expect("exported");
+    let file = world.folder().join("state.json");
+    std::fs::write(&file, bytes).expect("a file");
+    world.push("1.0", "two").await;
+    owner.must_sign("1.0", &["alice"]).await;
+    let back = owner.write(&[], async |writer| writer.import(&file).await).await.expect_err("older");
+    assert_eq!(crate::world::refusal(&back), "rollback");
+    std::fs::write(&file, "{}").expect("a file");
+    assert!(owner.write(&[], async |writer| writer.import(&file).await).await.is_err());
+}

@@ -60,8 +60,8 @@ fn writer<'w>(
     memory: &'w Memory,
     clock: &'w (dyn Fn() -> jiff::Timestamp + Send + Sync),
 ) -> Writer<'w> {
-    let name = world.name.clone();
-    Writer { repo, name, signers, memory, rule: None, clock, after_expiry: None, insecure_no_floor: false }
+    let (name, place) = (world.name.clone(), world.name.to_string());
+    Writer { repo, name, place, signers, memory, rule: None, clock, after_expiry: None, insecure_no_floor: false }
 }
 
 fn rule<'p>(world: &World, policy: &'p Policy) -> &'p ContentTrust {
@@ -394,17 +394,20 @@ async fn an_exported_state_is_put_in_place_at_a_mirror_and_never_over_a_newer_on
     assert_eq!(mirror.push("2.0", "two").await, two);
     let (repo, memory, policy) = (mirror.repo(Access::PullPush), Memory::default(), world.policy("@ROOT@"));
     let clock = || world.now();
-    let place = mirror.name.to_string();
-    let writer = Writer { rule: Some(rule(&world, &policy)), ..writer(&world, &repo, &[], &memory, &clock) };
-    let _ = writer.import(&new, &place).await.expect("in place");
+    let writer = Writer {
+        place: mirror.name.to_string(),
+        rule: Some(rule(&world, &policy)),
+        ..writer(&world, &repo, &[], &memory, &clock)
+    };
+    let _ = writer.import(&new).await.expect("in place");
     let map = format!("@ROOT@, identity: {{ map: {{ \"{}\": \"{}\" }} }}", mirror.name, world.name);
     assert_eq!(mirror.machine("reader").verdict(&mirror.policy(&map), ":2.0").await, format!("allowed {two}"));
     assert_eq!(mirror.machine("reader").verdict(&mirror.policy("@ROOT@"), ":2.0").await, "wrong-repository");
     let before = mirror.served(TRUST_TAG).await.files;
-    assert_eq!(refusal(&writer.import(&old, &place).await.expect_err("an older one")), "rollback");
+    assert_eq!(refusal(&writer.import(&old).await.expect_err("an older one")), "rollback");
     fs::write(&old, fs::read_to_string(&new).expect("text").replacen("\"version\": 1", "\"version\": 2", 1))
         .expect("a file");
-    assert!(matches!(writer.import(&old, &place).await, Err(TrustError::File { .. })));
+    assert!(matches!(writer.import(&old).await, Err(TrustError::File { .. })));
     assert_eq!(mirror.served(TRUST_TAG).await.files, before);
 }
 
@@ -434,7 +437,6 @@ async fn a_signer_that_comes_back_starts_afresh_and_goes_on_counting() {
         assert_eq!(state.versions()[&carol], version);
         administer(&owner, async |writer| writer.remove_signer("carol").await).await;
         let state = owner.write(&[], async |writer| writer.state(false).await).await.expect("a state");
-        let listed = state.snapshot().signed().file(&carol).expect("it stays listed").clone();
-        assert_eq!((listed.version, listed.length, listed.hashes), (version, None, None));
+        assert_eq!(state.snapshot().signed().file(&carol).map(|listed| listed.version), Some(version));
     }
 }

@@ -1,5 +1,13 @@
 //! The command line as clap reads it. Flags that cosign, docker or notation users know have their names.
 
+mod judge;
+mod known;
+mod sign;
+
+pub use judge::{IdentityRule, ImagesArgs, JudgeArgs, PullArgs, ResolveArgs, VerifyArgs};
+pub use known::KnownArgs;
+pub use sign::{AttestArgs, AttestFormat, PasswordArgs, SignArgs, SignFormat, SigningKeyArgs};
+
 use crate::cmd::trust::TrustCommand;
 use boltseal::{crypto::KeyAlgorithm, oci::Reference};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -37,6 +45,7 @@ pub enum Command {
     Attest(AttestArgs),
     Verify(VerifyArgs),
     Pull(PullArgs),
+    Resolve(ResolveArgs),
     Inspect(InspectArgs),
     #[command(subcommand)]
     Key(KeyCommand),
@@ -66,186 +75,6 @@ pub struct RegistryArgs {
     /// The client certificate's private key (PEM).
     #[arg(long, value_name = "FILE", requires = "registry_client_cert")]
     pub registry_client_key: Option<PathBuf>,
-}
-
-/// The key that signs; the same for every verb that signs.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Signing key")]
-pub struct SigningKeyArgs {
-    /// Private key: a file, or env://NAME for a variable that holds the file's content.
-    #[arg(long, value_name = "KEY")]
-    pub key: String,
-    /// Read the key's password from this file; else BOLTSEAL_PASSWORD, COSIGN_PASSWORD, or a prompt.
-    #[arg(long, value_name = "FILE")]
-    pub password_file: Option<PathBuf>,
-    /// Use an unencrypted key file even if others can read or write it.
-    #[arg(long)]
-    pub insecure_key_permissions: bool,
-}
-
-/// Signs images: writes a signature into the image's own repository.
-///
-/// A tag is resolved once and the digest is printed. For an index every image in it is signed too. Signing twice adds
-/// nothing.
-#[derive(Args)]
-#[command(after_help = "Examples:
-  boltseal sign --key release.key registry.example.com/app:1.2
-  boltseal sign --key env://RELEASE_KEY -a git=4f2a1c registry.example.com/app@sha256:…
-  boltseal sign --key release.key --format bundle oci:build/image:1.2")]
-pub struct SignArgs {
-    /// Images, [registry/]repository[:tag][@digest] or oci:DIR[:tag].
-    #[arg(required = true, value_name = "REF")]
-    pub references: Vec<Reference>,
-    /// What is written: `bundle` is read by cosign 3, `simple` by podman, CRI-O, skopeo and OpenShift.
-    #[arg(long, value_enum, default_value_t = SignFormat::Both)]
-    pub format: SignFormat,
-    /// Sign the index alone, not the images in it.
-    #[arg(long, conflicts_with = "platform")]
-    pub index_only: bool,
-    /// Sign one image of the index.
-    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
-    pub platform: Option<String>,
-    /// Sign this too, beside the digest; may be repeated.
-    #[arg(short, long = "annotation", value_name = "KEY=VALUE", value_parser = key_value)]
-    pub annotations: Vec<(String, String)>,
-    /// Sign this reference beside the digest, not the one that was typed.
-    #[arg(long, value_name = "REF")]
-    pub identity: Option<Reference>,
-    #[command(flatten)]
-    pub key: SigningKeyArgs,
-    #[command(flatten)]
-    pub registry: RegistryArgs,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SignFormat {
-    Bundle,
-    Simple,
-    Both,
-}
-
-/// Attests something of an image: provenance, an SBOM, a scan.
-///
-/// The predicate is signed together with the image's digest and attached as cosign attaches it.
-#[derive(Args)]
-#[command(after_help = "Examples:
-  boltseal attest --key release.key --type slsaprovenance1 --predicate provenance.json registry.example.com/app:1.2
-  boltseal attest --key release.key --type spdxjson --predicate sbom.spdx.json --platform linux/amd64 registry.example.com/app:1.2
-  boltseal attest --key release.key --statement statement.json registry.example.com/app@sha256:…")]
-pub struct AttestArgs {
-    /// The image.
-    #[arg(value_name = "REF")]
-    pub reference: Reference,
-    /// The predicate's type: slsaprovenance, slsaprovenance02, slsaprovenance1, spdx, spdxjson, cyclonedx, vuln, link,
-    /// openvex, custom, or a URI.
-    #[arg(long = "type", value_name = "TYPE", requires = "predicate", required_unless_present = "statement")]
-    pub predicate_type: Option<String>,
-    /// The predicate's file.
-    #[arg(long, value_name = "FILE", requires = "predicate_type")]
-    pub predicate: Option<PathBuf>,
-    /// A ready in-toto statement, whose subject is the image.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["predicate", "predicate_type", "identity"])]
-    pub statement: Option<PathBuf>,
-    /// What is written: a bundle, or cosign's older `.att`.
-    #[arg(long, value_enum, default_value_t = AttestFormat::Bundle)]
-    pub format: AttestFormat,
-    /// Attest one image of the index.
-    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
-    pub platform: Option<String>,
-    /// Sign this reference beside the digest, not the one that was typed.
-    #[arg(long, value_name = "REF")]
-    pub identity: Option<Reference>,
-    #[command(flatten)]
-    pub key: SigningKeyArgs,
-    #[command(flatten)]
-    pub registry: RegistryArgs,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum AttestFormat {
-    Bundle,
-    Att,
-    Both,
-}
-
-/// What images are judged by: a policy file, or flags.
-#[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Policy")]
-pub struct JudgeArgs {
-    /// The policy file; else BOLTSEAL_POLICY, /etc/boltseal/policy.yaml, $XDG_CONFIG_HOME/boltseal/policy.yaml.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "threshold", "predicate_types", "annotations", "identity"])]
-    pub policy: Option<PathBuf>,
-    /// Judge by this public key, without a policy file; may be repeated together with --threshold.
-    #[arg(long, value_name = "KEY")]
-    pub key: Vec<String>,
-    /// How many different keys have to have signed.
-    #[arg(long, value_name = "N", requires = "key")]
-    pub threshold: Option<usize>,
-    /// Ask for an attestation of this type, and not for a signature; may be repeated.
-    #[arg(long = "type", value_name = "TYPE", requires = "key")]
-    pub predicate_types: Vec<String>,
-    /// Ask that the signature carries this annotation; may be repeated.
-    #[arg(short, long = "annotation", requires = "key", value_name = "KEY=VALUE", value_parser = key_value)]
-    pub annotations: Vec<(String, String)>,
-    /// What the signed reference has to agree with; only with --key.
-    #[arg(long, value_enum, requires = "key", value_name = "RULE")]
-    pub identity: Option<IdentityRule>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum IdentityRule {
-    /// The digest alone.
-    Any,
-    /// The repository.
-    Repository,
-    /// Repository and tag.
-    Tag,
-}
-
-/// Verifies images against the trust policy.
-///
-/// All that hangs on an image is read (bundles, .sig, .att; by the referrers API or the fallback tag) and judged once.
-/// Exit code 0: allowed, 1: denied, 4: could not tell. Of several images the worst counts.
-#[derive(Args)]
-#[command(after_help = "Examples:
-  boltseal verify registry.example.com/app:1.2
-  boltseal verify --key release.pub --key qa.pub --threshold 2 registry.example.com/app@sha256:…
-  boltseal verify -o json --policy policy.yaml $(cat images.txt)")]
-pub struct VerifyArgs {
-    /// Images, [registry/]repository[:tag][@digest] or oci:DIR[:tag].
-    #[arg(required = true, value_name = "REF")]
-    pub references: Vec<Reference>,
-    /// Judge one image of the index; what is signed of the index counts for it.
-    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
-    pub platform: Option<String>,
-    /// Give up on one image after so many seconds; that is "could not tell".
-    #[arg(long, value_name = "SECONDS", default_value_t = 180, value_parser = clap::value_parser!(u64).range(1..))]
-    pub timeout: u64,
-    #[command(flatten)]
-    pub judge: JudgeArgs,
-    #[command(flatten)]
-    pub registry: RegistryArgs,
-}
-
-/// Verifies an image, then fetches it by the digest that was verified.
-#[derive(Args)]
-#[command(after_help = "Examples:
-  boltseal pull registry.example.com/app:1.2 --to oci:image:1.2
-  boltseal pull registry.example.com/app:1.2 --to docker-archive:app.tar && docker load -i app.tar")]
-pub struct PullArgs {
-    /// The image.
-    #[arg(value_name = "REF")]
-    pub reference: Reference,
-    /// Where to: oci:DIR[:tag] or docker-archive:FILE.
-    #[arg(long, value_name = "DESTINATION")]
-    pub to: String,
-    /// One image of the index; for a docker-archive this machine's, if it is not named.
-    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
-    pub platform: Option<String>,
-    #[command(flatten)]
-    pub judge: JudgeArgs,
-    #[command(flatten)]
-    pub registry: RegistryArgs,
 }
 
 /// Shows all that hangs on an image, as a tree. Nothing of it is verified.
@@ -392,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_verb_has_at_most_eight_flags_of_its_own() {
-        const SHARED: [&str; 5] = ["Registry", "Output", "Signing key", "Policy", "Global"];
+        const SHARED: [&str; 6] = ["Registry", "Output", "Signing key", "Policy", "Trust", "Global"];
         for verb in Cli::command().get_subcommands() {
             let own = verb.get_arguments().filter(|argument| {
                 !argument.is_positional()

@@ -3,10 +3,11 @@
 use boltseal::{
     crypto::{PrivateKeyError, PublicKeyError},
     oci::ReferenceError,
-    ops::OpsError,
+    ops::{OpsError, trust::TrustError},
     policy::PolicyError,
     registry::{Fault, RegistryError},
-    store::{LoadKeyError, SaveKeyError},
+    store::{LoadKeyError, SaveKeyError, TrustLockError},
+    trust::tuf::LookupError,
 };
 use std::process::ExitCode;
 
@@ -71,6 +72,7 @@ impl From<OpsError> for Failure {
     fn from(error: OpsError) -> Self {
         let exit = match &error {
             OpsError::Registry(inner) => exit_of(inner),
+            OpsError::Trust(inner) => exit_of_trust(inner),
             OpsError::Manifest { .. } => Exit::Unknown,
             OpsError::NoPlatform { .. }
             | OpsError::NotAnIndex { .. }
@@ -102,6 +104,7 @@ impl From<OpsError> for Failure {
             OpsError::Registry(RegistryError { fault: Fault::Contended(_), .. }) => {
                 Some("what others wrote is whole; run the command again")
             }
+            OpsError::Trust(inner) => hint_of_trust(inner),
             OpsError::NoPlatform { .. } => Some("`boltseal inspect` lists the platforms"),
             _ => None,
         };
@@ -119,6 +122,43 @@ fn exit_of(error: &RegistryError) -> Exit {
     match error.fault {
         Fault::Setting { .. } | Fault::NoLayout(_) | Fault::Io { .. } => Exit::Supplied,
         _ => Exit::Unknown,
+    }
+}
+
+/// Refused is what the registry serves; unusable what the operator brought along.
+fn exit_of_trust(error: &TrustError) -> Exit {
+    match error {
+        TrustError::Registry(inner) => exit_of(inner),
+        TrustError::Refused { .. } | TrustError::OtherSnapshot { .. } => Exit::Denied,
+        TrustError::Lookup(LookupError::NotListed { .. }) | TrustError::Nothing(_) | TrustError::Author(_) => {
+            Exit::Usage
+        }
+        TrustError::Lookup(_) => Exit::Denied,
+        TrustError::Contended(_) | TrustError::Image { .. } => Exit::Unknown,
+        TrustError::Unverifiable(_) => Exit::Bug,
+        _ => Exit::Supplied,
+    }
+}
+
+fn hint_of_trust(error: &TrustError) -> Option<&'static str> {
+    match error {
+        TrustError::NoFloor { .. } => {
+            Some("`--lock boltseal.lock` names the least; `boltseal trust pin` writes it on a machine that knows")
+        }
+        TrustError::Contended(_) => Some("what others wrote is whole; run the command again"),
+        _ => None,
+    }
+}
+
+impl From<TrustError> for Failure {
+    fn from(error: TrustError) -> Self {
+        OpsError::from(error).into()
+    }
+}
+
+impl From<TrustLockError> for Failure {
+    fn from(error: TrustLockError) -> Self {
+        Self::supplied(error.to_string())
     }
 }
 

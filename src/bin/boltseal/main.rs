@@ -59,6 +59,7 @@ async fn dispatch(command: Command, output: &Output) -> Result<Exit, Failure> {
         Command::Attest(args) => cmd::attest::run(args, output).await,
         Command::Verify(args) => cmd::verify::run(args, output).await,
         Command::Pull(args) => cmd::pull::run(args, output).await,
+        Command::Resolve(args) => cmd::resolve::run(args, output).await,
         Command::Inspect(args) => cmd::inspect::run(args, output).await,
         Command::Key(args) => cmd::key::run(args, output),
         Command::Policy(args) => cmd::policy::run(args, output),

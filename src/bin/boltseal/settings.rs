@@ -1,7 +1,11 @@
-//! What a run works with, out of flags, environment and files: connections, keys, the policy.
+//! What a run works with, out of flags, environment and files: connections, keys, the policy, what is remembered.
+
+mod trust;
+
+pub use trust::{known, lock_if_there, lock_path, memory, named_lock, trust_reader};
 
 use crate::{
-    args::{IdentityRule, JudgeArgs, RegistryArgs, SigningKeyArgs},
+    args::{IdentityRule, JudgeArgs, PasswordArgs, RegistryArgs, SigningKeyArgs},
     exit::Failure,
     output::Output,
 };
@@ -11,14 +15,16 @@ use boltseal::{
         keyfile::{Password, PasswordError},
     },
     oci::{Digest, Reference, Repository},
-    ops::policy_file,
+    ops::policy_file::{self, PolicyFile, PolicyFileError},
     policy::{Flags, IdentityRule as Rule, Policy},
     registry::{Environment, Options, Session},
     sign::LocalSigner,
-    store::{KeySource, load_private_key, load_public_key},
+    store::{KeySource, LoadedKey, load_private_key, load_public_key, write_atomic},
+    trust::tuf::TrustLock,
     verify::SignedReference,
 };
 use std::{
+    collections::BTreeMap,
     env,
     io::{IsTerminal as _, Read as _},
     path::{Path, PathBuf},
@@ -40,7 +46,7 @@ pub fn signer(args: &SigningKeyArgs, output: &Output) -> Result<LocalSigner, Fai
 }
 
 pub fn signer_key(args: &SigningKeyArgs, output: &Output) -> Result<PrivateKey, Failure> {
-    private_key(&args.key, args.password_file.as_deref(), args.insecure_key_permissions, output)
+    private_key(&args.key, &args.password, output)
 }
 
 /// Whether cosign, podman and skopeo verify what we sign with this kind of key, with their own defaults. They hash with
@@ -49,23 +55,35 @@ pub fn is_read_by_others(algorithm: KeyAlgorithm) -> bool {
     !matches!(algorithm, KeyAlgorithm::EcdsaP384)
 }
 
-pub fn private_key(
-    key: &str,
-    password_file: Option<&Path>,
-    insecure_permissions: bool,
-    output: &Output,
-) -> Result<PrivateKey, Failure> {
+pub fn private_key(key: &str, args: &PasswordArgs, output: &Output) -> Result<PrivateKey, Failure> {
     let source = key_source(key)?;
-    let mut password = || password(password_file, &format!("Password for {key}: "));
-    let loaded = load_private_key(&source, &mut password, insecure_permissions)?;
+    let mut password = || password(args.password_file.as_deref(), &format!("Password for {key}: "));
+    Ok(unwarned(load_private_key(&source, &mut password, args.insecure_key_permissions)?, output))
+}
+
+/// The key, once its holder was told what there is to tell of its file.
+pub fn unwarned(loaded: LoadedKey, output: &Output) -> PrivateKey {
     if let Some(warning) = &loaded.warning {
         output.warn(warning);
     }
-    Ok(loaded.key)
+    loaded.key
 }
 
 pub fn key_source(text: &str) -> Result<KeySource, Failure> {
     text.parse().map_err(|error: boltseal::store::KeySourceError| Failure::usage(error.to_string()))
+}
+
+/// Where passwords are looked for before anybody is asked.
+const PASSWORD_VARIABLES: [&str; 2] = ["BOLTSEAL_PASSWORD", "COSIGN_PASSWORD"];
+
+/// The password that the first of these variables holds that is set.
+pub fn environment_password(variables: &[&str]) -> Option<Password> {
+    variables.iter().find_map(|variable| Some(Password::new(env::var(variable).ok()?.into_bytes())))
+}
+
+/// Whether the environment names the password of every key.
+pub fn has_environment_password() -> bool {
+    environment_password(&PASSWORD_VARIABLES).is_some()
 }
 
 /// A password: from a file, from the environment, or asked for without echo.
@@ -79,10 +97,8 @@ pub fn password(file: Option<&Path>, prompt: &str) -> Result<Password, PasswordE
         text.truncate(end);
         return Ok(text);
     }
-    for variable in ["BOLTSEAL_PASSWORD", "COSIGN_PASSWORD"] {
-        if let Ok(text) = env::var(variable) {
-            return Ok(Password::new(text.into_bytes()));
-        }
+    if let Some(password) = environment_password(&PASSWORD_VARIABLES) {
+        return Ok(password);
     }
     if !std::io::stdin().is_terminal() {
         return Err("no password: set BOLTSEAL_PASSWORD, name a --password-file, or use a terminal".into());
@@ -92,7 +108,7 @@ pub fn password(file: Option<&Path>, prompt: &str) -> Result<Password, PasswordE
 
 /// A new key's password; at a prompt it is asked for twice.
 pub fn new_password(file: Option<&Path>) -> Result<Password, Failure> {
-    let from_prompt = file.is_none() && env::var("BOLTSEAL_PASSWORD").or_else(|_| env::var("COSIGN_PASSWORD")).is_err();
+    let from_prompt = file.is_none() && !has_environment_password();
     let failed = |error: PasswordError| Failure::usage(error.to_string());
     let first = password(file, "Password for the new key: ").map_err(failed)?;
     if from_prompt && password(file, "The same again: ").map_err(failed)? != first {
@@ -105,6 +121,8 @@ pub fn new_password(file: Option<&Path>) -> Result<Password, Failure> {
 pub struct Judge {
     pub policy: Policy,
     pub file: Option<(PathBuf, Digest)>,
+    /// The locks that the policy names.
+    pub locks: BTreeMap<String, TrustLock>,
 }
 
 pub fn judge(args: &JudgeArgs) -> Result<Judge, Failure> {
@@ -133,25 +151,54 @@ pub fn judge(args: &JudgeArgs) -> Result<Judge, Failure> {
         annotations: args.annotations.iter().cloned().collect(),
     };
     let policy = Policy::from_flags(flags).map_err(|error| Failure::usage(error.to_string()))?;
-    Ok(Judge { policy, file: None })
+    Ok(Judge { policy, file: None, locks: BTreeMap::new() })
 }
 
 pub fn file_policy(named: Option<PathBuf>) -> Result<Judge, Failure> {
-    let named = named.or_else(|| env::var_os("BOLTSEAL_POLICY").filter(|v| !v.is_empty()).map(PathBuf::from));
-    let unusable = |error: policy_file::PolicyFileError| Failure {
-        hint: matches!(error, policy_file::PolicyFileError::None(_))
+    let path = policy_file::find(named_policy(named), &policy_places()).map_err(unusable)?;
+    load_policy(&path)
+}
+
+/// The policy, if one is named or found.
+pub fn file_policy_if_any(named: Option<PathBuf>) -> Result<Option<Judge>, Failure> {
+    match policy_file::find(named_policy(named), &policy_places()) {
+        Ok(path) => load_policy(&path).map(Some),
+        Err(PolicyFileError::None(_)) => Ok(None),
+        Err(error) => Err(unusable(error)),
+    }
+}
+
+fn named_policy(named: Option<PathBuf>) -> Option<PathBuf> {
+    named.or_else(|| set("BOLTSEAL_POLICY"))
+}
+
+fn load_policy(path: &Path) -> Result<Judge, Failure> {
+    let PolicyFile { policy, path, digest, locks } = policy_file::load(path).map_err(unusable)?;
+    Ok(Judge { policy, file: Some((path, digest)), locks })
+}
+
+fn unusable(error: PolicyFileError) -> Failure {
+    Failure {
+        hint: matches!(error, PolicyFileError::None(_))
             .then_some("`boltseal policy init` writes a first one; `--key` judges by a key alone"),
         ..Failure::supplied(error.to_string())
-    };
-    let path = policy_file::find(named, &policy_places()).map_err(unusable)?;
-    let loaded = policy_file::load(&path).map_err(unusable)?;
-    Ok(Judge { policy: loaded.policy, file: Some((loaded.path, loaded.digest)) })
+    }
+}
+
+/// A path that a variable names; an empty one names none.
+fn set(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
+/// A folder of the user's: of the XDG variable, else below the home folder. A relative path would be the working
+/// directory's (XDG Base Directory Specification: ignore it).
+fn user_folder(variable: &str, below_home: &str) -> Option<PathBuf> {
+    let absolute = |variable| set(variable).filter(|path| path.is_absolute());
+    absolute(variable).or_else(|| Some(absolute("HOME")?.join(below_home)))
 }
 
 fn policy_places() -> Vec<PathBuf> {
-    // A relative path would be the working directory's (XDG Base Directory Specification: ignore it).
-    let set = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let config = set("XDG_CONFIG_HOME").or_else(|| Some(set("HOME")?.join(".config")));
+    let config = user_folder("XDG_CONFIG_HOME", ".config");
     let mut places = vec![PathBuf::from("/etc/boltseal/policy.yaml")];
     places.extend(config.map(|config| config.join("boltseal/policy.yaml")));
     places
@@ -168,6 +215,11 @@ pub fn signed_reference(identity: Option<&Reference>) -> Result<Option<SignedRef
             Err(Failure::usage(format!("--identity {other}: expected registry/repository[:tag], without a digest")))
         }
     }
+}
+
+/// Writes a file, in the place of one that is there.
+pub fn write_over(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    write_atomic(path, content, 0o644).map_err(|error| Failure::supplied(format!("{}: {error}", path.display())))
 }
 
 /// Writes a file that must not exist yet.

@@ -201,6 +201,12 @@ impl<R: Role> Metadata<R> {
         &self.signed
     }
 
+    /// The same as JSON, with all that was received.
+    #[must_use]
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
     /// The file's version.
     #[must_use]
     pub fn version(&self) -> u64 {

@@ -36,6 +36,10 @@ pub struct Binding {
     /// The digest of this role's file that it was edited from; none for the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Digest>,
+    /// The paths that this file lists otherwise than the one it was edited from, where these are few: what of it is missing
+    /// can be told once it was overtaken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<String>,
     /// Members that this version does not know, kept.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,

@@ -127,15 +127,6 @@ impl Writer<'_> {
         self.change_root(changes.collect()).await
     }
 
-    /// Signs what waits for signatures in a role, as it is.
-    ///
-    /// # Errors
-    /// None of the keys may sign for the role, nothing waits there, or it could not be published.
-    pub async fn cosign(&self, role: &RoleName) -> Result<Published, TrustError> {
-        let plan = |_: &Draft<'_>| Ok(Edits { cosign: vec![role.clone()], ..Edits::default() });
-        self.publish(&plan).await
-    }
-
     async fn change_root(&self, changes: Vec<RootChange>) -> Result<Published, TrustError> {
         let plan = |_: &Draft<'_>| Ok(Edits { root: changes.clone(), ..Edits::default() });
         self.publish(&plan).await

@@ -1,12 +1,13 @@
 //! Changes of roles that can be made again on a newer file: what a writer wants, not what it wrote.
 
+use super::draft::Draft;
 use crate::{
     crypto::{Fingerprint, PublicKey},
     format::tuf::{Key, RoleName, Root, Target, Targets},
     oci::Digest,
     trust::tuf::author::{self, AuthorError, NewDelegation, Signers},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A change of a targets role.
 #[derive(Clone, Debug)]
@@ -83,15 +84,22 @@ impl Change {
         }
     }
 
+    /// The path that it lists otherwise.
+    pub(super) fn path(&self) -> Option<String> {
+        match self {
+            Self::SetTag { tag, .. } | Self::RemoveTag(tag) => Some(tag.clone()),
+            Self::Revoke { digest, .. } => Some(revoked_path(digest)),
+            _ => None,
+        }
+    }
+
     /// Whether a file has the change already.
     pub(super) fn is_in(&self, targets: &Targets) -> bool {
         let has = |role: &RoleName, key: Fingerprint| has_key(targets, role, key);
         match self {
             Self::SetTag { tag, target } => targets.targets.get(tag) == Some(target),
             Self::RemoveTag(tag) => !targets.targets.contains_key(tag),
-            Self::Revoke { digest, .. } => {
-                targets.targets.contains_key(&format!("revoked/{}/{}", digest.algorithm(), digest.hex()))
-            }
+            Self::Revoke { digest, .. } => targets.targets.contains_key(&revoked_path(digest)),
             Self::Delegate { role, keys, .. } => {
                 targets.delegation(role).is_some() && keys.iter().all(|key| has(role, key.fingerprint()))
             }
@@ -104,6 +112,10 @@ impl Change {
             Self::Renew { above } => targets.header.version > *above,
         }
     }
+}
+
+fn revoked_path(digest: &Digest) -> String {
+    format!("revoked/{}/{}", digest.algorithm(), digest.hex())
 }
 
 /// A change of the root: who signs the top-level roles.
@@ -175,8 +187,20 @@ pub struct Edits {
     pub root: Vec<RootChange>,
     /// Changes of targets roles, the upper roles first.
     pub roles: Vec<(RoleName, Vec<Change>)>,
-    /// Roles whose waiting files are signed as they are.
-    pub cosign: Vec<RoleName>,
+    /// A role whose waiting files are signed as they are, and the digests of what is signed in those that were reviewed.
+    pub cosign: Option<(RoleName, BTreeSet<Digest>)>,
     /// Whether timestamp and snapshot are signed again though nothing else changes.
     pub seal: bool,
+}
+
+impl Edits {
+    /// Whether a draft has all of it. What is only signed along is in place once nothing of it waits.
+    pub(super) fn are_in(&self, draft: &Draft<'_>) -> bool {
+        let waits = |(role, _): &(RoleName, _)| draft.waiting().iter().any(|waiting| waiting.role == *role);
+        self.root.iter().all(|change| change.is_in(draft.root.signed()))
+            && self.roles.iter().all(|(role, changes)| {
+                draft.file(role).is_some_and(|file| changes.iter().all(|change| change.is_in(file.signed())))
+            })
+            && !self.cosign.as_ref().is_some_and(waits)
+    }
 }

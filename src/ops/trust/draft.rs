@@ -111,7 +111,7 @@ impl<'l> Draft<'l> {
             binding.is_some_and(|binding| binding.repository == self.repository && binding.previous == previous)
                 && file.version() == version
         };
-        let files = staged.files.iter().filter(|(of, _)| of == role).map(|(_, file)| file);
+        let files = staged.files.iter().filter(|file| file.role == *role).map(|file| &file.metadata);
         union(files.filter(fits), &self.keys(role))
     }
 
@@ -202,13 +202,6 @@ impl<'l> Draft<'l> {
         found
     }
 
-    /// Roles to which somebody delegates in the live state, and nobody here.
-    pub fn removed(&self) -> Vec<RoleName> {
-        let still = self.delegated();
-        let before = Draft::of(self.live, self.repository).delegated();
-        before.into_iter().filter(|role| !still.contains(role)).collect()
-    }
-
     /// Roles whose file does not, or no longer, have enough signatures of those who may sign it now.
     pub fn unsigned(&self) -> Vec<RoleName> {
         let lacks = |role: &RoleName| {
@@ -245,19 +238,14 @@ impl<'l> Draft<'l> {
         files.map(|(version, bytes)| (role.file_name(Some(*version)), bytes.clone())).collect()
     }
 
-    /// What is staged of a role with its next file: those that it was made from too, as far as they are not live. It would
-    /// fit nothing without them, and they may stand under the same tag.
-    pub fn staging(&self, role: &RoleName, version: u64, bytes: Vec<u8>) -> Files {
-        let mut files = self.newer(role);
-        files.insert(role.file_name(Some(version)), bytes);
-        files
-    }
-
-    /// Refuses to start a role afresh that is listed and can't be used: what it said would be lost. Of a role that was
-    /// removed only the version is listed, and it starts afresh when it comes back.
+    /// Refuses to go on without a role that is listed and can't be used, where what it said would be lost: the map of tags,
+    /// what is revoked. A registry that hides a file for a moment must not have honest writers leave it out for good. Who
+    /// only vouches may start afresh.
     pub fn check_usable(&self, role: &RoleName) -> Result<(), TrustError> {
-        let listed = self.live.snapshot().signed().file(role).is_some_and(|meta| meta.hashes.is_some());
-        if self.roles.contains_key(role) || !listed {
+        let listed = self.live.snapshot().signed().file(role).is_some();
+        let delegation = self.parent(role).and_then(|parent| self.file(parent)?.signed().delegation(role));
+        let needed = role.as_str() == RoleName::REVOKED || delegation.is_some_and(|delegation| delegation.terminating);
+        if self.roles.contains_key(role) || !listed || !needed {
             return Ok(());
         }
         let why = self.live.passed_over().find(|(_, child, _)| *child == role);
@@ -284,7 +272,7 @@ fn some_of<'k>(keys: &'k BTreeMap<String, Key>, ids: &'k [String]) -> impl Itera
 }
 
 /// Files that say the same are one, with the signatures of all that hold, in one order. What else stands there as a
-/// signature is left out: it must not take a good one's place.
+/// signature is left out: it must not take a good one's place. What nobody signed is nobody's.
 fn union<'s, R: Role + Clone + 's>(
     files: impl Iterator<Item = &'s Metadata<R>>,
     keys: &BTreeMap<String, Key>,
@@ -304,13 +292,14 @@ fn union<'s, R: Role + Clone + 's>(
         }
         Some(one)
     });
-    joined.collect()
+    joined.filter(|file| !file.signatures().is_empty()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
+        ops::trust::staged::StagedFile,
         sign::Signer as _,
         trust::tuf::{
             author::{add_signer, next_root, set_signer_threshold, set_tag},
@@ -328,7 +317,10 @@ mod tests {
     fn merged(repo: &Repo, files: &[&Metadata<Targets>]) -> (Vec<String>, Digest) {
         let state = repo.fresh().unwrap();
         let mut draft = Draft::of(&state, REPOSITORY);
-        let files = files.iter().map(|file| (releases(), (*file).clone())).collect();
+        let key = repo.releases_key.public_key().fingerprint();
+        let staged =
+            |file: &&Metadata<Targets>| StagedFile { role: releases(), key, sealed: false, metadata: (*file).clone() };
+        let files = files.iter().map(staged).collect();
         draft.merge(&Staged { files, ..Staged::default() });
         let map = &draft.roles[&releases()];
         (map.metadata.signed().targets.keys().cloned().collect(), Digest::sha256(&map.bytes))

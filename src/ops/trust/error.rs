@@ -69,7 +69,7 @@ pub enum TrustError {
         found: Digest,
     },
     /// The repository has trust data already.
-    #[error("{repository} has trust data already")]
+    #[error("{repository} has, or had, trust data already: it is not started anew over what is known of it")]
     Exists {
         /// The repository.
         repository: String,
@@ -162,7 +162,7 @@ pub enum TrustError {
 
 impl TrustError {
     /// What the registry serves is refused.
-    pub(super) fn refused(repository: &str, refusal: impl Into<TrustRefusal>) -> Self {
+    pub(in crate::ops) fn refused(repository: &str, refusal: impl Into<TrustRefusal>) -> Self {
         Self::Refused { repository: repository.to_owned(), refusal: refusal.into() }
     }
 }

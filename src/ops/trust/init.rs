@@ -71,7 +71,10 @@ impl Writer<'_> {
     /// There are trust data already, a key that has to sign now is not at hand, or the registry failed.
     pub async fn init(&self, init: &Init, ready: Option<&[u8]>) -> Result<Started, TrustError> {
         let name = self.name.to_string();
-        if !matches!(live::fetch(self.repo, None).await?, Served::Absent) {
+        let remembered = self.memory.store.as_ref().map(|store| store.load(&self.place)).transpose()?.flatten();
+        let locked = self.memory.lock.as_ref().and_then(|lock| lock.get(&name));
+        let known = remembered.is_some() || locked.is_some();
+        if known || !matches!(live::fetch(self.repo, None).await?, Served::Absent) {
             return Err(TrustError::Exists { repository: name });
         }
         let mut root = match ready {
@@ -89,7 +92,7 @@ impl Writer<'_> {
         let state = seal::update(&files, start, terms).map_err(TrustError::Unverifiable)?;
         push::blobs(self.repo, files.values()).await?;
         push::tag(self.repo, TRUST_TAG, TrustArtifact::State, &files).await?;
-        self.memory.remember(&name, &state, files, None)?;
+        self.memory.remember(&self.place, &state, files, None)?;
         Ok(Started::Live(Box::new(state)))
     }
 

@@ -3,7 +3,7 @@
 use super::{TrustError, memory::Known};
 use crate::{
     format::{
-        trust_manifest::{TRUST_TAG, TrustArtifact, TrustFile, TrustFiles},
+        trust_manifest::{TRUST_TAG, TrustArtifact, TrustFiles, TrustLayer},
         tuf::RoleName,
     },
     limits::{TRUST_BLOBS_TOGETHER, TRUST_RACE_READS, TRUST_RACE_TIME, TUF_ALL_TARGETS_BYTES},
@@ -106,8 +106,8 @@ impl<'r> Reading<'r> {
         let mut reading = Self { repo, files: Files::new(), blobs: BTreeMap::new() };
         for (name, file) in &files.0 {
             match file {
-                TrustFile::Inline(bytes) => drop(reading.files.insert(name.clone(), bytes.clone())),
-                TrustFile::Blob(blob) => drop(reading.blobs.insert(name.clone(), blob.clone())),
+                TrustLayer::Inline(bytes) => drop(reading.files.insert(name.clone(), bytes.clone())),
+                TrustLayer::Blob(blob) => drop(reading.blobs.insert(name.clone(), (**blob).clone())),
             }
         }
         reading

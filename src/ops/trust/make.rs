@@ -6,17 +6,20 @@ use super::{
     draft::Draft,
     lifetimes::Lifetimes,
     live::Files,
-    staged,
+    staged::{self, Staged},
     writer::Writer,
 };
 use crate::{
     crypto::Fingerprint,
-    format::tuf::{Key, Metadata, Role, RoleName, Targets, VerifyingKey},
+    format::tuf::{Key, Metadata, Role, RoleName, Root, Targets, VerifyingKey},
+    limits::TRUST_CHANGED,
+    oci::Digest,
     registry::Repo,
     sign::{Signer, sign_metadata},
     trust::tuf::author::{new_targets, next_root, next_targets},
 };
-use std::collections::BTreeMap;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A file that was made and signed here.
 #[derive(Debug)]
@@ -25,14 +28,25 @@ pub(super) struct Made {
     pub version: u64,
     /// The key under whose tag it is staged.
     pub key: Fingerprint,
-    /// The file, and those that it was made from as far as they are not live.
-    files: Files,
+    bytes: Vec<u8>,
+    /// The complete files that it was made from, as far as they are not live: it fits nothing without them, and they may
+    /// have stood under the same tag.
+    base: Files,
 }
 
 impl Made {
-    /// Leaves it where others find it.
-    pub async fn stage(&self, repo: &Repo) -> Result<(), TrustError> {
-        staged::write(repo, &self.role, self.key, &self.files).await
+    /// Leaves it where others find it, beside what the same writer left there and others were faster than.
+    pub async fn stage(&self, repo: &Repo, staged: &Staged, draft: &Draft<'_>) -> Result<(), TrustError> {
+        let mut files = staged.kept(draft, &self.role, self.key);
+        files.extend(self.base.clone());
+        files.insert(self.role.file_name(Some(self.version)), self.bytes.clone());
+        staged::write(repo, &self.role, self.key, &files).await
+    }
+
+    /// Says where it was left that it is in place.
+    pub async fn mark_sealed(&self, repo: &Repo, staged: &Staged, draft: &Draft<'_>) -> Result<(), TrustError> {
+        let kept = staged.kept(draft, &self.role, self.key);
+        staged::mark_sealed(repo, &self.role, self.key, (self.version, self.bytes.clone()), kept).await
     }
 }
 
@@ -44,8 +58,8 @@ impl Writer<'_> {
         if !edits.root.iter().all(|change| change.is_in(draft.root.signed())) {
             made.extend(self.make_root(draft, &edits.root).await?);
         }
-        for role in &edits.cosign {
-            made.extend(self.sign_waiting(draft, role).await?);
+        if let Some((role, reviewed)) = &edits.cosign {
+            made.extend(self.sign_waiting(draft, role, reviewed).await?);
         }
         for (role, changes) in &edits.roles {
             if !has_all(draft.file(role).map(Metadata::signed), changes) {
@@ -63,33 +77,30 @@ impl Writer<'_> {
     }
 
     async fn make_root(&self, draft: &mut Draft<'_>, changes: &[RootChange]) -> Result<Option<Made>, TrustError> {
-        let has_all = |root: &&Metadata<_>| changes.iter().all(|change| change.is_in(root.signed()));
-        let waiting = draft.waiting_roots.iter().find(has_all).cloned();
-        let root = match waiting {
-            Some(root) => root,
-            None => {
-                let lifetimes = Lifetimes::of(draft.root.signed());
-                let mut root = next_root(draft.root.signed(), lifetimes.until(&RoleName::Root, self.now()))?;
-                for change in changes {
-                    if !change.is_in(&root) {
-                        change.apply(&mut root)?;
-                    }
-                }
-                unsigned(&RoleName::Root, root)?
+        let expires = Lifetimes::of(draft.root.signed()).until(&RoleName::Root, self.now());
+        let mut root = next_root(draft.root.signed(), expires)?;
+        for change in changes {
+            if !change.is_in(&root) {
+                change.apply(&mut root)?;
             }
+        }
+        // What waits is signed in its place only if it says exactly the same: nobody signs what they did not ask for.
+        let same = |waiting: &&Metadata<Root>| {
+            let Root { header, .. } = waiting.signed();
+            Root { header: header.clone(), unknown: waiting.signed().unknown.clone(), ..root.clone() }
+                == *waiting.signed()
+                && is_same_but_type(&waiting.signed().unknown, &root.unknown)
         };
+        let waiting = draft.waiting_roots.iter().find(same).cloned();
+        let root = waiting.map_or_else(|| unsigned(&RoleName::Root, root), Ok)?;
         self.sign_root(draft, root).await
     }
 
-    async fn sign_root(
-        &self,
-        draft: &mut Draft<'_>,
-        mut root: Metadata<crate::format::tuf::Root>,
-    ) -> Result<Option<Made>, TrustError> {
+    async fn sign_root(&self, draft: &mut Draft<'_>, mut root: Metadata<Root>) -> Result<Option<Made>, TrustError> {
         let keys = draft.root_keys(root.signed());
         let Some(key) = self.sign_with_all(&RoleName::Root, &mut root, &keys).await? else { return Ok(None) };
-        let files = draft.staging(&RoleName::Root, root.version(), root.encode());
-        let made = Made { role: RoleName::Root, version: root.version(), key, files };
+        let (role, base) = (RoleName::Root, draft.newer(&RoleName::Root));
+        let made = Made { role, version: root.version(), key, bytes: root.encode(), base };
         if draft.is_root_complete(&root) {
             draft.take_root(root);
         }
@@ -102,21 +113,27 @@ impl Writer<'_> {
         role: &RoleName,
         changes: &[Change],
     ) -> Result<Option<Made>, TrustError> {
-        let waiting = draft.waiting.get(role).into_iter().flatten();
-        let waiting = { waiting }.find(|file| has_all(Some(file.signed()), changes)).cloned();
-        let file = match waiting {
-            Some(file) => file,
-            None => {
-                draft.check_usable(role)?;
-                let mut next = self.next_file(draft, role)?;
-                for change in changes {
-                    if !change.is_in(&next) {
-                        change.apply(&mut next)?;
-                    }
-                }
-                unsigned(role, next)?
+        draft.check_usable(role)?;
+        let mut next = self.next_file(draft, role)?;
+        for change in changes {
+            if !change.is_in(&next) {
+                change.apply(&mut next)?;
             }
+        }
+        let changed: Vec<_> = changes.iter().filter_map(Change::path).take(TRUST_CHANGED + 1).collect();
+        if let Some(binding) = next.binding.as_mut().filter(|_| changed.len() <= TRUST_CHANGED) {
+            binding.changed = changed;
+        }
+        // As with roots: what waits is signed in its place only if it says exactly the same.
+        let same = |waiting: &&Metadata<Targets>| {
+            let Targets { header, binding, unknown, .. } = waiting.signed();
+            let (header, binding) = (header.clone(), binding.clone());
+            Targets { header, binding, unknown: unknown.clone(), ..next.clone() } == *waiting.signed()
+                && is_same_but_type(unknown, &next.unknown)
         };
+        let waiting = draft.waiting.get(role).into_iter().flatten();
+        let waiting = { waiting }.find(same).cloned();
+        let file = waiting.map_or_else(|| unsigned(role, next), Ok)?;
         self.sign_file(draft, role, file).await
     }
 
@@ -138,23 +155,30 @@ impl Writer<'_> {
     ) -> Result<Option<Made>, TrustError> {
         let keys = draft.keys(role);
         let Some(key) = self.sign_with_all(role, &mut file, &keys).await? else { return Ok(None) };
-        let files = draft.staging(role, file.version(), file.encode());
-        let made = Made { role: role.clone(), version: file.version(), key, files };
+        let base = draft.newer(role);
+        let made = Made { role: role.clone(), version: file.version(), key, bytes: file.encode(), base };
         if draft.count(role, &file).is_some_and(|count| count.is_met()) {
             draft.take(role, file);
         }
         Ok(Some(made))
     }
 
-    /// Signs what waits in a role, as it is.
-    async fn sign_waiting(&self, draft: &mut Draft<'_>, role: &RoleName) -> Result<Vec<Made>, TrustError> {
+    /// Signs what waits in a role, as it is, of what was reviewed.
+    async fn sign_waiting(
+        &self,
+        draft: &mut Draft<'_>,
+        role: &RoleName,
+        reviewed: &BTreeSet<Digest>,
+    ) -> Result<Vec<Made>, TrustError> {
         let mut made = Vec::new();
         if *role == RoleName::Root {
-            for root in draft.waiting_roots.clone() {
+            let roots = draft.waiting_roots.clone().into_iter();
+            for root in roots.filter(|root| reviewed.contains(&Digest::sha256(root.canonical()))) {
                 made.extend(self.sign_root(draft, root).await?);
             }
         } else {
-            for file in draft.waiting.get(role).cloned().unwrap_or_default() {
+            let files = draft.waiting.get(role).cloned().unwrap_or_default().into_iter();
+            for file in files.filter(|file| reviewed.contains(&Digest::sha256(file.canonical()))) {
                 made.extend(self.sign_file(draft, role, file).await?);
             }
         }
@@ -179,6 +203,14 @@ impl Writer<'_> {
         };
         keys.values().any(own)
     }
+}
+
+/// Whether two have the same unknown members; `_type` is one of them in what was decoded.
+fn is_same_but_type(one: &Map<String, Value>, other: &Map<String, Value>) -> bool {
+    let but_type = |members: &Map<String, Value>| -> Map<String, Value> {
+        members.iter().filter(|(name, _)| *name != "_type").map(|(name, value)| (name.clone(), value.clone())).collect()
+    };
+    but_type(one) == but_type(other)
 }
 
 fn has_all(file: Option<&Targets>, changes: &[Change]) -> bool {

@@ -30,6 +30,13 @@ pub(super) struct Known {
     pub locked: Option<LockedTrust>,
 }
 
+impl Known {
+    /// Whether this machine's memory or a lock says what is the least that the newest state has to be.
+    pub fn has_floor(&self) -> bool {
+        self.remembered.is_some() || self.locked.is_some()
+    }
+}
+
 impl Memory {
     /// What is known of `place`, whose state has to be signed for `name`. Root keys are the lock's, else the policy's, else
     /// those of the root that this machine remembers; floors are the highest of all.

@@ -4,7 +4,9 @@
 //! is decided in [`crate::trust::tuf`] alone.
 
 mod admin;
+mod bulk;
 mod change;
+mod cosign;
 mod draft;
 mod error;
 mod init;
@@ -23,12 +25,14 @@ mod upkeep;
 mod writer;
 
 pub use admin::signer_role;
+pub use cosign::Review;
 pub use error::TrustError;
 pub use init::{Init, Started};
 pub use lifetimes::Lifetimes;
 pub use memory::Memory;
 pub use reader::{Provenance, StateSource, TrustReader};
 pub(in crate::ops) use reader::{Said, asked};
+pub use staged::StagedPath;
 pub use tags::SignedTag;
 pub use transfer::{SignedRoot, sign_root_file};
 pub use upkeep::{RoleStatus, Status};

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     format::{
-        trust_manifest::{TrustFile, TrustFiles},
+        trust_manifest::{TrustFiles, TrustLayer},
         tuf::RoleName,
     },
     limits::{TRUST_BLOBS_TOGETHER, TRUST_RACE_READS},
@@ -188,7 +188,7 @@ impl One<'_> {
                 Err(error) => return Err(error),
             };
             let (files, tag, source) = match served {
-                Served::Absent => return Ok(self.refused(TrustRefusal::removed(&self.name), StateSource::Live)),
+                Served::Absent => return Ok(self.refused(TrustRefusal::removed(), StateSource::Live)),
                 Served::Files { files, etag } => (files, etag, StateSource::Live),
                 Served::Same => (self.kept(), etag.map(str::to_owned), StateSource::Unchanged),
             };
@@ -206,7 +206,7 @@ impl One<'_> {
     /// The files that this machine remembers.
     fn kept(&self) -> TrustFiles {
         let kept = self.known.remembered.iter().flat_map(|seen| &seen.files);
-        TrustFiles(kept.map(|(name, bytes)| (name.clone(), TrustFile::Inline(bytes.clone()))).collect())
+        TrustFiles(kept.map(|(name, bytes)| (name.clone(), TrustLayer::Inline(bytes.clone()))).collect())
     }
 
     /// The registry is out of reach: what is remembered counts as long as it is fresh.
@@ -278,7 +278,7 @@ pub(in crate::ops) fn asked(reference: &Reference) -> Asked {
 
 /// One read of all roles serves all tags; of a state in many blobs only what is asked for a tag is read.
 fn is_read_in_part(files: &TrustFiles, asked: &Asked, rule: &ContentTrust) -> bool {
-    let blobs = files.0.values().filter(|file| matches!(file, TrustFile::Blob(_))).count();
+    let blobs = files.0.values().filter(|file| matches!(file, TrustLayer::Blob(_))).count();
     let releases = rule.require_roles.iter().all(|role| role.as_str() == RoleName::RELEASES);
     matches!(asked, Asked::Tag(_)) && blobs > TRUST_BLOBS_TOGETHER && releases
 }

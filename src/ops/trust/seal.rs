@@ -24,6 +24,7 @@ pub(super) async fn sealed(writer: &Writer<'_>, draft: &Draft<'_>, live: &Live) 
     if !draft.unsigned().is_empty() {
         return Ok(None);
     }
+    draft.delegated().iter().try_for_each(|role| draft.check_usable(role))?;
     let newest = live.state.root().version();
     let mut files: Files = live.files.iter().filter(|(name, _)| is_root_up_to(name, newest)).map(owned).collect();
     files.extend(draft.newer(&RoleName::Root));
@@ -37,13 +38,7 @@ pub(super) async fn sealed(writer: &Writer<'_>, draft: &Draft<'_>, live: &Live) 
         .iter()
         .map(|(role, file)| (role.clone(), Sealed { version: file.metadata.version(), bytes: &file.bytes }));
     let (role, before) = (RoleName::Snapshot, live.state.snapshot().signed());
-    let mut snapshot = next_snapshot(Some(before), &listed.collect(), now, lifetimes.until(&role, now))?;
-    // There is no file of it any more, and it counts on from its version if it comes back.
-    for removed in draft.removed() {
-        if let Some(meta) = snapshot.meta.get_mut(&removed.meta_name()) {
-            (meta.length, meta.hashes) = (None, None);
-        }
-    }
+    let snapshot = next_snapshot(Some(before), &listed.collect(), now, lifetimes.until(&role, now))?;
     let Some(snapshot) = signed(writer, draft, &role, unsigned(&role, snapshot)?).await? else {
         return Ok(root_alone(draft, live, files));
     };

@@ -10,10 +10,10 @@ use crate::{
     crypto::Fingerprint,
     format::{
         trust_manifest::{TrustArtifact, staging_tag},
-        tuf::{Metadata, RoleName, Root, Targets},
+        tuf::{Metadata, RoleName, Root, Target, Targets},
     },
-    limits::TRUST_STAGED_BYTES,
-    oci::Manifest,
+    limits::{TRUST_OVERTAKEN, TRUST_STAGED_BYTES},
+    oci::{Digest, Manifest},
     registry::{Repo, Selector},
 };
 use futures_util::future::try_join_all;
@@ -23,7 +23,36 @@ use std::collections::BTreeSet;
 #[derive(Debug, Default)]
 pub(super) struct Staged {
     pub roots: Vec<Metadata<Root>>,
-    pub files: Vec<(RoleName, Metadata<Targets>)>,
+    pub files: Vec<StagedFile>,
+}
+
+/// A role's file, and the key under whose tag it stands.
+#[derive(Debug)]
+pub(super) struct StagedFile {
+    pub role: RoleName,
+    pub key: Fingerprint,
+    /// Its writer has seen it in place. It stays where it is: whoever overwrote the live state without having seen it
+    /// finds it here.
+    pub sealed: bool,
+    pub metadata: Metadata<Targets>,
+}
+
+/// How the name of a file begins that its writer has seen in place.
+const SEALED: &str = "sealed.";
+/// How the name of a file begins that others were faster than.
+const OVERTAKEN: &str = "overtaken.";
+
+/// A path that a staged file lists otherwise than the live state.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StagedPath {
+    /// The role that would list it.
+    pub role: RoleName,
+    /// The path: a tag, or a revoked digest's.
+    pub path: String,
+    /// The digest that it would stand for; none if it would be un-listed.
+    pub digest: Option<Digest>,
+    /// Whether the next sealer takes it in. If not, others were faster: its writer has to sign it again.
+    pub fits: bool,
 }
 
 /// Reads what is staged for all roles of a draft, and for the keys that staged roots and targets roles bring.
@@ -36,8 +65,9 @@ pub(super) async fn read(repo: &Repo, draft: &mut Draft<'_>) -> Result<Staged, T
         if new.is_empty() {
             return Ok(staged);
         }
-        for (role, files) in try_join_all(new.iter().map(|(role, key)| read_one(repo, role, *key))).await? {
-            staged.take(&role, files);
+        let read = try_join_all(new.iter().map(|(role, key)| read_one(repo, role, *key))).await?;
+        for ((role, key), files) in new.iter().zip(read) {
+            staged.take(role, *key, files);
         }
         draft.merge(&staged);
     }
@@ -56,8 +86,8 @@ fn places(draft: &Draft<'_>) -> Vec<(RoleName, Fingerprint)> {
 }
 
 /// What a writer staged for a role. What is no staged file is its writer's mistake, or somebody's junk, and hinders nobody.
-async fn read_one(repo: &Repo, role: &RoleName, key: Fingerprint) -> Result<(RoleName, Files), TrustError> {
-    let none = (role.clone(), Files::new());
+async fn read_one(repo: &Repo, role: &RoleName, key: Fingerprint) -> Result<Files, TrustError> {
+    let none = Files::new();
     let fetched = match repo.manifest(&Selector::Tag(staging_tag(role, key))).await {
         Ok(fetched) => fetched,
         Err(error) if error.is_not_found() => return Ok(none),
@@ -70,19 +100,86 @@ async fn read_one(repo: &Repo, role: &RoleName, key: Fingerprint) -> Result<(Rol
         return Ok(none);
     }
     reading.fetch_together().await?;
-    Ok((role.clone(), reading.files))
+    Ok(reading.files)
 }
 
 impl Staged {
-    fn take(&mut self, role: &RoleName, files: Files) {
-        for bytes in files.into_values() {
+    fn take(&mut self, role: &RoleName, key: Fingerprint, files: Files) {
+        for (name, bytes) in files {
             if *role == RoleName::Root {
                 self.roots.extend(Metadata::decode(&bytes));
-            } else if let Ok(file) = Metadata::decode(&bytes) {
-                self.files.push((role.clone(), file));
+            } else if let Ok(metadata) = Metadata::decode(&bytes) {
+                let sealed = name.starts_with(SEALED);
+                self.files.push(StagedFile { role: role.clone(), key, sealed, metadata });
             }
         }
     }
+
+    /// What staged files list otherwise than the live state.
+    pub fn paths(&self, draft: &Draft<'_>) -> BTreeSet<StagedPath> {
+        let mut paths = BTreeSet::new();
+        for file in self.files.iter().filter(|file| !file.sealed && file.is_bound(draft)) {
+            let fits = file.is_part_of(draft);
+            paths.extend(file.missing(draft.live.targets(&file.role)).map(|(path, digest)| StagedPath {
+                role: file.role.clone(),
+                path: path.to_owned(),
+                digest,
+                fits,
+            }));
+        }
+        paths
+    }
+
+    /// The files of a writer that others were faster than, of which something is not in place.
+    pub fn kept(&self, draft: &Draft<'_>, role: &RoleName, key: Fingerprint) -> Files {
+        let own = self.files.iter().filter(|file| file.role == *role && file.key == key && file.is_bound(draft));
+        let lost = own.filter(|file| !file.sealed && !file.is_part_of(draft));
+        let lost = lost.filter(|file| file.missing(draft.file(role)).next().is_some());
+        let kept = lost.map(|file| {
+            let bytes = file.metadata.encode();
+            (format!("{OVERTAKEN}{}.json", Digest::sha256(&bytes).hex()), bytes)
+        });
+        kept.take(TRUST_OVERTAKEN).collect()
+    }
+}
+
+impl StagedFile {
+    fn is_bound(&self, draft: &Draft<'_>) -> bool {
+        self.metadata.signed().binding.as_ref().is_some_and(|binding| binding.repository == draft.repository)
+    }
+
+    /// Whether the draft's file is this one, or was made from it, or this one waits to follow it.
+    fn is_part_of(&self, draft: &Draft<'_>) -> bool {
+        let same = |file: &Metadata<Targets>| file.canonical() == self.metadata.canonical();
+        draft.file(&self.role).is_some_and(same)
+            || draft.waiting.get(&self.role).into_iter().flatten().any(same)
+            || draft.follows(&self.role, &self.metadata)
+    }
+
+    /// The paths that it says it changed, and that a file lists otherwise.
+    fn missing<'s>(
+        &'s self,
+        in_place: Option<&'s Metadata<Targets>>,
+    ) -> impl Iterator<Item = (&'s str, Option<Digest>)> + 's {
+        let changed = self.metadata.signed().binding.iter().flat_map(|binding| &binding.changed);
+        changed.filter_map(move |path| {
+            let wanted = self.metadata.signed().targets.get(path);
+            let found = in_place.and_then(|file| file.signed().targets.get(path));
+            (wanted != found).then(|| (path.as_str(), wanted.and_then(Target::sha256)))
+        })
+    }
+}
+
+/// Says of a writer's file that it was seen in place.
+pub(super) async fn mark_sealed(
+    repo: &Repo,
+    role: &RoleName,
+    key: Fingerprint,
+    (version, bytes): (u64, Vec<u8>),
+    mut kept: Files,
+) -> Result<(), TrustError> {
+    kept.insert(format!("{SEALED}{}", role.file_name(Some(version))), bytes);
+    write(repo, role, key, &kept).await
 }
 
 /// Leaves a role's files for who seals.
@@ -90,28 +187,4 @@ pub(super) async fn write(repo: &Repo, role: &RoleName, key: Fingerprint, files:
     push::blobs(repo, files.values()).await?;
     push::tag(repo, &staging_tag(role, key), TrustArtifact::Staged, files).await?;
     Ok(())
-}
-
-/// Takes back what a writer staged once it is in place; whoever reads it then finds nothing.
-pub(super) async fn clear(repo: &Repo, role: &RoleName, key: Fingerprint) -> Result<(), TrustError> {
-    push::tag(repo, &staging_tag(role, key), TrustArtifact::Staged, &Files::new()).await?;
-    Ok(())
-}
-
-impl Staged {
-    /// What neither is in place, nor fits, nor waits for signatures: its base was replaced.
-    pub fn overtaken(&self, draft: &Draft<'_>) -> Vec<(RoleName, u64)> {
-        let waits = |role: &RoleName, canonical: &[u8]| {
-            let files = draft.waiting.get(role).into_iter().flatten();
-            { files }.any(|file| file.canonical() == canonical)
-        };
-        let in_place = |role: &RoleName, canonical: &[u8]| {
-            let live = draft.live.targets(role).is_some_and(|file| file.canonical() == canonical);
-            live || draft.file(role).is_some_and(|file| file.canonical() == canonical)
-        };
-        let lost = self.files.iter().filter(|(role, file)| {
-            !waits(role, file.canonical()) && !in_place(role, file.canonical()) && !draft.follows(role, file)
-        });
-        lost.map(|(role, file)| (role.clone(), file.version())).collect()
-    }
 }

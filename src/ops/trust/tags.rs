@@ -57,7 +57,12 @@ impl Writer<'_> {
     }
 
     /// The roles that may list a tag with the keys at hand; where a role's list is in hashed bins, the tag's bin.
-    fn roles_for(&self, draft: &Draft<'_>, tag: &str, named: &[RoleName]) -> Result<Vec<RoleName>, TrustError> {
+    pub(super) fn roles_for(
+        &self,
+        draft: &Draft<'_>,
+        tag: &str,
+        named: &[RoleName],
+    ) -> Result<Vec<RoleName>, TrustError> {
         let mut roles = Vec::new();
         for role in draft.delegated().iter().filter(|role| role.as_str() != RoleName::REVOKED) {
             let Some(parent) = draft.parent(role).and_then(|parent| draft.file(parent)) else { continue };

@@ -64,7 +64,7 @@ impl Writer<'_> {
         let live = self.read_fresh(&self.known()?, false).await?;
         let (name, locked) = (self.name.to_string(), LockedTrust::of(&live.state));
         update_trust_lock(lock, |lock| lock.insert(name.clone(), locked.clone()))?;
-        self.memory.remember(&name, &live.state, live.files, live.etag)?;
+        self.memory.remember(&self.place, &live.state, live.files, live.etag)?;
         Ok(read_trust_lock(lock)?.get(&name).cloned().unwrap_or(locked))
     }
 
@@ -88,7 +88,7 @@ impl Writer<'_> {
     ///
     /// # Errors
     /// The file is none, the state is refused, what is live is newer, or the registry failed.
-    pub async fn import(&self, file: &Path, mirror: &str) -> Result<TrustState, TrustError> {
+    pub async fn import(&self, file: &Path) -> Result<TrustState, TrustError> {
         let files = read_state_file(file, &self.name.to_string())?;
         let known = self.known()?;
         let start = known.start.clone().ok_or_else(|| TrustError::NoAnchor { repository: self.name.to_string() })?;
@@ -106,7 +106,7 @@ impl Writer<'_> {
         }
         push::blobs(self.repo, files.values()).await?;
         push::tag(self.repo, TRUST_TAG, TrustArtifact::State, &files).await?;
-        self.memory.remember(mirror, &state, files, None)?;
+        self.memory.remember(&self.place, &state, files, None)?;
         Ok(state)
     }
 }

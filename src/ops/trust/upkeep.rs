@@ -5,7 +5,7 @@ use super::{
     change::{Change, Edits, RootChange},
     draft::Draft,
     lifetimes::Lifetimes,
-    staged,
+    staged::{self, StagedPath},
     writer::{Published, Waiting, Writer},
 };
 use crate::format::tuf::RoleName;
@@ -38,8 +38,8 @@ pub struct Status {
     pub staged: Vec<(RoleName, u64)>,
     /// What is staged and lacks signatures.
     pub waiting: Vec<Waiting>,
-    /// What is staged and does not fit any more: others were faster, and its writer has to sign again.
-    pub overtaken: Vec<(RoleName, u64)>,
+    /// Paths that are staged otherwise than they are live.
+    pub paths: Vec<StagedPath>,
 }
 
 impl Writer<'_> {
@@ -93,7 +93,10 @@ impl Writer<'_> {
             due: lifetimes.is_due(role.name, role.expires, now),
             expired: role.expires <= now,
         });
-        let unusable = live.state.passed_over().map(|(_, role, error)| (role.clone(), error.to_string()));
+        // Who has never signed has nothing that could be unusable.
+        let listed = |role: &RoleName| live.state.snapshot().signed().file(role).is_some();
+        let unusable = live.state.passed_over().filter(|(_, role, _)| listed(role));
+        let unusable = unusable.map(|(_, role, error)| (role.clone(), error.to_string()));
         let newer = draft.newer.iter();
         let staged = newer.flat_map(|(role, files)| files.keys().map(|version| (role.clone(), *version)));
         Ok(Status {
@@ -101,7 +104,7 @@ impl Writer<'_> {
             unusable: unusable.collect(),
             staged: staged.collect(),
             waiting: draft.waiting(),
-            overtaken: found.overtaken(&draft),
+            paths: found.paths(&draft).into_iter().collect(),
         })
     }
 }

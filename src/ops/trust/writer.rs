@@ -7,11 +7,12 @@ use super::{
     live::{self, Live, Served, may_be_a_race, wait_for_the_race},
     make::Made,
     memory::{Known, Memory},
-    push, seal, staged,
+    push, seal,
+    staged::{self, Staged},
 };
 use crate::{
     format::{
-        trust_manifest::{TRUST_TAG, TrustArtifact, TrustFile},
+        trust_manifest::{TRUST_TAG, TrustArtifact, TrustLayer},
         tuf::RoleName,
     },
     limits::{TRUST_RACE_READS, TRUST_ROUNDS},
@@ -24,7 +25,7 @@ use crate::{
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     time::{Duration, Instant},
 };
 
@@ -32,8 +33,10 @@ use std::{
 pub struct Writer<'a> {
     /// The repository, opened for pushing.
     pub repo: &'a Repo,
-    /// Its name, for which everything is signed.
+    /// The name for which everything is signed: the repository's own, or of a mirror that of its origin.
     pub name: RepositoryName,
+    /// Under which name it is remembered: where it is.
+    pub place: String,
     /// The keys at hand; each signs for the roles that name it.
     pub signers: &'a [Box<dyn Signer>],
     /// What is known.
@@ -111,8 +114,7 @@ impl Writer<'_> {
     }
 
     pub(super) fn known(&self) -> Result<Known, TrustError> {
-        let name = self.name.to_string();
-        self.memory.known(&name, &name, self.rule)
+        self.memory.known(&self.place, &self.name.to_string(), self.rule)
     }
 
     pub(super) fn terms(&self, known: &Known, expiry: Expiry) -> Terms {
@@ -126,7 +128,7 @@ impl Writer<'_> {
         let mut read = 0;
         loop {
             let Served::Files { files, etag } = live::fetch(self.repo, None).await? else {
-                return Err(TrustError::refused(&name, TrustRefusal::removed(&name)));
+                return Err(TrustError::refused(&name, TrustRefusal::removed()));
             };
             let terms = self.terms(known, Expiry::InsecureAccept);
             let refused = match live::judge(self.repo, &files, etag, known, terms).await? {
@@ -166,7 +168,7 @@ impl Writer<'_> {
             let live = self.read(&known).await?;
             self.check_newest(&live, &known)?;
             if let Some(sealing) = self.round(&live, &known, plan, &mut progress, round).await? {
-                return self.conclude(progress, sealing, live).await;
+                return self.conclude(progress, sealing, live, &known);
             }
         }
         Err(TrustError::Contended(TRUST_ROUNDS))
@@ -184,21 +186,22 @@ impl Writer<'_> {
         let from = Instant::now();
         let name = self.name.to_string();
         let mut draft = Draft::of(&live.state, &name);
-        staged::read(self.repo, &mut draft).await?;
+        let staged = staged::read(self.repo, &mut draft).await?;
         let edits = plan(&draft)?;
         let made = self.make(&mut draft, &edits).await?;
         if !made.is_empty() {
             // Whoever stages and then reads again is seen by, or sees, everybody else who does.
-            try_join_all(made.iter().map(|made| made.stage(self.repo))).await?;
+            try_join_all(made.iter().map(|made| made.stage(self.repo, &staged, &draft))).await?;
             progress.made.extend(made);
             return Ok(None);
         }
         progress.waiting = draft.waiting();
         if draft.is_live() && (progress.sealed || !edits.seal) {
-            return Ok(Some(progress.outcome()));
+            self.mark_sealed(progress, &staged, &draft).await?;
+            return Ok(Some(progress.outcome(edits.are_in(&draft))));
         }
         let Some(files) = seal::sealed(self, &draft, live).await? else { return Ok(Some(Sealing::Staged)) };
-        if !self.insecure_no_floor && known.remembered.is_none() && known.locked.is_none() {
+        if !self.insecure_no_floor && !known.has_floor() {
             return Err(TrustError::NoFloor { repository: name });
         }
         seal::check(&files, known, self.terms(known, Expiry::Refuse), &draft)?;
@@ -219,9 +222,9 @@ impl Writer<'_> {
     async fn is_unchanged(&self, live: &Live) -> Result<bool, TrustError> {
         let timestamp = RoleName::Timestamp.file_name(None);
         let leads = |name: &str| name == timestamp || name.ends_with(".root.json");
-        let digest = |file: &TrustFile| match file {
-            TrustFile::Inline(bytes) => Digest::sha256(bytes),
-            TrustFile::Blob(blob) => blob.digest,
+        let digest = |file: &TrustLayer| match file {
+            TrustLayer::Inline(bytes) => Digest::sha256(bytes),
+            TrustLayer::Blob(blob) => blob.digest,
         };
         Ok(match live::fetch(self.repo, live.etag.as_deref()).await? {
             Served::Same => true,
@@ -234,13 +237,26 @@ impl Writer<'_> {
         })
     }
 
-    /// Remembers what is in place, and takes back what was staged for it.
-    async fn conclude(&self, progress: Progress, sealing: Sealing, live: Live) -> Result<Published, TrustError> {
-        if sealing != Sealing::Staged {
-            let place = self.name.to_string();
-            self.memory.remember(&place, &live.state, live.files.clone(), live.etag.clone())?;
-            let mine: BTreeSet<_> = progress.made.iter().map(|made| (made.role.clone(), made.key)).collect();
-            try_join_all(mine.iter().map(|(role, key)| staged::clear(self.repo, role, *key))).await?;
+    /// Marks what was staged here and is in place; what waits for signatures stays as it is.
+    async fn mark_sealed(&self, progress: &Progress, staged: &Staged, draft: &Draft<'_>) -> Result<(), TrustError> {
+        let waits = |made: &&Made| progress.waiting.iter().any(|waiting| waiting.role == made.role);
+        let done = progress.made.iter().filter(|made| !waits(made));
+        // The last file of each: it stands on the ones before it.
+        let last: BTreeMap<_, _> = done.map(|made| ((&made.role, made.key), made)).collect();
+        try_join_all(last.into_values().map(|made| made.mark_sealed(self.repo, staged, draft))).await?;
+        Ok(())
+    }
+
+    /// Remembers what is in place, unless nothing but that says that it is the newest.
+    fn conclude(
+        &self,
+        progress: Progress,
+        sealing: Sealing,
+        live: Live,
+        known: &Known,
+    ) -> Result<Published, TrustError> {
+        if sealing == Sealing::Sealed || (sealing == Sealing::Unchanged && known.has_floor()) {
+            self.memory.remember(&self.place, &live.state, live.files.clone(), live.etag.clone())?;
         }
         let signed = progress.made.iter().map(|made| (made.role.clone(), made.version)).collect();
         Ok(Published { sealing, signed, waiting: progress.waiting, live })
@@ -249,12 +265,11 @@ impl Writer<'_> {
 
 impl Progress {
     /// What became of the change once the live state has all that is complete.
-    fn outcome(&self) -> Sealing {
-        let waits = |made: &Made| self.waiting.iter().any(|waiting| waiting.role == made.role);
-        match (self.made.iter().any(waits), self.sealed || !self.made.is_empty()) {
-            (true, _) => Sealing::Staged,
-            (false, true) => Sealing::Sealed,
-            (false, false) => Sealing::Unchanged,
+    fn outcome(&self, in_place: bool) -> Sealing {
+        match (in_place, self.sealed || !self.made.is_empty()) {
+            (false, _) => Sealing::Staged,
+            (true, true) => Sealing::Sealed,
+            (true, false) => Sealing::Unchanged,
         }
     }
 }

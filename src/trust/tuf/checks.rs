@@ -13,17 +13,17 @@ use std::collections::BTreeSet;
 impl Terms {
     /// The freeze check (TUF 1.0.34, 5.3.10, 5.4.4, 5.5.6, 5.6.5): `expires` lies after the update's time.
     pub(super) fn check_fresh(&self, role: &RoleName, expires: Timestamp) -> Result<(), UpdateError> {
-        let sealing = matches!(role, RoleName::Timestamp | RoleName::Snapshot);
         let counts = match self.expiry {
             _ if expires > self.now => true,
             Expiry::Refuse => false,
-            Expiry::MaxStale(most) => sealing && self.now.duration_since(expires) <= most,
+            Expiry::MaxStale(most) => is_sealing(role) && self.now.duration_since(expires) <= most,
             Expiry::InsecureAccept => true,
         };
         if counts { Ok(()) } else { Err(UpdateError::Expired { role: role.clone(), expires, now: self.now }) }
     }
 
-    /// The rollback check against what was seen before (TUF 1.0.34, 5.4.3, 5.5.5), and that one version is one file.
+    /// The rollback check against what was seen before (TUF 1.0.34, 5.4.3, 5.5.5), and that one version is one file. Two who
+    /// seal at once make two timestamps and snapshots of one version: there it is what they list that must not be older.
     pub(super) fn check_floor(
         &self,
         role: &RoleName,
@@ -36,7 +36,7 @@ impl Terms {
             return Err(UpdateError::Rollback { role: role.clone(), found: version, known: floor.version });
         }
         match (digest, floor.digest) {
-            (Some(found), Some(known)) if version == floor.version && found != known => {
+            (Some(found), Some(known)) if version == floor.version && found != known && !is_sealing(role) => {
                 Err(UpdateError::VersionReused { role: role.clone(), version, known, found })
             }
             _ => Ok(()),
@@ -91,6 +91,10 @@ impl Terms {
         }
         Err(UpdateError::WrongRepository { role: role.clone(), expected: repository.clone(), found })
     }
+}
+
+fn is_sealing(role: &RoleName) -> bool {
+    matches!(role, RoleName::Timestamp | RoleName::Snapshot)
 }
 
 /// The version inside is the one that `by` says (TUF 1.0.34, 5.3.5, 5.5.4, 5.6.4).

@@ -100,8 +100,8 @@ impl Update {
         }
     }
 
-    /// TUF 1.0.34, 5.4.3: whether the timestamp is newer than the known one. An older one is an error, and so are an older
-    /// snapshot in it and, by boltseal's rules, another file of the same version.
+    /// TUF 1.0.34, 5.4.3: whether the timestamp takes the place of the known one. An older one is an error, and so is an older
+    /// snapshot in it. Of one version another file does not, but by boltseal's rules it does: two sealed at once.
     fn is_newer(&self, known: &Trusted<Timestamp>, new: &Trusted<Timestamp>) -> Result<bool, UpdateError> {
         let rollback = |role, found, known| Err(UpdateError::Rollback { role, found, known });
         let listed =
@@ -109,14 +109,7 @@ impl Update {
         let (before, now) = (known.metadata.version(), new.metadata.version());
         match now.cmp(&before) {
             Ordering::Less => rollback(RoleName::Timestamp, now, before),
-            Ordering::Equal if self.terms.is_boltseal() && known.digest != new.digest => {
-                Err(UpdateError::VersionReused {
-                    role: RoleName::Timestamp,
-                    version: now,
-                    known: known.digest,
-                    found: new.digest,
-                })
-            }
+            Ordering::Equal if self.terms.is_boltseal() => Ok(known.digest != new.digest),
             Ordering::Equal => Ok(false),
             Ordering::Greater if listed(new) < listed(known) => {
                 rollback(RoleName::Snapshot, listed(new), listed(known))

@@ -146,12 +146,10 @@ pub struct TrustRefusal {
 impl TrustRefusal {
     /// There is no trust state where there has to be one.
     #[must_use]
-    pub fn removed(repository: &str) -> Self {
-        let message = format!(
-            "{repository} has no trust data: expected a signed map of its tags under the tag `boltseal.trust`; it was \
-             removed, or never published"
-        );
-        Self { id: "trust-removed", message }
+    pub fn removed() -> Self {
+        let message = "there are no trust data: expected a signed map of the tags under the tag `boltseal.trust`; it was \
+                       removed, or never published";
+        Self { id: "trust-removed", message: message.to_owned() }
     }
 
     /// A place without a repository's name, which no state can have been signed for.

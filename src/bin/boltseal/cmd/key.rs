@@ -1,5 +1,5 @@
 use crate::{
-    args::{KeyCommand, SaveKeyArgs, SigningKeyArgs},
+    args::{KeyCommand, PasswordArgs, SaveKeyArgs, SigningKeyArgs},
     exit::{Exit, Failure},
     output::{JSON_VERSION, Output},
     settings::{self, key_source, new_password, private_key},
@@ -15,7 +15,8 @@ pub fn run(command: KeyCommand, output: &Output) -> Result<Exit, Failure> {
     match command {
         KeyCommand::Generate { algorithm, save: to } => save(&PrivateKey::generate(algorithm)?, &to, output),
         KeyCommand::Import { key, key_password_file, insecure_key_permissions, save: to } => {
-            let key = private_key(&key, key_password_file.as_deref(), insecure_key_permissions, output)?;
+            let password = PasswordArgs { password_file: key_password_file, insecure_key_permissions };
+            let key = private_key(&key, &password, output)?;
             save(&key, &to, output)
         }
         KeyCommand::Public(args) => public(&args, output),

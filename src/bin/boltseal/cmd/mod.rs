@@ -6,6 +6,7 @@ pub mod inspect;
 pub mod key;
 pub mod policy;
 pub mod pull;
+pub mod resolve;
 pub mod sign;
 pub mod trust;
 pub mod verify;

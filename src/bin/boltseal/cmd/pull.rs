@@ -3,7 +3,10 @@ use crate::{
     cmd::verify::{policy_source, warn},
     exit::{Exit, Failure},
     output::{JSON_VERSION, Output, Progress, Unit},
-    render::verification::{to_json, to_text, verdict},
+    render::{
+        provenance::to_json,
+        verification::{to_text, verdict},
+    },
     settings,
 };
 use boltseal::{
@@ -23,15 +26,15 @@ pub async fn run(args: PullArgs, output: &Output) -> Result<Exit, Failure> {
         args.to.parse().map_err(|error: pull::DestinationError| Failure::usage(error.to_string()))?;
     let judge = settings::judge(&args.judge)?;
     let session = settings::session(&args.registry)?;
-    let limits = Limits::default();
-    let verifier =
-        Verifier { session: &session, policy: &judge.policy, now: Timestamp::now(), limits: &limits, trust: None };
+    let (limits, now) = (Limits::default(), Timestamp::now());
+    let reader = settings::trust_reader(args.judge.lock.as_deref(), &judge, now)?;
+    let verifier = Verifier { session: &session, policy: &judge.policy, now, limits: &limits, trust: Some(&reader) };
     let platform = args.platform.map(Platform);
     let bar = Bar { output, progress: OnceLock::new() };
     let pulled = pull(&verifier, &args.reference, platform.as_ref(), &destination, &bar).await?;
     drop(bar);
-    let (word, exit) = verdict(&pulled.verification);
-    warn(&pulled.verification.outcome.decision, pulled.verification.outcome.mode, word, &args.reference, output);
+    let (_, exit) = verdict(&pulled.verification);
+    warn(&pulled.verification, &args.reference, output);
     let fetched = pulled.fetched.map(|reference| reference.to_string());
     let value = json!({
         "version": JSON_VERSION, "policy": policy_source(&judge), "result": to_json(&pulled.verification),

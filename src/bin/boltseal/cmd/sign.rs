@@ -1,3 +1,4 @@
+use super::trust::{Shown, signed_tag};
 use crate::{
     args::{SignArgs, SignFormat},
     exit::{Exit, Failure},
@@ -5,12 +6,12 @@ use crate::{
     settings,
 };
 use boltseal::{
-    oci::Reference,
+    oci::{Reference, Repository},
     ops::{
         Platform,
-        sign::{Formats, Scope, SignRequest, Signed, Written, sign},
+        sign::{Formats, Scope, SignRequest, Signed, SignedImage, TagSigner, Written, sign_and_tag},
     },
-    sign::Signer as _,
+    sign::Signer,
 };
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
@@ -24,47 +25,42 @@ pub async fn run(mut args: SignArgs, output: &Output) -> Result<Exit, Failure> {
     // Once is enough, and two writers of one tag would only wait for each other.
     let mut seen = BTreeSet::new();
     args.references.retain(|reference| seen.insert(reference.clone()));
-    let signer = settings::signer(&args.key, output)?;
-    let session = settings::session(&args.registry)?;
-    let scope = match (&args.platform, args.index_only) {
-        (Some(platform), _) => Scope::Platform(Platform(platform.clone())),
-        (None, true) => Scope::IndexOnly,
-        (None, false) => Scope::All,
-    };
-    let formats = Formats { bundle: args.format != SignFormat::Simple, simple: args.format != SignFormat::Bundle };
-    let request = SignRequest {
-        signer: &signer,
-        formats,
-        scope,
-        annotations: args.annotations.iter().cloned().collect(),
-        identity: settings::signed_reference(args.identity.as_ref())?,
-        now: Timestamp::now(),
-    };
+    let signers: [Box<dyn Signer>; 1] = [Box::new(settings::signer(&args.key, output)?)];
+    let [signer] = &signers;
+    let known = if args.no_tag { None } else { Some(settings::known(&args.known)?) };
+    let tags = known
+        .as_ref()
+        .map(|(memory, policy)| TagSigner::new(memory, policy.as_ref(), &signers, &Timestamp::now, args.attach));
+    refuse_part(&args, tags.as_ref())?;
+    let request = request(&args, signer.as_ref())?;
     warn(&args, &request, output);
+    let session = settings::session(&args.registry)?;
     let progress = output.progress(args.references.len() as u64, Unit::Steps);
     let one = |reference: &Reference| {
-        let (session, request, reference) = (session.clone(), &request, reference.clone());
-        async move { (sign(&session, &reference, request).await, reference) }
+        let (session, request, tags, reference) = (session.clone(), &request, tags.as_ref(), reference.clone());
+        async move { (sign_and_tag(&session, &reference, request, tags).await, reference) }
     };
     let mut work = stream::iter(args.references.iter().map(one).collect::<Vec<_>>()).buffered(AT_ONCE);
     let mut exit = Exit::Done;
     let mut results = Vec::new();
     while let Some((done, reference)) = work.next().await {
-        match done {
-            Ok(signed) => {
+        let shown = match done {
+            Ok(image) => {
                 progress.step(format_args!("{reference}: done"));
-                results.push(json!({ "reference": reference.to_string(), "signed": signed.iter().map(to_json).collect::<Vec<_>>() }));
-                if !output.is_json() {
-                    output.raw(&to_text(&reference, &signed));
-                }
+                show(&reference, &image)
             }
             Err(error) => {
                 let failure = Failure::from(error);
                 progress.step(format_args!("{reference}: failed"));
-                results.push(json!({ "reference": reference.to_string(), "error": failure.message }));
-                exit = exit.worst(failure.exit);
                 output.failure_line(&failure);
+                let value = json!({ "reference": reference.to_string(), "error": failure.message });
+                Shown { exit: failure.exit, value, text: String::new() }
             }
+        };
+        exit = exit.worst(shown.exit);
+        results.push(shown.value);
+        if !output.is_json() {
+            output.raw(&shown.text);
         }
     }
     drop(progress);
@@ -74,6 +70,22 @@ pub async fn run(mut args: SignArgs, output: &Output) -> Result<Exit, Failure> {
         output.raw(&format!("{all:#}\n"));
     }
     Ok(exit)
+}
+
+fn request<'s>(args: &SignArgs, signer: &'s dyn Signer) -> Result<SignRequest<'s>, Failure> {
+    let scope = match (&args.platform, args.index_only) {
+        (Some(platform), _) => Scope::Platform(Platform(platform.clone())),
+        (None, true) => Scope::IndexOnly,
+        (None, false) => Scope::All,
+    };
+    Ok(SignRequest {
+        signer,
+        formats: Formats { bundle: args.format != SignFormat::Simple, simple: args.format != SignFormat::Bundle },
+        scope,
+        annotations: args.annotations.iter().cloned().collect(),
+        identity: settings::signed_reference(args.identity.as_ref())?,
+        now: Timestamp::now(),
+    })
 }
 
 /// What other tools will make of these signatures.
@@ -93,6 +105,28 @@ fn warn(args: &SignArgs, request: &SignRequest<'_>, output: &Output) {
     }
 }
 
+/// What became of an image and, where it was signed, of its tag.
+fn show(reference: &Reference, image: &SignedImage) -> Shown {
+    let mut text = format!("{reference}\n");
+    text.extend(image.signed.iter().map(to_text));
+    let (exit, tag) = match (&reference.repository, &image.tag) {
+        (Repository::Registry(name), Some(tag)) => {
+            let shown = signed_tag(name, tag);
+            text.push_str(&shown.text);
+            (shown.exit, shown.value)
+        }
+        _ => (Exit::Done, Value::Null),
+    };
+    if let Some(copy) = &image.attached {
+        text.push_str(&format!("  attached {copy}\n"));
+    }
+    let value = json!({
+        "reference": reference.to_string(), "signed": image.signed.iter().map(to_json).collect::<Vec<_>>(), "tag": tag,
+        "attached": image.attached.map(|copy| copy.to_string()),
+    });
+    Shown { exit, value, text }
+}
+
 fn to_json(signed: &Signed) -> Value {
     json!({
         "digest": signed.digest.to_string(),
@@ -102,16 +136,25 @@ fn to_json(signed: &Signed) -> Value {
     })
 }
 
-fn to_text(reference: &Reference, signed: &[Signed]) -> String {
-    let mut text = format!("{reference}\n");
-    for one in signed {
-        let what = one.platform.as_deref().unwrap_or("image");
-        let formats = [("bundle", one.bundle), ("simple", one.simple)];
-        let shown = formats.iter().filter_map(|(name, written)| Some(format!("{name} {}", word(*written)?)));
-        let shown: Vec<_> = shown.collect();
-        text.push_str(&format!("  {}  {}: {}\n", one.digest, printable(what), shown.join(", ")));
+fn to_text(signed: &Signed) -> String {
+    let what = signed.platform.as_deref().unwrap_or("image");
+    let formats = [("bundle", signed.bundle), ("simple", signed.simple)];
+    let shown = formats.iter().filter_map(|(name, written)| Some(format!("{name} {}", word(*written)?)));
+    let shown: Vec<_> = shown.collect();
+    format!("  {}  {}: {}\n", signed.digest, printable(what), shown.join(", "))
+}
+
+/// A tag stands for the whole index: who signs a part of it must not vouch for the rest by the way.
+fn refuse_part(args: &SignArgs, tags: Option<&TagSigner<'_>>) -> Result<(), Failure> {
+    let Some(tags) = tags.filter(|_| args.platform.is_some()) else { return Ok(()) };
+    for reference in args.references.iter().filter(|reference| reference.tag_or_latest().is_some()) {
+        if tags.is_sealed(&reference.repository)? {
+            return Err(Failure::usage(format!(
+                "{reference}: its tag is signed, and stands for all platforms; with --platform say --no-tag"
+            )));
+        }
     }
-    text
+    Ok(())
 }
 
 fn word(written: Written) -> Option<&'static str> {

@@ -1,14 +1,20 @@
 use crate::{
-    args::VerifyArgs,
+    args::{ImagesArgs, VerifyArgs},
     exit::{Exit, Failure},
     output::{JSON_VERSION, Output},
-    render::verification::{to_json, to_text, verdict},
+    render::{
+        provenance::{self, to_json},
+        verification::{to_text, verdict},
+    },
     settings::{self, Judge},
 };
 use boltseal::{
     limits::Limits,
     oci::Reference,
-    ops::{Platform, verify::Verifier},
+    ops::{
+        Platform,
+        verify::{Verification, Verifier},
+    },
     policy::{Decision, Mode},
 };
 use futures_util::{StreamExt as _, stream};
@@ -20,11 +26,29 @@ use std::time::Duration;
 const AT_ONCE: usize = 16;
 
 pub async fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
+    let show = Show {
+        json: to_json,
+        text: |verification, _| to_text(verification),
+        unread: |reference| format!("could-not-tell  {reference}\n"),
+    };
+    judge_all(args.images, &show, output).await
+}
+
+/// How a verb shows what it judged.
+pub struct Show {
+    pub json: fn(&Verification) -> Value,
+    pub text: fn(&Verification, &Output) -> String,
+    /// What could not be pinned.
+    pub unread: fn(&Reference) -> String,
+}
+
+/// Judges images, and shows each as it is ready, in the order that was typed.
+pub async fn judge_all(args: ImagesArgs, show: &Show, output: &Output) -> Result<Exit, Failure> {
     let judge = settings::judge(&args.judge)?;
     let session = settings::session(&args.registry)?;
-    let limits = Limits::default();
-    let verifier =
-        Verifier { session: &session, policy: &judge.policy, now: Timestamp::now(), limits: &limits, trust: None };
+    let (limits, now) = (Limits::default(), Timestamp::now());
+    let reader = settings::trust_reader(args.judge.lock.as_deref(), &judge, now)?;
+    let verifier = Verifier { session: &session, policy: &judge.policy, now, limits: &limits, trust: Some(&reader) };
     let platform = args.platform.map(Platform);
     let patience = Duration::from_secs(args.timeout);
     let one = |reference: Reference| {
@@ -40,9 +64,9 @@ pub async fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
     while let Some((done, reference)) = work.next().await {
         match done {
             Ok(verification) => {
-                let (word, exit) = verdict(&verification);
-                warn(&verification.outcome.decision, verification.outcome.mode, word, &reference, output);
-                report.one(exit, || to_json(&verification), || to_text(&verification));
+                warn(&verification, &reference, output);
+                let (_, exit) = verdict(&verification);
+                report.one(exit, || (show.json)(&verification), || (show.text)(&verification, output));
             }
             Err(error) => {
                 let mut failure: Failure = error;
@@ -55,7 +79,7 @@ pub async fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
                     "reference": reference.to_string(), "decision": "could-not-tell",
                     "error": failure.message, "exit": failure.exit as u8,
                 });
-                report.one(failure.exit, || value, || format!("could-not-tell  {reference}\n"));
+                report.one(failure.exit, || value, || (show.unread)(&reference));
             }
         }
     }
@@ -66,8 +90,11 @@ fn gave_up(reference: &Reference, patience: Duration) -> Failure {
     Failure::new(Exit::Unknown, format!("{reference}: no result within {} s", patience.as_secs()))
 }
 
-pub fn warn(decision: &Decision, mode: Mode, word: &str, reference: &Reference, output: &Output) {
-    match (decision, mode) {
+/// Says what an exit code of 0 does not: that nothing stands behind this image, or not what is thought.
+pub fn warn(verification: &Verification, reference: &Reference, output: &Output) {
+    provenance::warn(verification, reference, output);
+    let (word, _) = verdict(verification);
+    match (&verification.outcome.decision, verification.outcome.mode) {
         (Decision::Deny(_), Mode::Permissive) => {
             output.warn(format_args!("{reference}: {word}: the policy's mode is permissive, UNVERIFIED"));
         }

@@ -1,7 +1,8 @@
-//! `demo`: the main job and four attacks, on a registry in this process. It calls what every other verb calls.
+//! `demo`: the main job, four attacks, and signed tags, on a registry in this process. It calls what every other verb calls.
 
 mod attacks;
 mod image;
+mod signed_tags;
 mod stage;
 
 use crate::{
@@ -10,6 +11,7 @@ use crate::{
     output::{JSON_VERSION, Output},
 };
 use boltseal::{
+    format::tuf::RoleName,
     limits::Limits,
     oci::Reference,
     ops::{sign::Written, verify::Verification},
@@ -30,7 +32,8 @@ pub async fn run(args: DemoArgs, output: &Output) -> Result<Exit, Failure> {
     let mut show = Show { output, steps: Vec::new() };
     let reference = main_job(&stage, &mut show).await?;
     attacks::run(&stage, &reference, &mut show).await?;
-    show.text("\nAll of it as expected: one image allowed, four attacks denied.");
+    signed_tags::run(&stage, &mut show).await?;
+    show.text("\nAll of it as expected.");
     if output.is_json() {
         output.raw(&format!("{:#}\n", json!({ "version": JSON_VERSION, "steps": show.steps, "exit": 0 })));
     }
@@ -87,8 +90,9 @@ impl Show<'_> {
     fn allowed(&mut self, name: &str, verification: &Verification) -> Result<(), Failure> {
         match &verification.outcome.decision {
             Decision::Allow(approved) => {
-                let by: Vec<_> =
-                    approved.met().iter().flat_map(|met| &met.by).map(|by| by.authority.as_str()).collect();
+                let met = approved.met().iter().flat_map(|met| &met.by).map(|by| by.authority.as_str());
+                let roles = approved.trust().into_iter().flat_map(|vouched| vouched.by().keys().map(RoleName::as_str));
+                let by: Vec<_> = met.chain(roles).collect();
                 self.step(name, &format!("allowed: {}, by {}", approved.digest(), by.join(", ")));
                 Ok(())
             }

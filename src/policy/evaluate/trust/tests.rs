@@ -80,7 +80,7 @@ fn a_signed_tag_is_asked_for_beside_the_rest_and_its_refusal_is_final() {
     assert_eq!(says(vouched(&repo), &[signature("one")], false), "allow");
     assert_eq!(says(vouched(&repo), &[], false), "deny:unsigned");
     assert_eq!(says(vouched(&repo), &[], true), "undetermined:unread,unsigned");
-    let refused = || subject(TAGGED).refused(TrustRefusal::removed("registry.example.com/shop/cart"));
+    let refused = || subject(TAGGED).refused(TrustRefusal::removed());
     assert_eq!(says(refused(), &[signature("one")], true), "deny:trust-removed");
     assert_eq!(says(refused(), &[], true), "deny:trust-removed,unsigned");
 }
@@ -280,7 +280,7 @@ fn a_mode_changes_nothing_of_it() {
 fn each_reason_says_what_was_expected_and_what_was_found() {
     let tag = || "1.0".to_owned();
     for reason in [
-        TrustReason::Refused(TrustRefusal::removed("a.b/c")),
+        TrustReason::Refused(TrustRefusal::removed()),
         TrustReason::Refused(TrustRefusal::no_anchor("a.b/c")),
         TrustReason::Refused(TrustRefusal::travel_too_old(now(), SignedDuration::from_hours(36))),
         TrustReason::WrongRepository { expected: "a.b/c".parse().ok(), found: "a.b/d".to_owned() },

@@ -34,7 +34,12 @@ pub fn new_targets(repository: &str, expires: Timestamp) -> Targets {
         header: Header::new(1, expires),
         targets: BTreeMap::new(),
         delegations: None,
-        binding: Some(Binding { repository: repository.to_owned(), previous: None, unknown: Map::new() }),
+        binding: Some(Binding {
+            repository: repository.to_owned(),
+            previous: None,
+            changed: Vec::new(),
+            unknown: Map::new(),
+        }),
         unknown: Map::new(),
     }
 }
@@ -51,7 +56,7 @@ pub fn next_targets(
 ) -> Result<Targets, AuthorError> {
     let version = next_version(role, current.header.version)?;
     let previous = Some(Digest::sha256(file));
-    let binding = current.binding.clone().map(|binding| Binding { previous, ..binding });
+    let binding = current.binding.clone().map(|binding| Binding { previous, changed: Vec::new(), ..binding });
     Ok(Targets { header: Header::new(version, expires), binding, ..current.clone() })
 }
 

@@ -1,79 +1,60 @@
-use crate::args::RegistryArgs;
-use boltseal::oci::{Reference, ReferenceError, Repository, RepositoryName};
-use clap::{Args, Subcommand};
-use std::path::PathBuf;
+//! The command line of `trust` as clap reads it.
 
-/// Moves signed tags in from Docker Content Trust.
+mod import_dct;
+mod init;
+pub mod parse;
+mod roles;
+mod shared;
+mod tags;
+mod upkeep;
+
+pub use import_dct::ImportDctArgs;
+pub use init::{InitArgs, Preset};
+pub use roles::{
+    CosignArgs, RotateArgs, SealerArgs, SealerCommand, SignerAddArgs, SignerCommand, SignerListArgs, SignerRemoveArgs,
+    ThresholdArgs,
+};
+pub use shared::{ReadArgs, TrustArgs, WriteArgs};
+pub use tags::{InspectTrustArgs, RevokeArgs, SignTagArgs};
+pub use upkeep::{ExportArgs, ImportArgs, PinArgs, RefreshArgs, StatusArgs};
+
+use clap::Subcommand;
+
+/// Signs tags: who says what a tag means, freshly, kept in the image's own repository.
 #[derive(Subcommand)]
 pub enum TrustCommand {
+    Init(Box<InitArgs>),
+    Sign(Box<SignTagArgs>),
+    Revoke(Box<RevokeArgs>),
+    Inspect(Box<InspectTrustArgs>),
+    #[command(subcommand)]
+    Signer(SignerCommand),
+    #[command(subcommand)]
+    Sealer(SealerCommand),
+    Threshold(Box<ThresholdArgs>),
+    Cosign(Box<CosignArgs>),
+    Rotate(Box<RotateArgs>),
+    Refresh(Box<RefreshArgs>),
+    Status(Box<StatusArgs>),
+    Pin(Box<PinArgs>),
+    Export(Box<ExportArgs>),
+    Import(Box<ImportArgs>),
     ImportDct(Box<ImportDctArgs>),
-}
-
-/// Reads a repository's Docker Content Trust, verifies all of it, compares it with the registry and saves it.
-///
-/// The root has to be pinned: by a key (--root-key) or by what docker remembers (--trust-cache). Nothing is taken that
-/// does not verify. This version writes no new trust: it shows and saves what verified, for the step that will. Exit
-/// code 0: verified, 1: did not verify, 3: unusable pin or file, 4: could not tell.
-#[derive(Args)]
-#[command(after_help = "Examples:
-  boltseal trust import-dct docker.io/acme/web --trust-cache ~/.docker/trust --save web.dct.json
-  boltseal trust import-dct docker.io/acme/web --root-key e0043f81… --save web.dct.json
-  boltseal trust import-dct docker.io/acme/web --root-key root.crt --from web.dct.json --offline --allow-expired")]
-pub struct ImportDctArgs {
-    /// The repository.
-    #[arg(value_name = "REPO", value_parser = repository)]
-    pub repository: RepositoryName,
-    /// The Notary server; else DOCKER_CONTENT_TRUST_SERVER, https://notary.docker.io for Docker Hub, or the registry.
-    #[arg(long, value_name = "URL", conflicts_with = "from")]
-    pub server: Option<String>,
-    /// Read from here instead: docker's folder (~/.docker/trust), or a file that --save wrote.
-    #[arg(long, value_name = "DIR|FILE")]
-    pub from: Option<PathBuf>,
-    /// The root key: a public key or certificate (PEM), its SHA-256 fingerprint, or the id that docker shows; may be
-    /// repeated.
-    #[arg(long, value_name = "FILE|FINGERPRINT", required_unless_present = "trust_cache")]
-    pub root_key: Vec<String>,
-    /// Docker's folder (~/.docker/trust): the root has to be the one that docker remembers, or its successor.
-    #[arg(long, value_name = "DIR", conflicts_with = "root_key")]
-    pub trust_cache: Option<PathBuf>,
-    /// Take what has expired too, with a warning.
-    #[arg(long)]
-    pub allow_expired: bool,
-    /// Write the verified metadata into this file; `--from FILE` verifies it again.
-    #[arg(long, value_name = "FILE")]
-    pub save: Option<PathBuf>,
-    /// Only show and save. This version does nothing else anyway.
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Do not ask the registry.
-    #[arg(long, requires = "from")]
-    pub offline: bool,
-    #[command(flatten)]
-    pub registry: RegistryArgs,
-}
-
-fn repository(text: &str) -> Result<RepositoryName, String> {
-    let reference: Reference = text.parse().map_err(|error: ReferenceError| error.to_string())?;
-    match reference {
-        Reference { repository: Repository::Registry(name), tag: None, digest: None } => Ok(name),
-        Reference { repository: Repository::Layout(_), .. } => {
-            Err("Docker Content Trust is about repositories of registries, not about layouts".to_owned())
-        }
-        _ => Err("expected a repository, without tag and digest".to_owned()),
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use crate::args::Cli;
-    use clap::CommandFactory as _;
+    use clap::{Command, CommandFactory as _};
+
+    fn assert_few_flags(verb: &Command) {
+        let own = verb.get_arguments().filter(|flag| !flag.is_positional() && flag.get_help_heading().is_none());
+        assert!(own.count() <= 8, "{}", verb.get_name());
+        verb.get_subcommands().for_each(assert_few_flags);
+    }
 
     #[test]
     fn a_verb_below_trust_has_at_most_eight_flags_of_its_own() {
-        let cli = Cli::command();
-        for verb in cli.find_subcommand("trust").expect("trust").get_subcommands() {
-            let own = verb.get_arguments().filter(|flag| !flag.is_positional() && flag.get_help_heading().is_none());
-            assert!(own.count() <= 8, "{}", verb.get_name());
-        }
+        assert_few_flags(Cli::command().find_subcommand("trust").expect("trust"));
     }
 }
