@@ -132,22 +132,3 @@ async fn a_copy_at_the_image_is_read_only_where_the_policy_says_so() {
     world.pass(31);
     assert_eq!(world.machine("reader").verdict(&travel, &format!("@{digest}")).await, "travel-too-old");
 }
-
-#[tokio::test]
-async fn an_exported_state_is_imported_at_a_mirror_and_never_over_a_newer_one() {
-    let (_registry, address) = start().await;
-    let world = World::sealed(&address, "app").await;
-    world.push("1.0", "one").await;
-    let owner = world.machine("owner");
-    owner.must_sign("1.0", &["alice"]).await;
-    owner.pin().await;
-    let (_, bytes) = owner.write(&[], async |writer| writer.export().await).await.expect("exported");
-    let file = world.folder().join("state.json");
-    std::fs::write(&file, bytes).expect("a file");
-    world.push("1.0", "two").await;
-    owner.must_sign("1.0", &["alice"]).await;
-    let back = owner.write(&[], async |writer| writer.import(&file).await).await.expect_err("older");
-    assert_eq!(crate::world::refusal(&back), "rollback");
-    std::fs::write(&file, "{}").expect("a file");
-    assert!(owner.write(&[], async |writer| writer.import(&file).await).await.is_err());
-}

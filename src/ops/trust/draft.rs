@@ -141,10 +141,10 @@ impl<'l> Draft<'l> {
         root_counts(Some(self.root.signed()), root).iter().all(Count::is_met)
     }
 
-    /// Whether a file is one that the draft's file was made from: taken in on the way.
-    pub fn follows(&self, role: &RoleName, file: &Metadata<Targets>) -> bool {
-        let before = self.file(role).and_then(|newest| newest.signed().binding.as_ref()?.previous);
-        before == Some(Digest::sha256(&file.encode()))
+    /// Whether a file is among those that are taken in.
+    pub fn has(&self, role: &RoleName, file: &Metadata<Targets>) -> bool {
+        let newer = self.newer.get(role).and_then(|files| files.get(&file.version()));
+        newer.is_some_and(|bytes| *bytes == file.encode())
     }
 
     /// A targets role's file, as its next state stands.
@@ -202,6 +202,13 @@ impl<'l> Draft<'l> {
         found
     }
 
+    /// Roles to which somebody delegates in the live state, and nobody here.
+    pub fn removed(&self) -> Vec<RoleName> {
+        let still = self.delegated();
+        let before = Draft::of(self.live, self.repository).delegated();
+        before.into_iter().filter(|role| !still.contains(role)).collect()
+    }
+
     /// Roles whose file does not, or no longer, have enough signatures of those who may sign it now.
     pub fn unsigned(&self) -> Vec<RoleName> {
         let lacks = |role: &RoleName| {
@@ -238,11 +245,19 @@ impl<'l> Draft<'l> {
         files.map(|(version, bytes)| (role.file_name(Some(*version)), bytes.clone())).collect()
     }
 
+    /// What is staged of a role with its next file: those that it was made from too, as far as they are not live. It would
+    /// fit nothing without them, and they may stand under the same tag.
+    pub fn staging(&self, role: &RoleName, version: u64, bytes: Vec<u8>) -> Files {
+        let mut files = self.newer(role);
+        files.insert(role.file_name(Some(version)), bytes);
+        files
+    }
+
     /// Refuses to go on without a role that is listed and can't be used, where what it said would be lost: the map of tags,
     /// what is revoked. A registry that hides a file for a moment must not have honest writers leave it out for good. Who
-    /// only vouches may start afresh.
+    /// only vouches may start afresh. Of a role that was removed only the version is listed: it starts afresh when it comes back.
     pub fn check_usable(&self, role: &RoleName) -> Result<(), TrustError> {
-        let listed = self.live.snapshot().signed().file(role).is_some();
+        let listed = self.live.snapshot().signed().file(role).is_some_and(|meta| meta.hashes.is_some());
         let delegation = self.parent(role).and_then(|parent| self.file(parent)?.signed().delegation(role));
         let needed = role.as_str() == RoleName::REVOKED || delegation.is_some_and(|delegation| delegation.terminating);
         if self.roles.contains_key(role) || !listed || !needed {
@@ -290,9 +305,9 @@ fn union<'s, R: Role + Clone + 's>(
                 one.put_signature(id, &signature);
             }
         }
-        Some(one)
+        Some(one).filter(|one| !one.signatures().is_empty())
     });
-    joined.filter(|file| !file.signatures().is_empty()).collect()
+    joined.collect()
 }
 
 #[cfg(test)]
@@ -317,9 +332,12 @@ mod tests {
     fn merged(repo: &Repo, files: &[&Metadata<Targets>]) -> (Vec<String>, Digest) {
         let state = repo.fresh().unwrap();
         let mut draft = Draft::of(&state, REPOSITORY);
-        let key = repo.releases_key.public_key().fingerprint();
-        let staged =
-            |file: &&Metadata<Targets>| StagedFile { role: releases(), key, sealed: false, metadata: (*file).clone() };
+        let staged = |file: &&Metadata<Targets>| StagedFile {
+            role: releases(),
+            key: repo.releases_key.public_key().fingerprint(),
+            sealed: false,
+            metadata: (*file).clone(),
+        };
         let files = files.iter().map(staged).collect();
         draft.merge(&Staged { files, ..Staged::default() });
         let map = &draft.roles[&releases()];

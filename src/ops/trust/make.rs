@@ -28,25 +28,23 @@ pub(super) struct Made {
     pub version: u64,
     /// The key under whose tag it is staged.
     pub key: Fingerprint,
-    bytes: Vec<u8>,
-    /// The complete files that it was made from, as far as they are not live: it fits nothing without them, and they may
-    /// have stood under the same tag.
-    base: Files,
+    /// The file, and those that it was made from as far as they are not live.
+    files: Files,
 }
 
 impl Made {
     /// Leaves it where others find it, beside what the same writer left there and others were faster than.
     pub async fn stage(&self, repo: &Repo, staged: &Staged, draft: &Draft<'_>) -> Result<(), TrustError> {
         let mut files = staged.kept(draft, &self.role, self.key);
-        files.extend(self.base.clone());
-        files.insert(self.role.file_name(Some(self.version)), self.bytes.clone());
+        files.extend(self.files.clone());
         staged::write(repo, &self.role, self.key, &files).await
     }
 
     /// Says where it was left that it is in place.
     pub async fn mark_sealed(&self, repo: &Repo, staged: &Staged, draft: &Draft<'_>) -> Result<(), TrustError> {
-        let kept = staged.kept(draft, &self.role, self.key);
-        staged::mark_sealed(repo, &self.role, self.key, (self.version, self.bytes.clone()), kept).await
+        let mut files = staged.kept(draft, &self.role, self.key);
+        files.extend(self.files.iter().map(|(name, bytes)| (staged::sealed_name(name), bytes.clone())));
+        staged::write(repo, &self.role, self.key, &files).await
     }
 }
 
@@ -99,8 +97,8 @@ impl Writer<'_> {
     async fn sign_root(&self, draft: &mut Draft<'_>, mut root: Metadata<Root>) -> Result<Option<Made>, TrustError> {
         let keys = draft.root_keys(root.signed());
         let Some(key) = self.sign_with_all(&RoleName::Root, &mut root, &keys).await? else { return Ok(None) };
-        let (role, base) = (RoleName::Root, draft.newer(&RoleName::Root));
-        let made = Made { role, version: root.version(), key, bytes: root.encode(), base };
+        let files = draft.staging(&RoleName::Root, root.version(), root.encode());
+        let made = Made { role: RoleName::Root, version: root.version(), key, files };
         if draft.is_root_complete(&root) {
             draft.take_root(root);
         }
@@ -155,8 +153,8 @@ impl Writer<'_> {
     ) -> Result<Option<Made>, TrustError> {
         let keys = draft.keys(role);
         let Some(key) = self.sign_with_all(role, &mut file, &keys).await? else { return Ok(None) };
-        let base = draft.newer(role);
-        let made = Made { role: role.clone(), version: file.version(), key, bytes: file.encode(), base };
+        let files = draft.staging(role, file.version(), file.encode());
+        let made = Made { role: role.clone(), version: file.version(), key, files };
         if draft.count(role, &file).is_some_and(|count| count.is_met()) {
             draft.take(role, file);
         }

@@ -38,7 +38,13 @@ pub(super) async fn sealed(writer: &Writer<'_>, draft: &Draft<'_>, live: &Live) 
         .iter()
         .map(|(role, file)| (role.clone(), Sealed { version: file.metadata.version(), bytes: &file.bytes }));
     let (role, before) = (RoleName::Snapshot, live.state.snapshot().signed());
-    let snapshot = next_snapshot(Some(before), &listed.collect(), now, lifetimes.until(&role, now))?;
+    let mut snapshot = next_snapshot(Some(before), &listed.collect(), now, lifetimes.until(&role, now))?;
+    // There is no file of it any more, and it counts on from its version if it comes back.
+    for removed in draft.removed() {
+        if let Some(meta) = snapshot.meta.get_mut(&removed.meta_name()) {
+            (meta.length, meta.hashes) = (None, None);
+        }
+    }
     let Some(snapshot) = signed(writer, draft, &role, unsigned(&role, snapshot)?).await? else {
         return Ok(root_alone(draft, live, files));
     };

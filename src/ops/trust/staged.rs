@@ -148,12 +148,12 @@ impl StagedFile {
         self.metadata.signed().binding.as_ref().is_some_and(|binding| binding.repository == draft.repository)
     }
 
-    /// Whether the draft's file is this one, or was made from it, or this one waits to follow it.
+    /// Whether it is live, or among what the draft takes in, or waits for signatures.
     fn is_part_of(&self, draft: &Draft<'_>) -> bool {
         let same = |file: &Metadata<Targets>| file.canonical() == self.metadata.canonical();
-        draft.file(&self.role).is_some_and(same)
+        draft.live.targets(&self.role).is_some_and(same)
+            || draft.has(&self.role, &self.metadata)
             || draft.waiting.get(&self.role).into_iter().flatten().any(same)
-            || draft.follows(&self.role, &self.metadata)
     }
 
     /// The paths that it says it changed, and that a file lists otherwise.
@@ -170,16 +170,9 @@ impl StagedFile {
     }
 }
 
-/// Says of a writer's file that it was seen in place.
-pub(super) async fn mark_sealed(
-    repo: &Repo,
-    role: &RoleName,
-    key: Fingerprint,
-    (version, bytes): (u64, Vec<u8>),
-    mut kept: Files,
-) -> Result<(), TrustError> {
-    kept.insert(format!("{SEALED}{}", role.file_name(Some(version))), bytes);
-    write(repo, role, key, &kept).await
+/// The name of a file that its writer has seen in place.
+pub(super) fn sealed_name(name: &str) -> String {
+    format!("{SEALED}{name}")
 }
 
 /// Leaves a role's files for who seals.
