@@ -124,6 +124,8 @@ pub const TRUST_RACE_TIME: Duration = Duration::from_secs(2);
 /// Paths that a role's file says it has changed; of more it says nothing. Source: an import of a whole repository would
 /// double the file.
 pub const TRUST_CHANGED: usize = 64;
+/// Staging tags that a writer asks for. Source: 200 signers in the map and in a role each, twice.
+pub const TRUST_STAGING_TAGS: usize = 1_024;
 /// Files that wait or were overtaken which are kept for one writer of one role beside its latest.
 pub const TRUST_KEPT: usize = 16;
 /// Rounds of reading, staging and sealing of one publication.

@@ -52,7 +52,8 @@ impl Signer for Mortal {
     }
 
     fn sign<'a>(&'a self, message: &'a [u8]) -> Signing<'a> {
-        let sealing = message.windows(20).any(|part| part == br#""_type":"snapshot","#);
+        let snapshot: &[u8] = br#""_type":"snapshot""#;
+        let sealing = message.windows(snapshot.len()).any(|part| part == snapshot);
         if self.dies && sealing {
             self.death.notify_one();
             return Box::pin(std::future::pending());
@@ -186,6 +187,7 @@ async fn check(world: &World, done: Vec<(String, Update)>) {
         *counts.entry((format!("{update:?}"), place)).or_insert(0) += 1;
     }
     println!("{counts:?}");
+    assert!(counts.keys().any(|(update, _)| update == "Killed"), "nobody died: {counts:?}");
     assert!(
         !counts.contains_key(&("Done".to_owned(), "staged")) && counts.keys().all(|(_, place)| *place != "lost"),
         "{counts:?}"

@@ -4,6 +4,7 @@ use super::{TrustError, change::fingerprints, live::Files, staged::Staged, write
 use crate::{
     crypto::Fingerprint,
     format::tuf::{Delegation, Key, Metadata, Role, RoleName, Root, Targets},
+    limits::TUF_VERSION,
     oci::Digest,
     trust::tuf::{
         Count, TrustState,
@@ -115,10 +116,14 @@ impl<'l> Draft<'l> {
         union(files.filter(fits), &self.keys(role))
     }
 
-    /// The version that a role's next file has. A role that was there before goes on counting.
+    /// The version that a role's next file has. A role that was there before goes on counting. One at the last version,
+    /// where none of those who signed it may sign any more, starts anew: a stolen key must not end it, and a reader's floor
+    /// does not hold either once all keys are others.
     pub fn next_version(&self, role: &RoleName) -> u64 {
         let listed = self.live.snapshot().signed().file(role).map(|meta| meta.version);
-        self.roles.get(role).map(|file| file.metadata.version()).or(listed).unwrap_or_default() + 1
+        let version = self.roles.get(role).map(|file| file.metadata.version()).or(listed).unwrap_or_default();
+        let stolen = || self.file(role).and_then(|file| self.count(role, file)).is_some_and(|count| count.signed == 0);
+        if version >= TUF_VERSION && stolen() { 1 } else { version + 1 }
     }
 
     /// Takes a root that is complete.

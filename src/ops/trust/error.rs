@@ -58,7 +58,7 @@ pub enum TrustError {
     },
     /// The expired state is not the one that is known.
     #[error(
-        "{repository}: the snapshot that is served is {found}, but the newest known one is {expected}: an old state is not renewed"
+        "{repository}: the snapshot that is served is {found}, but the newest known one is {expected}: only that one is renewed"
     )]
     OtherSnapshot {
         /// The repository.

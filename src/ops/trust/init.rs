@@ -25,7 +25,7 @@ use crate::{
         },
     },
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Instant};
 
 /// Who signs what in a new repository's trust data.
 #[derive(Clone, Debug)]
@@ -91,7 +91,13 @@ impl Writer<'_> {
         let terms = Terms::new(self.now(), Rules::Boltseal { repository: name.clone() });
         let state = seal::update(&files, start, terms).map_err(TrustError::Unverifiable)?;
         push::blobs(self.repo, files.values()).await?;
-        push::tag(self.repo, TRUST_TAG, TrustArtifact::State, &files).await?;
+        let from = Instant::now();
+        let written = push::tag(self.repo, TRUST_TAG, TrustArtifact::State, &files).await?;
+        // Of two who start at once one is first to be overwritten: that one has to know.
+        tokio::time::sleep(self.repo.settle(from.elapsed(), 1)).await;
+        if self.repo.resolve(TRUST_TAG).await?.digest != written {
+            return Err(TrustError::Exists { repository: name });
+        }
         self.memory.remember(&self.place, &state, files, None)?;
         Ok(Started::Live(Box::new(state)))
     }

@@ -6,8 +6,8 @@ use crate::{
         trust_manifest::{TRUST_TAG, TrustArtifact, TrustFiles, TrustLayer},
         tuf::RoleName,
     },
-    limits::{TRUST_BLOBS_TOGETHER, TRUST_RACE_READS, TRUST_RACE_TIME, TUF_ALL_TARGETS_BYTES},
-    oci::Manifest,
+    limits::{TRUST_BLOBS_TOGETHER, TRUST_RACE_READS, TRUST_RACE_TIME, TUF_ALL_TARGETS_BYTES, TUF_ROOT_BYTES},
+    oci::{Descriptor, Manifest},
     registry::{Fetched, Repo},
     trust::tuf::{Supplied, Terms, TrustState, TrustedStart, Update, UpdateError, Want},
 };
@@ -98,7 +98,7 @@ pub(super) async fn judge(
 pub(super) struct Reading<'r> {
     repo: &'r Repo,
     pub files: Files,
-    blobs: BTreeMap<String, crate::oci::Descriptor>,
+    blobs: BTreeMap<String, Descriptor>,
 }
 
 impl<'r> Reading<'r> {
@@ -115,10 +115,12 @@ impl<'r> Reading<'r> {
 
     /// A few blobs are fetched at once, before anybody asks; of many only those that are wanted.
     pub async fn fetch_together(&mut self) -> Result<(), TrustError> {
-        if self.blobs.len() > TRUST_BLOBS_TOGETHER || self.blob_bytes() > TUF_ALL_TARGETS_BYTES {
-            return Ok(());
-        }
-        let blobs = std::mem::take(&mut self.blobs);
+        let many = self.blobs.len() > TRUST_BLOBS_TOGETHER || self.blob_bytes() > TUF_ALL_TARGETS_BYTES;
+        // The chain of roots is read to its end in any case.
+        let is_root = |name: &str, blob: &Descriptor| name.ends_with(".root.json") && blob.size <= TUF_ROOT_BYTES;
+        let all = std::mem::take(&mut self.blobs).into_iter();
+        let (blobs, later): (BTreeMap<_, _>, _) = all.partition(|(name, blob)| !many || is_root(name, blob));
+        self.blobs = later;
         let repo = self.repo;
         let fetched = try_join_all(blobs.iter().map(|(name, blob)| async move {
             match repo.blob(blob, blob.size).await {

@@ -68,9 +68,8 @@ impl Writer<'_> {
         }
         // Who lost the right to sign leaves files behind that somebody else has to sign again.
         for role in draft.unsigned() {
-            let version = draft.next_version(&role) - 1;
             if self.may_sign(&draft.keys(&role)) {
-                made.extend(self.make_file(draft, &role, &[Change::Renew { above: version }]).await?);
+                made.extend(self.make_file(draft, &role, &[]).await?);
             }
         }
         Ok(made)
@@ -141,7 +140,9 @@ impl Writer<'_> {
     fn next_file(&self, draft: &Draft<'_>, role: &RoleName) -> Result<Targets, TrustError> {
         let expires = Lifetimes::of(draft.root.signed()).until(role, self.now());
         if let Some(file) = draft.roles.get(role) {
-            return Ok(next_targets(role, file.metadata.signed(), &file.bytes, expires)?);
+            let mut current = file.metadata.signed().clone();
+            current.header.version = draft.next_version(role) - 1;
+            return Ok(next_targets(role, &current, &file.bytes, expires)?);
         }
         let mut first = new_targets(draft.repository, expires);
         first.header.version = draft.next_version(role);

@@ -12,9 +12,9 @@ use crate::{
         trust_manifest::{TrustArtifact, staging_tag},
         tuf::{Metadata, RoleName, Root, Target, Targets},
     },
-    limits::{TRUST_KEPT, TRUST_STAGED_BYTES},
+    limits::{TRUST_KEPT, TRUST_STAGED_BYTES, TRUST_STAGING_TAGS},
     oci::{Digest, Manifest},
-    registry::{Repo, Selector},
+    registry::{Fault, RegistryError, Repo, Selector},
 };
 use futures_util::future::try_join_all;
 use std::collections::BTreeSet;
@@ -61,7 +61,8 @@ pub(super) async fn read(repo: &Repo, draft: &mut Draft<'_>) -> Result<Staged, T
     let mut asked = BTreeSet::new();
     loop {
         let places = places(draft);
-        let new: Vec<_> = places.into_iter().filter(|place| asked.insert(place.clone())).collect();
+        let new: Vec<_> =
+            places.into_iter().take(TRUST_STAGING_TAGS).filter(|place| asked.insert(place.clone())).collect();
         if new.is_empty() {
             return Ok(staged);
         }
@@ -73,7 +74,7 @@ pub(super) async fn read(repo: &Repo, draft: &mut Draft<'_>) -> Result<Staged, T
     }
 }
 
-/// Each role with each of its keys.
+/// Each role with each of its keys, the upper roles first: what a delegate delegates to crowds nobody out.
 fn places(draft: &Draft<'_>) -> Vec<(RoleName, Fingerprint)> {
     let waiting = draft.waiting_roots.iter().flat_map(|root| draft.root_keys(root.signed()).into_values());
     let root_keys = draft.keys(&RoleName::Root).into_values().chain(waiting);
@@ -91,6 +92,8 @@ async fn read_one(repo: &Repo, role: &RoleName, key: Fingerprint) -> Result<File
     let fetched = match repo.manifest(&Selector::Tag(staging_tag(role, key))).await {
         Ok(fetched) => fetched,
         Err(error) if error.is_not_found() => return Ok(none),
+        // Its bytes are whoever pushed them's.
+        Err(RegistryError { fault: Fault::Manifest(_) | Fault::Limit { .. }, .. }) => return Ok(none),
         Err(error) => return Err(error.into()),
     };
     let Manifest::Image(image) = &fetched.manifest else { return Ok(none) };

@@ -77,9 +77,10 @@ impl Writer<'_> {
                 roles.push(bin.unwrap_or_else(|| role.clone()));
             }
         }
-        if let Some(missing) =
-            named.iter().find(|role| !roles.iter().any(|found| found.as_str().starts_with(role.as_str())))
-        {
+        let is_found = |named: &RoleName| {
+            roles.iter().any(|found| found == named || found.as_str().starts_with(&format!("{named}/")))
+        };
+        if let Some(missing) = named.iter().find(|named| !is_found(named)) {
             return Err(TrustError::NoKey { role: missing.clone(), keys: draft.fingerprints(missing) });
         }
         if roles.is_empty() { Err(TrustError::NoRole { tag: tag.to_owned() }) } else { Ok(roles) }
@@ -90,7 +91,7 @@ impl Writer<'_> {
     /// # Errors
     /// The state can't be read, or the registry failed.
     pub async fn attach(&self, image: &Reference) -> Result<Digest, TrustError> {
-        let live = self.read(&self.known()?).await?;
+        let live = self.read_fresh(&self.known()?, false).await?;
         super::travel::attach(self.repo, image, &live.files).await
     }
 

@@ -44,7 +44,7 @@ impl Writer<'_> {
         Ok(self.read_fresh(&self.known()?, expired).await?.state)
     }
 
-    async fn read_fresh(&self, known: &Known, expired: bool) -> Result<Live, TrustError> {
+    pub(super) async fn read_fresh(&self, known: &Known, expired: bool) -> Result<Live, TrustError> {
         let live = self.read(known).await?;
         match live.state.overdue(self.now()).into_iter().find(|(role, _)| role.is_top_level() && !expired) {
             None => Ok(live),
@@ -90,9 +90,13 @@ impl Writer<'_> {
     /// The file is none, the state is refused, what is live is newer, or the registry failed.
     pub async fn import(&self, file: &Path) -> Result<TrustState, TrustError> {
         let files = read_state_file(file, &self.name.to_string())?;
-        let known = self.known()?;
-        let start = known.start.clone().ok_or_else(|| TrustError::NoAnchor { repository: self.name.to_string() })?;
         let name = self.name.to_string();
+        // A mirror that is new here is judged by what is known of its origin.
+        let known = match self.known() {
+            Err(TrustError::NoAnchor { .. }) => self.memory.known(&name, &name, self.rule)?,
+            known => known?,
+        };
+        let start = known.start.clone().ok_or_else(|| TrustError::NoAnchor { repository: self.name.to_string() })?;
         let state = seal::update(&files, start, self.terms(&known, Expiry::Refuse))
             .map_err(|error| TrustError::refused(&name, &error))?;
         if let Served::Files { files: served, etag } = live::fetch(self.repo, None).await? {

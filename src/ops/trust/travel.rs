@@ -7,10 +7,12 @@ use super::{
 };
 use crate::{
     format::trust_manifest::TrustArtifact,
+    limits::{ATTACHMENTS, CONCURRENCY},
     oci::{Digest, ImageManifest, Manifest, Reference, media_type},
-    registry::Repo,
+    registry::{Fetched, Repo},
     trust::tuf::{Expiry, TrustRefusal, TrustState},
 };
+use futures_util::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 
 /// The newest of the copies at the image that verifies and is young enough.
@@ -24,37 +26,49 @@ pub(super) async fn read(one: &One<'_>, reference: &Reference, max_age: SignedDu
     let provenance = one.provenance(StateSource::Travel);
     let mut best: Option<TrustState> = None;
     let mut refusal = TrustRefusal::no_copy(&reference.at(digest).to_string());
-    for manifest in copies(one.repo, &digest).await? {
-        match judge(one, &manifest, max_age).await? {
-            Ok(live)
-                if best.as_ref().is_none_or(|best| best.timestamp().version() < live.state.timestamp().version()) =>
-            {
-                best = Some(live.state);
+    let mut unread = None;
+    for copy in copies(one.repo, &digest).await? {
+        let manifest = match copy {
+            Ok(manifest) => manifest,
+            Err(error) => {
+                unread = Some(error);
+                continue;
             }
-            Ok(_) => {}
-            Err(why) => refusal = why,
+        };
+        match judge(one, &manifest, max_age).await {
+            Ok(Ok(live)) => {
+                let newest = best.as_ref().map_or(0, |best| best.timestamp().version());
+                best = Some(live.state).filter(|state| state.timestamp().version() > newest).or(best);
+            }
+            Ok(Err(why)) => refusal = why,
+            Err(error) => unread = Some(error),
         }
     }
-    match best {
-        Some(state) => Ok(Read { judged: Ok(state), only: None, stale: None, provenance }),
-        None => Ok(Read::refused(refusal, provenance)),
+    match (best, unread) {
+        (Some(state), _) => Ok(Read { judged: Ok(state), only: None, stale: None, provenance }),
+        // What could not be read might have been a copy that counts.
+        (None, Some(error)) => Err(error),
+        (None, None) => Ok(Read::refused(refusal, provenance)),
     }
 }
 
-/// The copies that hang on an image. A list that can't be read is an error: a copy may be among what is missing.
-async fn copies(repo: &Repo, digest: &Digest) -> Result<Vec<ImageManifest>, TrustError> {
+/// The copies that hang on an image, of which as many are read as attachments at one place. A list that can't be read is an
+/// error: a copy may be among what is missing.
+async fn copies(repo: &Repo, digest: &Digest) -> Result<Vec<Result<ImageManifest, TrustError>>, TrustError> {
     let listing = repo.referrers(digest).await;
     if let Some(fault) = listing.fault {
         return Err(fault.into());
     }
-    let mut copies = Vec::new();
     let listed = listing.entries.iter();
-    for entry in listed.filter(|entry| entry.artifact_type.as_deref() == Some(media_type::TRUST_STATE)) {
-        if let Manifest::Image(image) = repo.listed_manifest(entry).await?.manifest {
-            copies.push(*image);
+    let copies = listed.filter(|entry| entry.artifact_type.as_deref() == Some(media_type::TRUST_STATE));
+    let read = stream::iter(copies.take(ATTACHMENTS)).map(|entry| async move {
+        match repo.listed_manifest(entry).await {
+            Ok(Fetched { manifest: Manifest::Image(image), .. }) => Some(Ok(*image)),
+            Ok(_) => None,
+            Err(error) => Some(Err(error.into())),
         }
-    }
-    Ok(copies)
+    });
+    Ok(read.buffered(CONCURRENCY).filter_map(std::future::ready).collect().await)
 }
 
 async fn judge(
