@@ -81,7 +81,7 @@ fn file_of(files: &BTreeMap<String, Vec<u8>>, role: &str) -> String {
 }
 
 /// Seals files anew: what a thief of the sealing keys can do, and others try.
-async fn seal_with(
+pub async fn seal_with(
     world: &World,
     files: &mut BTreeMap<String, Vec<u8>>,
     keys: &BTreeMap<String, TufKey>,

@@ -280,3 +280,51 @@ async fn nobody_signs_along_what_they_did_not_ask_for() {
         assert_eq!(world.machine("reader").verdict(&policy, ":1.0").await, "not-listed");
     }
 }
+
+/// A thief of the map's key and of the sealing key leaves the map at the last version there is. Once both keys are others, the
+/// map starts anew, for who saw the last version too.
+#[tokio::test]
+async fn a_map_that_a_thief_left_at_the_last_version_starts_anew_under_other_keys() {
+    let (_registry, address) = start().await;
+    let mut world = World::sealed(&address, "app").await;
+    let digest = world.push("1.0", "one").await;
+    world.machine("owner").must_sign("1.0", &["alice"]).await;
+    let policy = world.policy("@ROOT@");
+    let releases = role(RoleName::RELEASES);
+    let mut files = world.served(TRUST_TAG).await.files;
+    let name = files.keys().find(|name| name.ends_with("targets%2Freleases.json")).expect("the map").clone();
+    let top = files.keys().find(|name| name.ends_with(".targets.json")).expect("targets").clone();
+    let keys =
+        Metadata::<Targets>::decode(&files[&top]).expect("targets").signed().delegations.clone().expect("some").keys;
+    let mut last = Metadata::<Targets>::decode(&files[&name]).expect("the map").signed().clone();
+    last.header.version = (1 << 53) - 1;
+    let mut stolen = Metadata::unsigned(last).expect("metadata");
+    boltseal::sign::sign_metadata(&mut stolen, &keys, world.key("alice")).await.expect("it signs");
+    files.remove(&name);
+    files.insert(releases.file_name(Some((1 << 53) - 1)), stolen.encode());
+    let root = Metadata::<Root>::decode(&files["1.root.json"]).expect("a root").signed().keys.clone();
+    crate::attacks::seal_with(&world, &mut files, &root, &[world.key("alice")]).await;
+    world.serve_files(&files).await;
+    assert_eq!(world.machine("reader").verdict(&policy, ":1.0").await, format!("allowed {digest}"));
+    for name in ["dora", "sealer"] {
+        world.keys.insert(name.to_owned(), Key::new());
+    }
+    let owner = world.machine("owner");
+    let stuck = owner.sign("1.1", &["alice"]).await;
+    assert!(stuck.is_err(), "there is no version after the last");
+    let (new, old) =
+        ([world.key("sealer").public()], ["alice", "bob"].map(|who| world.key(who).public().fingerprint()));
+    let rotated = owner.write(&["root1", "root2", "targets", "sealer", "dora"], async |writer| {
+        let sealing = writer.rotate(&RoleName::Timestamp, &new, &old).await?;
+        assert_eq!(sealing.sealing, Sealing::Sealed);
+        writer.rotate(&releases, &[world.key("dora").public()], &old).await
+    });
+    assert_eq!(rotated.await.expect("rotated").sealing, Sealing::Sealed);
+    let version = world.served(TRUST_TAG).await.files.keys().any(|name| name == "1.targets%2Freleases.json");
+    assert!(version, "the map counts from one again");
+    for who in ["reader", "fresh", "owner"] {
+        assert_eq!(world.machine(who).verdict(&policy, ":1.0").await, format!("allowed {digest}"), "{who}");
+    }
+    world.push("2.0", "two").await;
+    owner.must_sign("2.0", &["dora", "sealer"]).await;
+}
