@@ -9,6 +9,7 @@ mod inspect;
 mod keys;
 mod render;
 mod report;
+mod review;
 mod roles;
 mod status;
 mod tags;
