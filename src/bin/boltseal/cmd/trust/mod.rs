@@ -7,7 +7,6 @@ mod import_dct;
 mod init;
 mod inspect;
 mod keys;
-mod render;
 mod report;
 mod review;
 mod roles;
