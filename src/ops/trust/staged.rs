@@ -2,6 +2,7 @@
 
 use super::{
     TrustError,
+    change::Change,
     draft::Draft,
     live::{Files, Reading},
     push,
@@ -133,6 +134,23 @@ impl Staged {
         paths
     }
 
+    /// Changes that were in place and were written over by somebody who had not seen them: their files were marked as
+    /// sealed, and are no older than the live one, which can't be with a live state that stands on them. What the live file
+    /// itself changed stays as it is: it came later.
+    pub fn written_over(&self, draft: &Draft<'_>) -> Vec<(RoleName, Vec<Change>)> {
+        let lost = self.files.iter().filter(|file| file.sealed && file.is_bound(draft) && !file.is_taken_in(draft));
+        let lost = lost.filter(|file| draft.count(&file.role, &file.metadata).is_some_and(|count| count.is_met()));
+        let changes = lost.filter_map(|file| {
+            let live = draft.live.targets(&file.role).filter(|live| file.metadata.version() >= live.version())?;
+            let later = live.signed().binding.as_ref().map(|binding| binding.changed.as_slice()).unwrap_or_default();
+            let missing = file.missing(draft.file(&file.role)).map(|(path, _)| path);
+            let again = missing.filter(|path| !later.iter().any(|changed| changed == path));
+            let again: Vec<_> = again.filter_map(|path| file.change_of(path)).collect();
+            (!again.is_empty()).then(|| (file.role.clone(), again))
+        });
+        changes.collect()
+    }
+
     /// The files of a writer that stay where they are beside the one that it stages now, whose signed content has the
     /// digest `new`: those that wait for signatures, and those that others were faster than and of which something is not
     /// in place.
@@ -158,6 +176,15 @@ impl StagedFile {
         let live = draft.live.targets(&self.role);
         let live = live.is_some_and(|file| file.canonical() == self.metadata.canonical());
         live || draft.has(&self.role, &self.metadata)
+    }
+
+    /// The change that lists a tag as this file does.
+    fn change_of(&self, path: &str) -> Option<Change> {
+        let tag = (!path.contains('/')).then(|| path.to_owned())?;
+        Some(match self.metadata.signed().targets.get(path).cloned() {
+            Some(target) => Change::SetTag { tag, target },
+            None => Change::RemoveTag(tag),
+        })
     }
 
     /// Whether it waits for signatures.

@@ -8,10 +8,7 @@ use super::{
     writer::Writer,
 };
 use crate::{
-    format::{
-        trust_manifest::{TRUST_TAG, TrustArtifact},
-        tuf::{Metadata, RoleName, Root},
-    },
+    format::tuf::{Metadata, RoleName, Root},
     json,
     limits::SAVED_STATE_BYTES,
     sign::Signer,
@@ -109,7 +106,7 @@ impl Writer<'_> {
             }
         }
         push::blobs(self.repo, files.values()).await?;
-        push::tag(self.repo, TRUST_TAG, TrustArtifact::State, &files).await?;
+        push::live(self.repo, &files).await?;
         self.memory.remember(&self.place, &state, files, None)?;
         Ok(state)
     }

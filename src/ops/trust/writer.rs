@@ -11,10 +11,7 @@ use super::{
     staged::{self, Staged},
 };
 use crate::{
-    format::{
-        trust_manifest::{TRUST_TAG, TrustArtifact, TrustLayer},
-        tuf::RoleName,
-    },
+    format::{trust_manifest::TrustLayer, tuf::RoleName},
     limits::{TRUST_RACE_READS, TRUST_ROUNDS},
     oci::{Digest, RepositoryName},
     policy::ContentTrust,
@@ -187,7 +184,8 @@ impl Writer<'_> {
         let name = self.name.to_string();
         let mut draft = Draft::of(&live.state, &name);
         let staged = staged::read(self.repo, &mut draft).await?;
-        let edits = plan(&draft)?;
+        let mut edits = plan(&draft)?;
+        edits.add(staged.written_over(&draft).into_iter().filter(|(role, _)| self.may_sign(&draft.keys(role))));
         let made = self.make(&mut draft, &edits).await?;
         if !made.is_empty() {
             // Whoever stages and then reads again is seen by, or sees, everybody else who does.
@@ -209,7 +207,7 @@ impl Writer<'_> {
         push::blobs(self.repo, new.map(|(_, bytes)| bytes)).await?;
         // Pushing takes time, in which others may have written.
         if self.is_unchanged(live).await? {
-            push::tag(self.repo, TRUST_TAG, TrustArtifact::State, &files).await?;
+            push::live(self.repo, &files).await?;
             progress.sealed = true;
             progress.slowest = progress.slowest.max(from.elapsed());
             tokio::time::sleep(self.repo.settle(progress.slowest, round)).await;
