@@ -99,7 +99,10 @@ impl Change {
         match self {
             Self::SetTag { tag, target } => targets.targets.get(tag) == Some(target),
             Self::RemoveTag(tag) => !targets.targets.contains_key(tag),
-            Self::Revoke { digest, .. } => targets.targets.contains_key(&revoked_path(digest)),
+            Self::Revoke { digest, lists, .. } => targets.targets.get(&revoked_path(digest)).is_some_and(|entry| {
+                let listed: BTreeSet<_> = entry.listed_digests().collect();
+                lists.iter().all(|digest| listed.contains(digest))
+            }),
             Self::Delegate { role, keys, .. } => {
                 targets.delegation(role).is_some() && keys.iter().all(|key| has(role, key.fingerprint()))
             }

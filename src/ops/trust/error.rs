@@ -102,6 +102,12 @@ pub enum TrustError {
     /// A role would be lost by what was about to be written; nothing was written.
     #[error("{0} could no longer be used after this; nothing was written")]
     RoleLost(RoleName),
+    /// A writer has left more than a sealer would read.
+    #[error("{role}: what is staged already is too much to add to: a sealer has to take it in first (`trust refresh`)")]
+    StagedFull {
+        /// The role.
+        role: RoleName,
+    },
     /// Other writers were always faster.
     #[error("others kept writing: the change was not in place after {0} rounds; what is staged stays staged")]
     Contended(u32),
