@@ -65,7 +65,7 @@ pub enum Started {
 
 impl Writer<'_> {
     /// Starts a repository's trust data: signs the first root and, if that has enough signatures, all else, and publishes.
-    /// `ready` is a root that was signed elsewhere already ([`sign_root_file`]).
+    /// `ready` is a root that was signed elsewhere already ([`super::sign_root_file`]).
     ///
     /// # Errors
     /// There are trust data already, a key that has to sign now is not at hand, or the registry failed.
