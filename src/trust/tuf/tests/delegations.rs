@@ -216,7 +216,7 @@ fn no_delegate_poses_as_a_role_that_the_top_delegates_to() {
         repo.seal();
         let state = run(repo.pins(), terms(&repo), &repo.served).unwrap();
         assert_eq!(state.lookup("1.0").unwrap_err().id(), "delegated-twice");
-        assert!(state.lookup_agreed("1.0", &[bob.clone()]).is_err() && state.signers(&bob).is_empty());
+        assert!(state.lookup_agreed("1.0", std::slice::from_ref(&bob)).is_err() && state.signers(&bob).is_empty());
     }
 }
 
