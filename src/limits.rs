@@ -99,6 +99,8 @@ pub const TUF_ROOTS: u64 = 1_024;
 pub const TUF_DELEGATIONS: usize = 1_024;
 /// Delegations one below the other. Source: signers of signers are two; four times that.
 pub const TUF_DEPTH: usize = 8;
+/// Bytes of the name of a role that is delegated to. Source: the longest file name of common file systems.
+pub const TUF_ROLE_NAME: usize = 255;
 /// Bytes of a `boltseal.lock`. Source: 10,000 repositories of ten roles take 9 MB.
 pub const TRUST_LOCK_BYTES: u64 = 16 << 20;
 /// Bytes of what is remembered of one repository's trust. Source: [`TUF_ALL_TARGETS_BYTES`], twice for escaped quotes,

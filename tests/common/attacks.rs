@@ -40,6 +40,7 @@ pub fn all() -> Vec<(&'static str, Attack)> {
         a_revoked_tag_and_digest_are_refused,
         a_removed_signer_is_refused_whatever_the_client_knows,
         roles_that_disagree_answer_nothing,
+        a_signer_poses_as_another_by_a_second_delegation,
     ]
 }
 
@@ -542,4 +543,52 @@ async fn roles_that_disagree_answer_nothing(address: &str, path: &str) {
     world.machine("owner").must_sign("1.0", &["alice"]).await;
     assert_eq!(world.machine("reader").verdict(&both, ":1.0").await, "roles-disagree");
     assert_eq!(world.machine("reader").verdict(&world.policy("@ROOT@"), ":1.0").await, allowed(&two));
+}
+
+/// Alice, who may seal, delegates to Bob's name and to the map's by another key of hers, and signs both with it.
+// [V-102]
+async fn a_signer_poses_as_another_by_a_second_delegation(address: &str, path: &str) {
+    let world = World::sealed(address, path).await;
+    world.push("1.0", "one").await;
+    world.machine("owner").must_sign("1.0", &["bob"]).await;
+    let evil = world.push("1.0", "evil").await;
+    world.machine("owner").must_sign("1.0", &["alice"]).await;
+    let mut files = world.served(TRUST_TAG).await.files;
+    let other = world.key("mallory");
+    let mut keys =
+        decode::<Targets>(&files, &file_of(&files, "targets")).signed().delegations.clone().expect("some").keys;
+    for (name, signers) in [
+        ("targets/alice", vec!["alice"]),
+        ("targets/bob", vec!["mallory"]),
+        ("targets/releases", vec!["alice", "mallory"]),
+    ] {
+        let newest = file_of(&files, name);
+        let before = decode::<Targets>(&files, &newest);
+        let mut next =
+            author::next_targets(&role(name), before.signed(), &files[&newest], before.expires()).expect("next");
+        author::set_tag(&mut next, "1.0", Target::new(1, &evil)).expect("a tag");
+        if name == "targets/alice" {
+            for role in ["targets/bob", "targets/releases"].map(role) {
+                let signers = author::Signers { keys: &[other.public()], threshold: 1 };
+                let new =
+                    author::NewDelegation { role: &role, signers, paths: &["*"], terminating: false, first: false };
+                author::delegate(&mut next, &new).expect("a delegation");
+            }
+            keys.extend(next.delegations.clone().expect("some").keys);
+        }
+        let signers: Vec<_> = signers.into_iter().map(|name| world.key(name)).collect();
+        let (version, bytes) = (next.header.version, sign(next, &keys, &signers).await);
+        files.remove(&newest);
+        files.insert(role(name).file_name(Some(version)), bytes);
+    }
+    let sealing = root_of(&files).keys;
+    seal_with(&world, &mut files, &sealing, &[world.key("alice")]).await;
+    world.serve_files(&files).await;
+    for (rule, expected) in [
+        ("@ROOT@", allowed(&evil).as_str()),
+        ("@ROOT@, require-roles: [targets/releases, targets/bob]", "roles-disagree"),
+        ("@ROOT@, require-roles: [targets/releases], min-signers: 2", "min-signers-unmet"),
+    ] {
+        assert_eq!(world.machine("fresh").verdict(&world.policy(rule), ":1.0").await, expected, "{rule}");
+    }
 }

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     format::tuf::{RoleName, Targets},
+    limits::TUF_ROLE_NAME,
     trust::Principal,
 };
 use std::collections::BTreeSet;
@@ -41,12 +42,11 @@ impl Update {
                 self.stop_following(child);
                 return Ok(None);
             }
-            if edge.depth > self.terms.limits.depth && !edge.is_revoked() {
-                let (what, most) = ("delegations one below the other", self.terms.limits.depth);
-                self.settle(edge, Err(UpdateError::OverLimit { role: child, what, most }));
+            self.followed += 1;
+            if let Err(error) = self.check_followed(&edge) {
+                self.settle(edge, Err(error));
                 continue;
             }
-            self.followed += 1;
             if let Some(file) = self.graph.files.get(&child) {
                 let again = self.delegated(&edge).and_then(|authority| self.check_signed(&authority, &file.metadata));
                 self.edge = Some(edge.clone());
@@ -63,6 +63,28 @@ impl Update {
             }
         }
         Ok(None)
+    }
+
+    /// Whether a delegation is one that is followed, before anything is read for it.
+    fn check_followed(&self, edge: &Edge) -> Result<(), UpdateError> {
+        let Edge { parent, child, depth } = edge;
+        let most = self.terms.limits.depth;
+        if *depth > most && !edge.is_revoked() {
+            let what = "delegations one below the other";
+            return Err(UpdateError::OverLimit { role: child.clone(), what, most });
+        }
+        if self.terms.is_boltseal() && child.as_str().len() > TUF_ROLE_NAME {
+            let what = "bytes in the name of a role that it delegates to";
+            return Err(UpdateError::OverLimit { role: parent.clone(), what, most: TUF_ROLE_NAME });
+        }
+        match self.graph.delegators.get(child).filter(|delegator| *delegator != parent) {
+            Some(delegator) => Err(UpdateError::DelegatedTwice {
+                role: child.clone(),
+                by: parent.clone(),
+                delegator: delegator.clone(),
+            }),
+            None => Ok(()),
+        }
     }
 
     fn want_listed_targets(&self, role: RoleName) -> Result<Want, UpdateError> {
@@ -169,9 +191,13 @@ impl Update {
     }
 
     fn keep(&mut self, role: RoleName, file: Trusted<Targets>, depth: usize) {
-        let all = self.terms.scope == Scope::All;
+        let (all, boltseal) = (self.terms.scope == Scope::All, self.terms.is_boltseal());
         for delegation in file.metadata.signed().delegations() {
             let edge = Edge { parent: role.clone(), child: delegation.name.clone(), depth: depth + 1 };
+            if boltseal {
+                // The top is read first in any scope: no delegate is before it.
+                self.graph.delegators.entry(edge.child.clone()).or_insert_with(|| role.clone());
+            }
             if edge.is_revoked() {
                 self.queue.push_front(edge);
             } else if all && self.followed + self.queue.len() < self.terms.limits.delegations {

@@ -54,6 +54,16 @@ pub enum UpdateError {
         /// The key.
         key: Fingerprint,
     },
+    /// A second delegation to one role, which would let who delegates name keys for somebody else's.
+    #[error("{role}: {by} delegates to it, but its delegator is {delegator}, which comes first from the top")]
+    DelegatedTwice {
+        /// The role.
+        role: RoleName,
+        /// Who delegates to it too.
+        by: RoleName,
+        /// Who names its keys.
+        delegator: RoleName,
+    },
     /// The first root is none that the pinned keys signed.
     #[error(
         "no root among versions 1 to {last} is signed by {needed} of the pinned keys: this is another trust than the one that was pinned"
@@ -167,7 +177,7 @@ pub enum UpdateError {
         /// The digest.
         digest: Digest,
     },
-    /// More delegations, or deeper ones, than are followed.
+    /// More delegations, deeper ones, or ones to longer names, than are followed.
     #[error("{role}: more than {most} {what}")]
     OverLimit {
         /// The role.
@@ -201,6 +211,7 @@ impl UpdateError {
             Self::TooLarge { .. } | Self::OverLimit { .. } | Self::RootChainTooLong(_) => "over-limit",
             Self::ThresholdUnmet { .. } => "threshold-unmet",
             Self::DuplicateKey { .. } => "duplicate-key",
+            Self::DelegatedTwice { .. } => "delegated-twice",
             Self::RootNotPinned { .. } | Self::RootChanged { .. } | Self::RootForked { .. } => "root-changed",
             Self::Expired { .. } => "expired",
             Self::Rollback { .. } | Self::RoleDropped { .. } => "rollback",

@@ -2,17 +2,21 @@ use super::{UpdateError, delegates::Edge, quorum::Authority, trusted::Trusted};
 use crate::{
     crypto::Fingerprint,
     format::tuf::{Delegation, RoleName, Target, Targets},
+    oci::Digest,
     trust::Principal,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The targets roles that were read, and what became of each delegation between them.
 ///
-/// A role's file may satisfy one who delegates to it and not another, so the edge is what is verified.
+/// A role's file may satisfy one who delegates to it and not another, so the edge is what is verified. By boltseal's rules
+/// a role has one delegator: a policy names roles, and nobody else may say whose keys are behind a name.
 #[derive(Debug, Default)]
 pub(super) struct Graph {
     pub files: BTreeMap<RoleName, Trusted<Targets>>,
     pub edges: BTreeMap<(RoleName, RoleName), Result<BTreeSet<Principal>, UpdateError>>,
+    /// Who delegates to each role, by boltseal's rules; by TUF's nobody is noted, and whoever does may.
+    pub delegators: BTreeMap<RoleName, RoleName>,
     /// Set once there are more delegations than are followed: why the others have no edge.
     pub over_limit: Option<UpdateError>,
 }
@@ -106,13 +110,15 @@ impl Graph {
         Some(Authority::new(child, &delegations.keys, &delegation.keys))
     }
 
-    /// The keys of a delegated role, whoever delegates to it.
+    /// The keys of a delegated role, by all who may delegate to it.
     pub fn keys(&self, role: &RoleName) -> BTreeSet<Fingerprint> {
-        let authorities = self.files.keys().filter_map(|parent| self.authority(parent, role));
+        let delegator = self.delegators.get(role);
+        let parents = self.files.keys().filter(|parent| delegator.is_none_or(|delegator| delegator == *parent));
+        let authorities = parents.filter_map(|parent| self.authority(parent, role));
         authorities.flat_map(|authority| authority.fingerprints()).collect()
     }
 
-    /// Who signed a role, for any who delegates to it.
+    /// Who signed a role, for any who may delegate to it.
     pub fn signers(&self, role: &RoleName) -> BTreeSet<Principal> {
         if let (RoleName::Targets, Some(file)) = (role, self.files.get(role)) {
             return file.signers.clone();
@@ -120,6 +126,22 @@ impl Graph {
         let edges = self.edges.iter().filter(|((_, child), _)| child == role);
         edges.filter_map(|(_, signers)| signers.as_ref().ok()).flatten().cloned().collect()
     }
+}
+
+/// All that is revoked, and why: the paths `revoked/ALGORITHM/HEX` of `targets/revoked`, and what these entries list.
+pub(super) fn revocations(graph: &Graph) -> BTreeMap<Digest, Option<String>> {
+    let role = RoleName::from(RoleName::REVOKED);
+    let mut revoked = BTreeMap::new();
+    let delegation = graph.targets(&RoleName::Targets).and_then(|targets| targets.delegation(&role));
+    let file = graph.targets(&role).filter(|_| graph.is_usable(&RoleName::Targets, &role));
+    let Some((file, delegation)) = file.zip(delegation) else { return revoked };
+    for (path, target) in file.targets.iter().filter(|(path, _)| delegation.covers(path)) {
+        let named = path.strip_prefix("revoked/").and_then(|digest| digest.replacen('/', ":", 1).parse().ok());
+        for digest in named.into_iter().chain(target.listed_digests()) {
+            revoked.entry(digest).or_insert_with(|| target.reason().map(str::to_owned));
+        }
+    }
+    revoked
 }
 
 /// The delegations that are asked for a path, up to the first terminating one, and whether there is such a one.

@@ -22,6 +22,8 @@ pub struct TrustState {
     pub(super) snapshot: Trusted<Snapshot>,
     pub(super) graph: Graph,
     pub(super) floors: Floors,
+    /// What is revoked, and why, where boltseal's rules held.
+    pub(super) revoked: BTreeMap<Digest, Option<String>>,
     /// The repository that the roles are bound to, where boltseal's rules held.
     pub(super) repository: Option<String>,
     /// The time of the update.
@@ -136,7 +138,9 @@ impl TrustState {
         let is = move |target: &Target| {
             target.sha256().as_ref() == Some(digest) || target.listed_digests().any(|listed| listed == *digest)
         };
-        self.paths().into_iter().filter_map(move |path| {
+        let files = self.graph.files.values().flat_map(|file| &file.metadata.signed().targets);
+        let paths: BTreeSet<_> = files.filter(|(_, target)| is(target)).map(|(path, _)| path.as_str()).collect();
+        paths.into_iter().filter_map(move |path| {
             let listed = self.lookup(path).ok().filter(|listed| is(listed.target))?;
             Some((path, listed))
         })
@@ -151,24 +155,7 @@ impl TrustState {
     /// The entry that revokes a digest. The digest of an index revokes the platforms' manifests that the entry lists.
     #[must_use]
     pub fn revoked(&self, digest: &Digest) -> Option<Revocation> {
-        self.revocations().find(|revocation| revocation.digest == *digest)
-    }
-
-    /// All that is revoked: the paths `revoked/ALGORITHM/HEX` of `targets/revoked`, and what these entries list.
-    fn revocations(&self) -> impl Iterator<Item = Revocation> + '_ {
-        let role = RoleName::Delegated(RoleName::REVOKED.to_owned());
-        let usable = self.repository.is_some() && self.graph.is_usable(&RoleName::Targets, &role);
-        let delegation = self.graph.targets(&RoleName::Targets).and_then(|targets| targets.delegation(&role));
-        let file = self.graph.targets(&role).filter(|_| usable);
-        file.zip(delegation).into_iter().flat_map(|(file, delegation)| {
-            let covered = file.targets.iter().filter(|(path, _)| delegation.covers(path));
-            covered.flat_map(|(path, target)| {
-                let named = path.strip_prefix("revoked/").and_then(|digest| digest.replacen('/', ":", 1).parse().ok());
-                let reason = target.reason().map(str::to_owned);
-                let digests = named.into_iter().chain(target.listed_digests());
-                digests.map(move |digest| Revocation { digest, reason: reason.clone() })
-            })
-        })
+        self.revoked.get(digest).map(|reason| Revocation { digest: *digest, reason: reason.clone() })
     }
 
     /// All roles that are part of this state, top-level roles first.
@@ -186,8 +173,13 @@ impl TrustState {
     /// Roles that have expired, which only a lenient [`super::Expiry`] lets in, and since when.
     #[must_use]
     pub fn overdue(&self, now: Timestamp) -> Vec<(&RoleName, Timestamp)> {
-        let roles = self.roles().into_iter();
-        roles.filter(|role| role.expires <= now).map(|role| (role.name, role.expires)).collect()
+        let top = [
+            (&RoleName::Root, self.root.metadata.expires()),
+            (&RoleName::Timestamp, self.timestamp.metadata.expires()),
+            (&RoleName::Snapshot, self.snapshot.metadata.expires()),
+        ];
+        let files = self.graph.files.iter().map(|(role, file)| (role, file.metadata.expires()));
+        top.into_iter().chain(files).filter(|(_, expires)| *expires <= now).collect()
     }
 
     /// Delegations that could not be used: who delegates, to whom, and why not.
@@ -253,7 +245,7 @@ impl TrustState {
             let floor = RoleFloor { version: role.version, digest: Some(role.digest), keys };
             floors.roles.insert(role.name.clone(), floor);
         }
-        floors.revoked.extend(self.revocations().map(|revocation| revocation.digest));
+        floors.revoked.extend(self.revoked.keys());
         floors
     }
 
@@ -286,8 +278,7 @@ impl TrustState {
                 return Err(UpdateError::VersionReused { role: role.clone(), version: floor.version, known, found });
             }
         }
-        let revoked: BTreeSet<_> = self.revocations().map(|revocation| revocation.digest).collect();
-        match self.floors.revoked.difference(&revoked).next() {
+        match self.floors.revoked.iter().find(|digest| !self.revoked.contains_key(digest)) {
             Some(digest) if self.repository.is_some() => Err(UpdateError::RevocationDropped { digest: *digest }),
             _ => Ok(()),
         }

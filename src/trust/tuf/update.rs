@@ -1,4 +1,9 @@
-use super::{Terms, TrustState, TrustedStart, UpdateError, delegates::Edge, graph::Graph, trusted::Trusted};
+use super::{
+    Terms, TrustState, TrustedStart, UpdateError,
+    delegates::Edge,
+    graph::{Graph, revocations},
+    trusted::Trusted,
+};
 use crate::format::tuf::{RoleName, Root, Snapshot, Timestamp};
 use std::collections::VecDeque;
 
@@ -209,13 +214,15 @@ impl Update {
             return Err(UpdateError::Unfinished { file: want.file });
         }
         let missing = |role: RoleName| UpdateError::Missing { file: role.file_name(None), role };
+        let repository = self.terms.repository().map(str::to_owned);
         let state = TrustState {
             root: self.root.ok_or_else(|| missing(RoleName::Root))?,
             timestamp: self.timestamp.ok_or_else(|| missing(RoleName::Timestamp))?,
             snapshot: self.snapshot.ok_or_else(|| missing(RoleName::Snapshot))?,
+            revoked: repository.as_ref().map(|_| revocations(&self.graph)).unwrap_or_default(),
             graph: self.graph,
             floors: std::mem::take(&mut self.terms.floors),
-            repository: self.terms.repository().map(str::to_owned),
+            repository,
             now: self.terms.now,
         };
         state.check_last()?;

@@ -1,6 +1,7 @@
 use crate::{
     crypto::Fingerprint,
     format::tuf::{MetadataError, PatternError, RoleName},
+    limits::TUF_ROLE_NAME,
 };
 
 /// Why an edit was refused. Nothing was changed.
@@ -14,7 +15,9 @@ pub enum AuthorError {
     #[error("{0} is delegated to already")]
     RoleExists(RoleName),
     /// A name that is not written: other bytes than printable ASCII look alike, or do not show.
-    #[error("{0:?} is not printable ASCII, or is empty, or is a top-level role's name")]
+    #[error(
+        "{0:?} is not printable ASCII, is empty or longer than {TUF_ROLE_NAME} bytes, or is a top-level role's name"
+    )]
     Name(String),
     /// Text that is not written, for the same reason.
     #[error("{0:?} is not printable ASCII")]

@@ -5,6 +5,7 @@ use super::{
 use crate::{
     crypto::{Fingerprint, PublicKey},
     format::tuf::{Binding, Delegation, Delegations, Header, Metadata, Pattern, RoleKeys, RoleName, Target, Targets},
+    limits::TUF_ROLE_NAME,
     oci::Digest,
     trust::tuf::{Count, quorum::Authority},
 };
@@ -66,7 +67,7 @@ pub fn next_targets(
 /// The role is there already, its name can't be written, a pattern is none, or the signers can't meet their threshold.
 pub fn delegate(targets: &mut Targets, new: &NewDelegation<'_>) -> Result<(), AuthorError> {
     let name = new.role.as_str();
-    if name.is_empty() || !is_printable(name) || new.role.is_top_level() {
+    if name.is_empty() || name.len() > TUF_ROLE_NAME || !is_printable(name) || new.role.is_top_level() {
         return Err(AuthorError::Name(name.to_owned()));
     }
     if targets.delegation(new.role).is_some() {

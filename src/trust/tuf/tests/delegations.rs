@@ -127,32 +127,138 @@ fn roles_that_must_agree_say_the_same_digest_and_length() {
     assert_eq!(repo.fresh().unwrap().lookup_agreed("1.0", &unknown).unwrap_err().id(), "roles-disagree");
 }
 
-#[test]
-fn one_file_can_be_good_for_one_delegation_and_not_for_another() {
+/// Two delegates who expect others behind one name, in this order; the file is signed by whom Carol expects.
+fn shared_by(names: [&str; 2]) -> Repo {
     let mut repo = Repo::new();
-    let (bob, carol, shared) = (key(), key(), key());
+    let keys = [key(), key()];
     repo.edit(&RoleName::Targets, |targets| {
         undelegate(targets, &releases()).unwrap();
         undelegate(targets, &alice()).unwrap();
-        add(targets, "bob", &[&bob], &["*"], false);
-        add(targets, "carol", &[&carol], &["*"], false);
+        names.iter().zip(&keys).for_each(|(name, key)| add(targets, name, &[key], &["*"], false));
     });
-    // Bob expects somebody else behind the name; his delegation is asked first and does not hold.
-    for (name, by, expected) in [("bob", &bob, &bob), ("carol", &carol, &shared)] {
-        let mut targets = new_targets(REPOSITORY, in_days(300));
-        add(&mut targets, "shared", &[expected], &["*"], false);
-        let bytes = signed(targets.clone(), &repo.delegation_keys(), &[by]);
-        repo.roles.insert(RoleName::from(name), (targets, bytes));
+    for (name, by) in names.iter().zip(&keys) {
+        let (mut targets, other) = (new_targets(REPOSITORY, in_days(300)), key());
+        add(&mut targets, "shared", &[&other], &["*"], false);
+        repo.put_by(name, targets.clone(), &repo.delegation_keys(), by);
+        if *name == "carol" {
+            repo.put_by("shared", list("1.0", "shared"), &targets.delegations.unwrap().keys, &other);
+        }
     }
-    let keys = repo.roles[&RoleName::from("carol")].0.delegations.clone().unwrap().keys;
-    let file = list("1.0", "shared");
-    repo.roles.insert(RoleName::from("shared"), (file.clone(), signed(file, &keys, &[&shared])));
+    repo.seal();
+    repo
+}
+
+#[test]
+fn by_tuf_s_rules_one_file_can_be_good_for_one_delegation_and_not_for_another() {
+    let only = || Scope::Paths(vec!["1.0".to_owned()]);
+    let state = shared_by(["carol", "bob"]).plain(only()).unwrap();
+    assert_eq!(state.lookup("1.0").unwrap().target, &target("shared"));
+    // That it was read for Carol does not make it good for Bob.
+    for (names, scope) in [(["carol", "bob"], Scope::All), (["bob", "carol"], only())] {
+        assert_eq!(shared_by(names).plain(scope).unwrap_err().id(), "threshold-unmet", "{names:?}");
+    }
+}
+
+/// The delegations that were passed over: by whom, to whom, and why.
+fn passed_over(state: &TrustState) -> Vec<(&str, &str, &str)> {
+    state.passed_over().map(|(by, role, error)| (by.as_str(), role.as_str(), error.id())).collect()
+}
+
+// [V-102]
+#[test]
+fn the_first_delegator_of_a_level_is_the_only_one() {
+    for (names, found) in [(["carol", "bob"], Ok(target("shared"))), (["bob", "carol"], Err("threshold-unmet"))] {
+        let repo = shared_by(names);
+        let state = repo.fresh().unwrap();
+        assert_eq!(state.lookup("1.0").map(|listed| listed.target.clone()).map_err(|error| error.id()), found);
+        assert!(passed_over(&state).contains(&(names[1], "shared", "delegated-twice")), "{names:?}");
+    }
+}
+
+// [V-102]
+#[test]
+fn no_delegate_poses_as_a_role_that_the_top_delegates_to() {
+    let bob = RoleName::from("targets/bob");
+    let (other, honest) = (key(), key());
+    let scopes = [Scope::All, Scope::Paths(vec!["1.0".to_owned()])];
+    for scope in scopes {
+        let mut repo = Repo::new();
+        repo.edit(&RoleName::Targets, |targets| {
+            undelegate(targets, &releases()).unwrap();
+            add(targets, bob.as_str(), &[&honest], &["*"], false);
+        });
+        repo.put_by(bob.as_str(), list("1.0", "one"), &repo.delegation_keys(), &honest);
+        repo.seal();
+        let terms = |repo: &Repo| Terms { scope: scope.clone(), ..repo.terms() };
+        let before = run(repo.pins(), terms(&repo), &repo.served).unwrap();
+        // Alice, who is asked first, delegates to Bob's name by a key of hers, and signs what he signs.
+        repo.edit(&alice(), |targets| add(targets, bob.as_str(), &[&other], &["*"], true));
+        let by_alice = repo.roles[&alice()].0.delegations.clone().unwrap().keys;
+        let mut both = repo.delegation_keys();
+        both.extend(by_alice.clone());
+        let bobs = list("1.0", "one");
+        repo.roles.insert(bob.clone(), (bobs.clone(), signed(bobs, &both, &[&honest, &other])));
+        repo.seal();
+        let state = run(repo.pins(), terms(&repo), &repo.served).unwrap();
+        let expected = match scope {
+            Scope::All => vec![("targets/alice", "targets/bob", "delegated-twice")],
+            // Her own list answers: the search goes no further.
+            _ => vec![],
+        };
+        assert_eq!(passed_over(&state), expected);
+        if scope == Scope::All {
+            assert_eq!(state.signers(&bob), before.signers(&bob), "her key is none of Bob's");
+            assert_eq!(state.floors().roles[&bob].keys, before.floors().roles[&bob].keys);
+        }
+        // Without Bob's signature the file is nobody's, and where Alice lists nothing herself too.
+        repo.edit(&alice(), |targets| targets.targets.clear());
+        repo.put_by(bob.as_str(), list("1.0", "evil"), &by_alice, &other);
+        repo.seal();
+        let state = run(repo.pins(), terms(&repo), &repo.served).unwrap();
+        assert_eq!(state.lookup("1.0").unwrap_err().id(), "delegated-twice");
+        assert!(state.lookup_agreed("1.0", std::slice::from_ref(&bob)).is_err() && state.signers(&bob).is_empty());
+    }
+}
+
+// [V-62]
+#[test]
+fn names_of_roles_are_bounded() {
+    for (length, found) in [(255, Ok(target("deep"))), (256, Err("over-limit"))] {
+        let (mut repo, own, name) = (Repo::new(), key(), "n".repeat(length));
+        repo.edit(&RoleName::Targets, |targets| undelegate(targets, &releases()).unwrap());
+        repo.edit(&alice(), |targets| {
+            add(targets, "short", &[&own], &["*"], false);
+            targets.delegations.as_mut().unwrap().roles[0].name = RoleName::from(name.as_str());
+        });
+        let keys = repo.roles[&alice()].0.delegations.clone().unwrap().keys;
+        repo.put_by(&name, list("deep", "deep"), &keys, &own);
+        repo.seal();
+        let state = repo.fresh().unwrap();
+        assert_eq!(state.lookup("deep").map(|listed| listed.target.clone()).map_err(|error| error.id()), found);
+        // It is a rule of boltseal's: any TUF repository may have such names.
+        assert!(repo.plain(Scope::All).unwrap().lookup("deep").is_ok());
+    }
+}
+
+#[test]
+fn ten_thousand_tags_and_a_thousand_revocations_are_answered_at_once() {
+    let mut repo = Repo::new();
+    repo.edit(&releases(), |list| {
+        (0..10_000).for_each(|n| set_tag(list, &format!("t{n}"), target(&format!("{n}"))).unwrap());
+    });
+    repo.edit(&revoked(), |list| {
+        (0..1_000).for_each(|n| revoke(list, &digest(&format!("gone {n}")), 1, &[], "gone").unwrap());
+    });
     repo.seal();
     let state = repo.fresh().unwrap();
-    assert_eq!(state.lookup("1.0").unwrap().target, &target("shared"));
-    let passed_over: Vec<_> =
-        state.passed_over().map(|(by, role, error)| (by.as_str(), role.as_str(), error.id())).collect();
-    assert_eq!(passed_over, [("bob", "shared", "threshold-unmet")]);
+    assert!(state.revoked(&digest("gone 999")).is_some());
+    let begin = std::time::Instant::now();
+    for n in 0..20 {
+        let asked = Asked::Digest(digest(&format!("{n}")));
+        assert_eq!(state.vouch(&asked, &[releases()], &[]).unwrap().tag(), Some(format!("t{n}").as_str()));
+    }
+    // All tags times all revocations takes minutes.
+    assert!(begin.elapsed().as_secs() < 20, "{:?}", begin.elapsed());
 }
 
 // [V-62]

@@ -167,6 +167,12 @@ impl Repo {
         self.roles.insert(role, (targets, bytes));
     }
 
+    /// Signs a delegated role with a key that its delegator lists.
+    pub fn put_by(&mut self, role: &str, targets: Targets, keys: &BTreeMap<String, Key>, signer: &LocalSigner) {
+        let bytes = signed(targets.clone(), keys, &[signer]);
+        self.roles.insert(RoleName::from(role), (targets, bytes));
+    }
+
     pub fn delegation_keys(&self) -> BTreeMap<String, Key> {
         self.roles[&RoleName::Targets].0.delegations.clone().unwrap_or_default().keys
     }
