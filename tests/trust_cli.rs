@@ -70,10 +70,14 @@ impl World {
         self.run(machine, line).expect(0);
     }
 
+    fn fingerprint(&self, machine: &Boltseal, key: &str) -> String {
+        let seen = self.run(machine, &format!("key inspect -o json {key}")).expect(0).json();
+        seen["keys"][0]["key"]["fingerprint"].as_str().expect("a fingerprint").to_owned()
+    }
+
     /// Writes a policy that pins the root key.
     fn policy(&self, machine: &Boltseal) {
-        let key = self.run(machine, "key inspect -o json root.pub").expect(0).json();
-        let root = key["keys"][0]["key"]["fingerprint"].as_str().expect("a fingerprint").to_owned();
+        let root = self.fingerprint(machine, "root.pub");
         let scope = self.at("**");
         let text =
             format!("version: 1\nimages:\n  \"{scope}\": {{ content-trust: {{ root: {{ keys: [{root}] }} }} }}\n");
@@ -148,6 +152,43 @@ async fn sign_signs_the_tag_where_tags_are_signed_or_fails() {
     world.run(&fresh, &format!("sign --lock {lock} --key alice.key @app:3.0")).expect(0);
 }
 
+/// The trust data of a mirror are its origin's, and the lock's entry bears the origin's name.
+#[tokio::test(flavor = "multi_thread")]
+async fn sign_signs_a_mirror_s_tag_for_the_name_that_the_policy_maps_it_to() {
+    let world = World::new(&["root", "alice"]).await;
+    let [machine, fresh] = [Boltseal::new(), Boltseal::new()];
+    world.start(&machine);
+    world.run(&machine, "trust export @app app.json").expect(0);
+    world.run(&machine, &format!("trust import @mirror app.json --as {}", world.at("app"))).expect(0);
+    world.push("mirror", "1.0").await;
+    let root = world.fingerprint(&machine, "root.pub");
+    let (mirror, app) = (world.at("mirror"), world.at("app"));
+    let text = format!(
+        "version: 1\nimages:\n  \"{mirror}\":\n    content-trust: {{ root: {{ keys: [{root}] }}, identity: {{ map: {{ \"{mirror}\": \"{app}\" }} }} }}\n"
+    );
+    fs::write(fresh.home.path().join("policy.yaml"), text).expect("a file");
+    let lock = machine.home.path().join("boltseal.lock").display().to_string();
+    let line = format!("sign -o json --policy policy.yaml --lock {lock} --key alice.key @mirror:1.0");
+    let signed = world.run(&fresh, &line).expect(0).json();
+    assert_eq!(signed["results"][0]["tag"]["sealing"], "sealed", "{signed:#}");
+    world.run(&fresh, "verify --policy policy.yaml @mirror:1.0").expect(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sign_leaves_no_layout_s_tag_unsigned_without_a_word() {
+    let world = World::new(&["root", "alice"]).await;
+    let machine = Boltseal::new();
+    let layout = machine.home.path().join("layout");
+    image::write(&layout, "1.0", "layout");
+    let root = world.fingerprint(&machine, "root.pub");
+    let text = format!("version: 1\nimages:\n  \"oci:**\": {{ content-trust: {{ root: {{ keys: [{root}] }} }} }}\n");
+    fs::write(machine.home.path().join("policy.yaml"), text).expect("a file");
+    let line = format!("--policy policy.yaml --key alice.key oci:{}:1.0", layout.display());
+    let refused = world.run(&machine, &format!("sign {line}")).expect(2);
+    assert!(refused.stderr.contains("--no-tag"), "{}", refused.stderr);
+    world.run(&machine, &format!("sign --no-tag {line}")).expect(0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_of_three_start_a_root_and_change_it_without_a_shared_secret() {
     let world = World::new(&["a", "b", "c", "admin", "ci"]).await;
@@ -157,7 +198,17 @@ async fn two_of_three_start_a_root_and_change_it_without_a_shared_secret() {
     let unfinished = world.run(&first, &format!("{init} --out {root}")).expect(4);
     assert!(unfinished.stdout.contains("1 of 2 signatures"), "{}", unfinished.stdout);
     world.run(&first, "trust inspect --root-key a.pub @app").expect(1);
-    let signed = world.run(&second, &format!("trust cosign -o json root --file {root} --key b.key")).expect(0).json();
+    let cosign = format!("trust cosign -o json root --file {root} --key b.key");
+    let before = fs::read(&root).expect("a file");
+    let unasked = world.run(&second, &cosign).expect(2);
+    for shown in ["root version 1: 1 of 2 signatures", "roles/root/threshold: 2", "adds     expires: ", "pass -y"] {
+        assert!(unasked.stderr.contains(shown), "{shown}: {}", unasked.stderr);
+    }
+    let admin = format!("fingerprint {}", world.fingerprint(&second, "admin.pub"));
+    let is_admin = |line: &str| line.starts_with("  adds     roles/targets/keyids: ") && line.ends_with(&admin);
+    assert!(unasked.stderr.lines().any(is_admin), "{}", unasked.stderr);
+    assert_eq!(fs::read(&root).expect("a file"), before);
+    let signed = world.run(&second, &format!("{cosign} -y")).expect(0).json();
     assert_eq!((signed["signed"].as_u64(), signed["needed"].as_u64()), (Some(2), Some(2)));
     let start =
         format!("trust init @app --root {root} --targets-key admin.key --signer ci=ci.key --lock boltseal.lock");
@@ -175,14 +226,10 @@ async fn two_of_three_start_a_root_and_change_it_without_a_shared_secret() {
     let pinned = "--root-key a.pub --root-key b.pub --root-threshold 2";
     world.run(&second, &format!("trust pin {pinned} @app")).expect(0);
     let unasked = world.run(&second, "trust cosign root @app --key b.key").expect(2);
-    let fingerprint = |key: &str| {
-        let seen = world.run(&second, &format!("key inspect -o json {key}")).expect(0).json();
-        seen["keys"][0]["key"]["fingerprint"].as_str().expect("a fingerprint").to_owned()
-    };
     assert!(unasked.stderr.contains("root version 2: 1 of 2 signatures"), "{}", unasked.stderr);
     assert!(unasked.stderr.contains("pass -y"), "{}", unasked.stderr);
     for (word, key) in [("adds", "admin.pub"), ("drops", "c.pub")] {
-        let line = format!("fingerprint {}", fingerprint(key));
+        let line = format!("fingerprint {}", world.fingerprint(&second, key));
         let shown = unasked.stderr.lines().any(|shown| shown.trim().starts_with(word) && shown.ends_with(&line));
         assert!(shown, "{word} {key}: {}", unasked.stderr);
     }

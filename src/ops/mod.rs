@@ -15,4 +15,4 @@ pub mod trust;
 pub mod verify;
 
 pub use error::OpsError;
-pub use pin::{Platform, pin};
+pub use pin::{Choice, Platform, pin};

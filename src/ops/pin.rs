@@ -9,6 +9,33 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Platform(pub String);
 
+/// What of an index is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice<'p> {
+    /// All of it.
+    Whole,
+    /// The image of a platform. What is pinned has to be an index.
+    Image(&'p Platform),
+    /// The image of a platform, unless one image is all there is.
+    OneImage(&'p Platform),
+}
+
+impl<'p> Choice<'p> {
+    /// What whoever may have named a platform means.
+    pub(super) fn of(platform: Option<&'p Platform>) -> Self {
+        platform.map_or(Self::Whole, Self::Image)
+    }
+
+    fn image_in(self, fetched: &Fetched, pinned: Subject) -> Result<Subject, OpsError> {
+        let platform = match (self, &fetched.manifest) {
+            (Self::Whole, _) | (Self::OneImage(_), Manifest::Image(_)) => return Ok(pinned),
+            (Self::Image(platform) | Self::OneImage(platform), _) => platform,
+        };
+        let image = entry_for(fetched, pinned.reference(), platform)?.digest;
+        Ok(pinned.image_within(&fetched.bytes, image)?)
+    }
+}
+
 /// Pins a reference to one digest.
 ///
 /// A typed digest is taken as it is, without a request. A tag is resolved once, with one request. A platform costs
@@ -16,12 +43,10 @@ pub struct Platform(pub String);
 ///
 /// # Errors
 /// The registry failed, or the index does not have the platform.
-pub async fn pin(repo: &Repo, reference: &Reference, platform: Option<&Platform>) -> Result<Subject, OpsError> {
-    if let Some(platform) = platform {
+pub async fn pin(repo: &Repo, reference: &Reference, choice: Choice<'_>) -> Result<Subject, OpsError> {
+    if choice != Choice::Whole {
         let fetched = repo.manifest(&selector(reference)).await?;
-        let image = entry_for(&fetched, reference, platform)?.digest;
-        let index = Subject::new(reference.clone(), fetched.descriptor.digest);
-        return Ok(index.image_within(&fetched.bytes, image)?);
+        return choice.image_in(&fetched, Subject::new(reference.clone(), fetched.descriptor.digest));
     }
     let digest = match (reference.digest, reference.tag_or_latest()) {
         (Some(digest), _) => digest,
@@ -30,15 +55,16 @@ pub async fn pin(repo: &Repo, reference: &Reference, platform: Option<&Platform>
     Ok(Subject::new(reference.clone(), digest))
 }
 
-/// The image of an index that was pinned already, for a platform.
+/// What is meant of an index that was pinned already.
 ///
 /// # Errors
 /// The index can't be read by its digest, or does not have the platform.
-pub(super) async fn image_of(repo: &Repo, pinned: Subject, platform: Option<&Platform>) -> Result<Subject, OpsError> {
-    let Some(platform) = platform else { return Ok(pinned) };
+pub(super) async fn image_of(repo: &Repo, pinned: Subject, choice: Choice<'_>) -> Result<Subject, OpsError> {
+    if choice == Choice::Whole {
+        return Ok(pinned);
+    }
     let fetched = repo.manifest(&Selector::Digest(pinned.digest())).await?;
-    let image = entry_for(&fetched, pinned.reference(), platform)?.digest;
-    Ok(pinned.image_within(&fetched.bytes, image)?)
+    choice.image_in(&fetched, pinned)
 }
 
 /// What a reference asks the registry for: its digest where it has one.

@@ -3,7 +3,7 @@
 use super::{
     OpsError, Platform,
     archive::write_docker_archive,
-    pin::entry_for,
+    pin::Choice,
     verify::{Verification, Verifier},
 };
 use crate::{
@@ -107,7 +107,8 @@ pub fn may_be_used(verification: &Verification) -> bool {
     }
 }
 
-/// Verifies an image and, if it may be used, fetches it by the digest that was judged.
+/// Verifies an image and, if it may be used, fetches it by the digest that was judged: of an index without a platform all
+/// images into a layout, this machine's into an archive.
 ///
 /// # Errors
 /// The image could not be pinned, fetched or written; then the destination is as it was.
@@ -119,7 +120,14 @@ pub async fn pull(
     progress: &dyn Progress,
 ) -> Result<Pulled, OpsError> {
     destination.check()?;
-    let verification = verifier.verify(reference, platform).await?;
+    let here = here();
+    let choice = match (platform, destination) {
+        (Some(platform), _) => Choice::Image(platform),
+        // An archive holds one image: it is the one that is judged.
+        (None, Destination::DockerArchive(_)) => Choice::OneImage(&here),
+        (None, Destination::Layout { .. }) => Choice::Whole,
+    };
+    let verification = verifier.verify_choice(reference, choice).await?;
     if !may_be_used(&verification) {
         return Ok(Pulled { verification, fetched: None });
     }
@@ -165,13 +173,7 @@ impl Fetch<'_> {
     async fn to_archive(&self, digest: &Digest, file: &Path) -> Result<(), OpsError> {
         let staged = stage(file)?;
         let layout = Layout::open(staged.path(), Access::PullPush)?;
-        let top = self.repo.manifest(&Selector::Digest(*digest)).await?;
-        let image = match &top.manifest {
-            Manifest::Image(_) => *digest,
-            Manifest::Index(_) => entry_for(&top, self.reference, &here())?.digest,
-        };
-        let at = Selector::Digest(image);
-        let fetched = self.graph(&image, &layout, &at).await?;
+        let fetched = self.graph(digest, &layout, &Selector::Digest(*digest)).await?;
         let Some(manifest) = fetched.image() else {
             return Err(OpsError::Manifest {
                 reference: self.reference.to_string(),

@@ -3,8 +3,7 @@
 use super::{
     OpsError, Platform,
     collect::collect,
-    pin,
-    pin::image_of,
+    pin::{Choice, image_of, pin},
     trust::{Provenance, Said, TrustError, TrustReader, asked},
 };
 use crate::{
@@ -51,8 +50,17 @@ impl Verifier<'_> {
     /// The reference could not be pinned to a digest, or names nothing. That is "could not tell", never a denial; what
     /// goes wrong later stands in the findings as unread.
     pub async fn verify(&self, reference: &Reference, platform: Option<&Platform>) -> Result<Verification, OpsError> {
+        self.verify_choice(reference, Choice::of(platform)).await
+    }
+
+    /// As [`Self::verify`].
+    pub(super) async fn verify_choice(
+        &self,
+        reference: &Reference,
+        choice: Choice<'_>,
+    ) -> Result<Verification, OpsError> {
         let repo = self.session.open(&reference.repository, Access::Pull)?;
-        let (subject, trust) = self.pin(&repo, reference, platform).await?;
+        let (subject, trust) = self.pin(&repo, reference, choice).await?;
         Ok(Verification { trust, ..self.judge(&repo, &subject).await? })
     }
 
@@ -61,16 +69,16 @@ impl Verifier<'_> {
         &self,
         repo: &Repo,
         reference: &Reference,
-        platform: Option<&Platform>,
+        choice: Choice<'_>,
     ) -> Result<(Subject, Option<Provenance>), OpsError> {
         let explained = self.policy.explain(reference);
         let rule = explained.scope.and_then(|scope| scope.content_trust.as_ref());
         let (Some(rule), Some(reader), true) = (rule, self.trust, explained.mode != Mode::Disabled) else {
-            return Ok((pin(repo, reference, platform).await?, None));
+            return Ok((pin(repo, reference, choice).await?, None));
         };
         let said = reader.ask(repo, reference, rule, explained.mode == Mode::Permissive).await?;
         let provenance = said.read.provenance;
-        Ok((pin_said(repo, reference, platform, rule, &said).await?, Some(provenance)))
+        Ok((pin_said(repo, reference, choice, rule, &said).await?, Some(provenance)))
     }
 
     /// Verifies a subject that is pinned already.
@@ -97,13 +105,13 @@ impl Verifier<'_> {
 async fn pin_said(
     repo: &Repo,
     reference: &Reference,
-    platform: Option<&Platform>,
+    choice: Choice<'_>,
     rule: &ContentTrust,
     said: &Said,
 ) -> Result<Subject, OpsError> {
     let subject = match said.digest {
-        Some(digest) => image_of(repo, Subject::new(reference.clone(), digest), platform).await?,
-        None => match (pin(repo, reference, platform).await, &said.refusal) {
+        Some(digest) => image_of(repo, Subject::new(reference.clone(), digest), choice).await?,
+        None => match (pin(repo, reference, choice).await, &said.refusal) {
             // That nobody signed it is known, whatever the registry says.
             (Err(OpsError::Registry(error)), Some(refusal)) if error.is_not_found() => {
                 return Err(TrustError::refused(&reference.to_string(), refusal.clone()).into());

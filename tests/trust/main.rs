@@ -10,8 +10,12 @@ mod attacks;
 #[path = "../common/trust_race.rs"]
 mod trust_race;
 
+#[path = "../common/image.rs"]
+mod image;
+
 mod other_clients;
 mod publishing;
+mod pulling;
 mod reading;
 mod rights;
 mod spec;

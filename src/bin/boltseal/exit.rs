@@ -7,7 +7,7 @@ use boltseal::{
     policy::PolicyError,
     registry::{Fault, RegistryError},
     store::{LoadKeyError, SaveKeyError, TrustLockError},
-    trust::tuf::LookupError,
+    trust::tuf::{LookupError, UpdateError},
 };
 use std::process::ExitCode;
 
@@ -125,11 +125,16 @@ fn exit_of(error: &RegistryError) -> Exit {
     }
 }
 
-/// Refused is what the registry serves; unusable what the operator brought along.
+/// Denied is what the registry serves, or somebody else made of it; unusable what the operator brought along.
 fn exit_of_trust(error: &TrustError) -> Exit {
     match error {
         TrustError::Registry(inner) => exit_of(inner),
-        TrustError::Refused { .. } | TrustError::OtherSnapshot { .. } => Exit::Denied,
+        TrustError::Refused { .. }
+        | TrustError::OtherSnapshot { .. }
+        | TrustError::Artifact(_)
+        | TrustError::RoleUnusable { .. }
+        | TrustError::RoleLost(_)
+        | TrustError::Unverifiable(UpdateError::Expired { .. }) => Exit::Denied,
         TrustError::Lookup(LookupError::NotListed { .. }) | TrustError::Nothing(_) | TrustError::Author(_) => {
             Exit::Usage
         }
@@ -146,6 +151,9 @@ fn hint_of_trust(error: &TrustError) -> Option<&'static str> {
             Some("`--lock boltseal.lock` names the least; `boltseal trust pin` writes it on a machine that knows")
         }
         TrustError::Contended(_) => Some("what others wrote is whole; run the command again"),
+        TrustError::Unverifiable(UpdateError::Expired { .. }) => {
+            Some("`boltseal trust refresh` with the keys of the role that has expired signs it again")
+        }
         _ => None,
     }
 }
@@ -200,7 +208,17 @@ impl From<PublicKeyError> for Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::Exit::{Bug, Denied, Done, Supplied, Unknown};
+    use super::{
+        Exit::{Bug, Denied, Done, Supplied, Unknown, Usage},
+        Failure,
+    };
+    use boltseal::{
+        crypto::Fingerprint,
+        format::{trust_manifest::TrustManifestError, tuf::RoleName},
+        ops::trust::TrustError,
+        trust::tuf::{UpdateError, author::AuthorError},
+    };
+    use jiff::Timestamp;
 
     // [V-40]
     #[test]
@@ -210,6 +228,27 @@ mod tests {
             for high in &order[at..] {
                 assert_eq!((low.worst(*high), high.worst(*low)), (*high, *high));
             }
+        }
+    }
+
+    #[test]
+    fn what_others_and_time_did_to_trust_data_is_denied_and_what_was_typed_wrong_is_usage() {
+        let (role, now) = (RoleName::Targets, Timestamp::UNIX_EPOCH);
+        let expired = UpdateError::Expired { role: role.clone(), expires: now, now };
+        let key: Fingerprint = "07".repeat(32).parse().unwrap();
+        for (error, exit) in [
+            (TrustError::Unverifiable(expired), Denied),
+            (TrustError::Unverifiable(UpdateError::NothingWanted), Bug),
+            (TrustError::RoleUnusable { role: role.clone(), why: "junk".to_owned() }, Denied),
+            (TrustError::RoleLost(role.clone()), Denied),
+            (TrustError::Artifact(TrustManifestError::Layer(0)), Denied),
+            (TrustError::Author(AuthorError::KeyNotListed { role, key }), Usage),
+            (TrustError::Nothing("there is no such signer".to_owned()), Usage),
+        ] {
+            let is_expired = matches!(error, TrustError::Unverifiable(UpdateError::Expired { .. }));
+            let failure = Failure::from(error);
+            assert_eq!(failure.exit, exit, "{}", failure.message);
+            assert_eq!(failure.hint.is_some_and(|hint| hint.contains("trust refresh")), is_expired);
         }
     }
 }

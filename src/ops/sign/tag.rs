@@ -8,7 +8,7 @@ use crate::{
         pin::selector,
         trust::{Memory, Sealing, SignedTag, TrustError, Writer},
     },
-    policy::Policy,
+    policy::{ContentTrust, Policy},
     registry::{Access, Fetched, Repo, Session},
     sign::Signer,
 };
@@ -46,7 +46,8 @@ pub struct SignedImage {
 /// repository's tags are signed ([`TagSigner::is_sealed`]).
 ///
 /// # Errors
-/// As [`super::sign`]; the tag was not signed although the repository's tags are. The image stays signed then.
+/// As [`super::sign`]; the tag was not signed although the repository's tags are. The image stays signed then, except where
+/// tags can't be signed.
 pub async fn sign_and_tag(
     session: &Session,
     reference: &Reference,
@@ -85,19 +86,31 @@ impl<'a> TagSigner<'a> {
     /// could answer could also deny it.
     ///
     /// # Errors
-    /// What is remembered can't be read.
+    /// What is remembered can't be read. It is a layout, and the policy asks for signed tags.
     pub fn is_sealed(&self, repository: &Repository) -> Result<bool, TrustError> {
         Ok(self.name_if_sealed(repository)?.is_some())
     }
 
     fn name_if_sealed<'r>(&self, repository: &'r Repository) -> Result<Option<&'r RepositoryName>, TrustError> {
-        let Repository::Registry(name) = repository else { return Ok(None) };
+        let asked = self.rule(repository).is_some();
+        let name = match repository {
+            Repository::Registry(name) => name,
+            Repository::Layout(_) if asked => {
+                return Err(TrustError::Nothing(format!(
+                    "{repository}: the policy asks for signed tags, and tags are signed in registries: with `--no-tag` the image alone is signed"
+                )));
+            }
+            Repository::Layout(_) => return Ok(None),
+        };
         let text = name.to_string();
-        let asked = self.policy.is_some_and(|policy| policy.content_trust(repository).is_some());
         let locked = self.memory.lock.iter().chain(self.memory.locks.values()).any(|lock| lock.get(&text).is_some());
         let remembered = || self.memory.store.as_ref().map(|store| store.load(&text)).transpose();
         let sealed = asked || locked || remembered()?.flatten().is_some();
         Ok(Some(name).filter(|_| sealed))
+    }
+
+    fn rule(&self, repository: &Repository) -> Option<&'a ContentTrust> {
+        self.policy?.content_trust(repository)
     }
 
     async fn sign(
@@ -109,13 +122,14 @@ impl<'a> TagSigner<'a> {
     ) -> Result<(Option<SignedTag>, Option<Digest>), TrustError> {
         let turn = self.turn(name);
         let _turn = turn.lock().await;
+        let rule = self.rule(&reference.repository);
         let writer = Writer {
             repo,
-            name: name.clone(),
+            name: rule.and_then(|rule| rule.signed_name(&reference.repository)).unwrap_or_else(|| name.clone()),
             place: name.to_string(),
             signers: self.signers,
             memory: self.memory,
-            rule: self.policy.and_then(|policy| policy.content_trust(&reference.repository)),
+            rule,
             clock: self.clock,
             after_expiry: None,
             insecure_no_floor: false,

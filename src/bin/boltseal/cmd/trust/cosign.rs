@@ -1,6 +1,7 @@
 use super::{
     args::CosignArgs,
     desk::Desk,
+    init::ReadyRoot,
     keys::Keys,
     report::{self, Shown},
     review,
@@ -10,7 +11,11 @@ use crate::{
     output::Output,
     settings,
 };
-use boltseal::{format::tuf::RoleName, oci::RepositoryName, ops::trust::sign_root_file};
+use boltseal::{
+    format::tuf::{Metadata, RoleName, Root},
+    oci::RepositoryName,
+    ops::trust::{TrustError, sign_root_file},
+};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -40,12 +45,16 @@ async fn sign_waiting(repository: &RepositoryName, args: &CosignArgs, output: &O
         }
     }
     if reviewed.is_empty() {
-        return Err(Failure::usage("not confirmed: nothing was signed"));
+        return Err(unconfirmed());
     }
     let published = writer.cosign(&args.role, &reviewed).await?;
     let mut shown = report::published(repository, &published);
     shown.put("reviewed", reviewed.iter().map(review::to_json).collect::<Vec<_>>());
     Ok(shown.show(output))
+}
+
+fn unconfirmed() -> Failure {
+    Failure::usage("not confirmed: nothing was signed")
 }
 
 fn nothing(repository: &RepositoryName, role: &RoleName) -> Shown {
@@ -62,11 +71,17 @@ async fn sign_file(file: &Path, args: &CosignArgs, output: &Output) -> Result<Ex
     if args.role != RoleName::Root {
         return Err(Failure::usage(format!("--file is a root's, not a file of {}", args.role)));
     }
+    let seen = ReadyRoot::read(file)?.root;
+    output.propose(review::root_to_text(&seen));
+    if !output.confirm(&format!("Sign this as a root, {}?", file.display())).await? {
+        return Err(unconfirmed());
+    }
     let mut keys = Keys::new(&args.write.password, output);
     for key in &args.write.key {
         keys.open_private(key)?;
     }
     let root = sign_root_file(file, &keys.signers()).await?;
+    refuse_another(file, &root.file, &seen)?;
     let out = args.out.as_deref().unwrap_or(file);
     settings::write_over(out, &root.file)?;
     let value = json!({
@@ -76,4 +91,13 @@ async fn sign_file(file: &Path, args: &CosignArgs, output: &Output) -> Result<Ex
     let text =
         format!("{}: root version {}, {} of {} signatures\n", out.display(), root.version, root.signed, root.needed);
     Ok(Shown::done(value, text).show(output))
+}
+
+/// What was signed has to be what its holder has seen.
+fn refuse_another(file: &Path, signed: &[u8], seen: &Metadata<Root>) -> Result<(), Failure> {
+    let failed = |source| TrustError::Metadata { what: file.display().to_string(), source };
+    if Metadata::<Root>::decode(signed).map_err(failed)?.canonical() == seen.canonical() {
+        return Ok(());
+    }
+    Err(Failure::supplied(format!("{}: it was changed after it was shown; nothing was written", file.display())))
 }

@@ -67,24 +67,26 @@ fn refuse_known(lock: &Path, args: &InitArgs) -> Result<(), Failure> {
 }
 
 /// A root that was signed elsewhere.
-struct ReadyRoot {
+/// A root's file, signed by some or all who have to.
+pub struct ReadyRoot {
     bytes: Vec<u8>,
-    root: Root,
+    pub root: Metadata<Root>,
 }
 
 impl ReadyRoot {
-    fn read(path: &Path) -> Result<Self, Failure> {
+    pub fn read(path: &Path) -> Result<Self, Failure> {
         let failed = |why: &dyn std::fmt::Display| Failure::supplied(format!("{}: {why}", path.display()));
         let mut bytes = Vec::new();
         let file = File::open(path).map_err(|error| failed(&error))?;
         file.take(TUF_ROOT_BYTES).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
-        let root = Metadata::<Root>::decode(&bytes).map_err(|error| failed(&error))?;
-        Ok(Self { root: root.signed().clone(), bytes })
+        let root = Metadata::decode(&bytes).map_err(|error| failed(&error))?;
+        Ok(Self { root, bytes })
     }
 
     fn keys(&self, role: &RoleName) -> Vec<PublicKey> {
-        let ids = self.root.role(role).into_iter().flat_map(|keys| &keys.keyids);
-        ids.filter_map(|id| Some(self.root.keys.get(id)?.decode().ok()?.public().clone())).collect()
+        let root = self.root.signed();
+        let ids = root.role(role).into_iter().flat_map(|keys| &keys.keyids);
+        ids.filter_map(|id| Some(root.keys.get(id)?.decode().ok()?.public().clone())).collect()
     }
 }
 
@@ -108,7 +110,7 @@ fn wanted(args: &InitArgs, keys: &mut Keys<'_>, ready: Option<&ReadyRoot>) -> Re
     };
     let (root_threshold, root, targets, sealing) = match ready {
         Some(ready) => {
-            let threshold = ready.root.role(&RoleName::Root).map_or(0, |keys| keys.threshold);
+            let threshold = ready.root.signed().role(&RoleName::Root).map_or(0, |keys| keys.threshold);
             let [root, targets, sealing] =
                 [RoleName::Root, RoleName::Targets, RoleName::Timestamp].map(|r| ready.keys(&r));
             (threshold, root, targets, sealing)

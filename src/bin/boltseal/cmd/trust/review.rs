@@ -1,18 +1,16 @@
-//! What a waiting file says otherwise than the live one, for who is asked to sign it. Nothing of it is left out: what can't
+//! What a waiting file says otherwise than the live one, or alone, for who is asked to sign it. Nothing of it is left out: what can't
 //! be told apart in parts is shown whole.
 
 use crate::output::printable;
 use boltseal::{
     crypto::Fingerprint,
-    format::tuf::{Key, RoleName, Target},
+    format::tuf::{Key, Metadata, RoleName, Root, Target},
+    oci::Digest,
     ops::trust::Review,
-    trust::tuf::TrustState,
+    trust::tuf::{TrustState, author::count_top_level},
 };
 use serde_json::{Value, json};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 pub fn to_json(review: &Review) -> Value {
     let changes = review
@@ -34,10 +32,25 @@ pub fn to_text(review: &Review, live: &TrustState) -> String {
     for (member, (before, after)) in changes {
         comparison.add(member, before.as_ref(), after.as_ref());
     }
-    for line in comparison.lines {
-        let _ = writeln!(text, "  {}", printable(&line));
-    }
+    text.push_str(&comparison.to_text());
     text
+}
+
+/// The text of a root that is compared with none: all that it says.
+pub fn root_to_text(root: &Metadata<Root>) -> String {
+    let count = count_top_level(root.signed(), &RoleName::Root, root);
+    let (version, digest) = (root.version(), Digest::sha256(root.canonical()));
+    let head =
+        format!("root version {version}: {} of {} signatures\n  signs    {digest}\n", count.signed, count.needed);
+    let mut comparison = Comparison { keys: fingerprints(&root.signed().keys), lines: Vec::new() };
+    for (member, value) in root.value().as_object().into_iter().flatten() {
+        comparison.add(member, None, Some(value));
+    }
+    head + &comparison.to_text()
+}
+
+fn fingerprints<'k>(keys: impl IntoIterator<Item = (&'k String, &'k Key)>) -> BTreeMap<String, Fingerprint> {
+    keys.into_iter().filter_map(|(id, key)| Some((id.clone(), key.decode().ok()?.fingerprint()))).collect()
 }
 
 /// The keys of the live file whose ids mean the same in the reviewed one.
@@ -52,8 +65,7 @@ fn keys(review: &Review, live: &TrustState) -> BTreeMap<String, Fingerprint> {
         review.changes.contains_key(&format!("keys/{id}"))
             || table.is_some_and(|(before, after)| in_table(before) != in_table(after))
     };
-    let same = keys.into_iter().flatten().filter(|(id, _)| !changed(id));
-    same.filter_map(|(id, key)| Some((id.clone(), key.decode().ok()?.fingerprint()))).collect()
+    fingerprints(keys.into_iter().flatten().filter(|(id, _)| !changed(id)))
 }
 
 #[derive(Default)]
@@ -84,6 +96,10 @@ impl Comparison {
                 (None, after) => format!("adds     {member}: {}", after.unwrap_or_default()),
             });
         }
+    }
+
+    fn to_text(&self) -> String {
+        self.lines.iter().map(|line| format!("  {}\n", printable(line))).collect()
     }
 
     fn words(&self, member: &str, value: &Value) -> String {

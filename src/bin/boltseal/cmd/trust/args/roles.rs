@@ -108,7 +108,7 @@ pub struct ThresholdArgs {
 
 /// Adds a signature to what waits for signatures in a role: staged in the registry, or a root's file.
 ///
-/// What is staged is shown first, by what it changes, and you are asked; exactly that is signed. What is complete is sealed
+/// It is shown first, what is staged by what it changes, a file as a whole, and you are asked; exactly that is signed. What is complete is sealed
 /// with the keys at hand, or by the next `trust refresh`. `trust status` lists what waits.
 #[derive(Args)]
 #[command(after_help = "Examples:
