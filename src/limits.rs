@@ -101,9 +101,9 @@ pub const TUF_DELEGATIONS: usize = 1_024;
 pub const TUF_DEPTH: usize = 8;
 /// Bytes of a `boltseal.lock`. Source: 10,000 repositories of ten roles take 9 MB.
 pub const TRUST_LOCK_BYTES: u64 = 16 << 20;
-/// Bytes of what is remembered of one repository's trust. Source: [`TUF_ALL_TARGETS_BYTES`], twice for escaped quotes,
-/// and a quarter for the floors and the other roles.
-pub const REMEMBERED_BYTES: u64 = 160 << 20;
+/// Bytes of what is remembered of one repository's trust. Source: [`TUF_ALL_TARGETS_BYTES`], and a quarter for the floors
+/// and the other roles.
+pub const REMEMBERED_BYTES: u64 = 80 << 20;
 /// Bytes of a path below the store, made of a repository's name. Source: a file's name has at most 255 on most systems.
 pub const STORE_PATH_BYTES: usize = 200;
 /// How far ahead of the clock the version of a timestamp or snapshot may be that counts seconds.
