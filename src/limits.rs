@@ -124,6 +124,10 @@ pub const TRUST_RACE_TIME: Duration = Duration::from_secs(2);
 /// Paths that a role's file says it has changed; of more it says nothing. Source: an import of a whole repository would
 /// double the file.
 pub const TRUST_CHANGED: usize = 64;
+/// Bytes of roots that are read ahead of a chain. Source: [`TUF_ROOTS`] of 16 KB.
+pub const TRUST_ROOTS_BYTES: u64 = 16 << 20;
+/// Bytes of blobs that all staged files of a repository may have together. Keeps memory flat whatever is pushed there.
+pub const TRUST_ALL_STAGED_BYTES: u64 = 64 << 20;
 /// Staging tags that a writer asks for. Source: 200 signers in the map and in a role each, twice.
 pub const TRUST_STAGING_TAGS: usize = 1_024;
 /// Files that wait or were overtaken which are kept for one writer of one role beside its latest.

@@ -4,6 +4,8 @@
 mod common;
 #[path = "dct/forge.rs"]
 mod forge;
+#[path = "dct/import.rs"]
+mod import;
 
 use boltseal::{
     limits::{NOTARY_FILE_BYTES, NOTARY_TIMESTAMP_BYTES},

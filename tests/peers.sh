@@ -1,14 +1,14 @@
 #!/bin/bash
 # tests/peers.sh [TARGET_DIR]
 # Fetches the real tools that boltseal is tested against, from Debian (sid, trixie as the second source), and unpacks them
-# below TARGET_DIR (target/peers): cosign, notation, crane, oras, docker-registry, skopeo, and refreg, which is
-# go-containerregistry's in-memory registry with the referrers API, built from Debian's Go. Nothing is installed, apt's own
-# state is untouched, a second run fetches nothing. TARGET_DIR/missing lists what could not be had, a line each.
+# below TARGET_DIR (target/peers): cosign, notation, crane, oras, docker-registry, notary and its server, skopeo, and refreg,
+# which is go-containerregistry's in-memory registry with the referrers API, built from Debian's Go. Nothing is installed,
+# apt's own state is untouched, a second run fetches nothing. TARGET_DIR/missing lists what could not be had, a line each.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 HERE=$PWD/tests/peers
 TARGET=$(realpath -m "${1:-target/peers}")
-PEERS=(cosign notation crane oras docker-registry)
+PEERS=(cosign notation crane oras docker-registry notary notary-server)
 SKOPEO=(skopeo libc6 libgpgme45 libassuan9 libgpg-error0 libsqlite3-0)
 GOLANG=(golang-1.26-go golang-1.26-src golang-github-google-go-containerregistry-dev)
 mkdir -p "$TARGET"/{debs,bin,apt/lists/partial,apt/cache/archives/partial,apt/empty}
@@ -43,7 +43,8 @@ fetch() {
 }
 
 for tool in "${PEERS[@]}"; do
-  if fetch "$tool" "$TARGET/root" && [ -x "$TARGET/root/usr/bin/$tool" ]; then
+  # notary's package has the server, too
+  if fetch "${tool/notary-server/notary}" "$TARGET/root" && [ -x "$TARGET/root/usr/bin/$tool" ]; then
     ln -sf "../root/usr/bin/$tool" "$TARGET/bin/$tool"
   else
     missing "$tool" "could not be fetched from Debian"

@@ -174,7 +174,26 @@ async fn two_of_three_start_a_root_and_change_it_without_a_shared_secret() {
     world.run(&first, "trust status @app").expect(4);
     let pinned = "--root-key a.pub --root-key b.pub --root-threshold 2";
     world.run(&second, &format!("trust pin {pinned} @app")).expect(0);
-    world.run(&second, "trust cosign root @app --key b.key").expect(0);
+    let unasked = world.run(&second, "trust cosign root @app --key b.key").expect(2);
+    let fingerprint = |key: &str| {
+        let seen = world.run(&second, &format!("key inspect -o json {key}")).expect(0).json();
+        seen["keys"][0]["key"]["fingerprint"].as_str().expect("a fingerprint").to_owned()
+    };
+    assert!(unasked.stderr.contains("root version 2: 1 of 2 signatures"), "{}", unasked.stderr);
+    assert!(unasked.stderr.contains("pass -y"), "{}", unasked.stderr);
+    for (word, key) in [("adds", "admin.pub"), ("drops", "c.pub")] {
+        let line = format!("fingerprint {}", fingerprint(key));
+        let shown = unasked.stderr.lines().any(|shown| shown.trim().starts_with(word) && shown.ends_with(&line));
+        assert!(shown, "{word} {key}: {}", unasked.stderr);
+    }
+    world.run(&first, "trust status @app").expect(4);
+    let cosigned = world.run(&second, "trust cosign -y -o json root @app --key b.key").expect(0).json();
+    let reviewed = &cosigned["reviewed"][0];
+    assert_eq!((reviewed["version"].as_u64(), reviewed["signed"].as_u64()), (Some(2), Some(1)), "{cosigned:#}");
+    let version = serde_json::json!({ "member": "version", "before": 1, "after": 2 });
+    assert!(reviewed["changes"].as_array().expect("changes").contains(&version), "{cosigned:#}");
+    let nothing = world.run(&second, "trust cosign root @app --key b.key").expect(0);
+    assert_eq!(nothing.stdout, "nothing waits for signatures in root\n");
     let status = world.run(&first, "trust status -o json @app").expect(0).json();
     assert_eq!(status["results"][0]["roles"][0]["version"], 2, "{status:#}");
 }

@@ -1,15 +1,16 @@
 //! `trust import-dct`: reads a repository's trust data from a Notary server, from docker's cache or from a file that was
-//! saved before, verifies it completely, compares it with the registry, and saves it.
-//!
-//! It writes no new trust: that is a step of its own, over what this one hands out.
+//! saved before, verifies it completely, compares it with the registry, saves it, and says which tags are to be signed anew:
+//! [`Writer::sign_all`](crate::ops::trust::Writer::sign_all) does that.
 
 mod compare;
 mod files;
+mod plan;
 mod saved;
 mod server;
 
 pub use compare::{Compared, DigestThere, TagNow, compare};
 pub use files::{pin_from_cache, read_tree};
+pub use plan::{Fate, Left, plan};
 pub use saved::{Saved, read_saved};
 pub use server::fetch;
 

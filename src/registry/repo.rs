@@ -174,6 +174,17 @@ impl Repo {
         }
     }
 
+    /// Points a tag at a manifest, once; see [`Remote::write_tag`].
+    ///
+    /// # Errors
+    /// Any fault that says that it did not arrive.
+    pub async fn write_tag(&self, tag: &str, manifest: &Manifest) -> Result<(), RegistryError> {
+        match self {
+            Self::Remote(remote) => remote.write_tag(tag, manifest).await,
+            Self::Layout(layout) => layout.push_manifest(&Selector::Tag(tag.to_owned()), manifest).await.map(|_| ()),
+        }
+    }
+
     /// How long to wait after a write of a shared tag before it is read back: longer than it took others to write who had
     /// read before it, which is judged by our own slowest write; and a random part that grows with each round, so that
     /// writers fall out of step. A layout is locked while it is written.

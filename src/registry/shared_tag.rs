@@ -1,7 +1,9 @@
 //! Tags that several writers share: cosign's `.sig` and `.att`, and the referrers fallback tag.
 
 use super::{
-    Access, Fault, Fetched, Merge, Merged, RegistryError, Remote, Selector, lock,
+    Access, Fault, Fetched, Merge, Merged, RegistryError, Remote, Selector,
+    exchange::Request,
+    lock,
     push::ignored,
     retry::{Again, Failure, jitter},
 };
@@ -117,6 +119,32 @@ impl Remote {
         }
     }
 
+    /// Points a tag at a manifest, once: what fails is not sent again, since it could arrive after others have written. A
+    /// failure that leaves open whether it arrived is none: whoever reads the tag back will see.
+    ///
+    /// # Errors
+    /// Any [`Fault`] that says that it did not arrive.
+    pub async fn write_tag(&self, tag: &str, manifest: &Manifest) -> Result<(), RegistryError> {
+        let write = async {
+            let at = Selector::Tag(tag.to_owned());
+            let (request, _) = self.manifest_put(&at, manifest.media_type(), manifest.encode())?;
+            self.put_once(&request).await
+        };
+        write.await.map(|_| ()).map_err(self.during("writing the tag", &tag))
+    }
+
+    /// Sends a manifest once; how sure it is that it arrived.
+    async fn put_once(&self, request: &Request) -> Result<Again, Fault> {
+        match self.exchange_once(request, ignored()).await {
+            Ok(answer) => {
+                answer.with(&[StatusCode::CREATED, StatusCode::OK, StatusCode::ACCEPTED], request)?;
+                Ok(Again::Never)
+            }
+            Err(Failure { fault, again: Again::Never }) => Err(fault),
+            Err(failure) => Ok(failure.again),
+        }
+    }
+
     /// The wait before a write is read back; see [`super::Repo::settle`].
     pub(super) fn settle(&self, slowest: Duration, round: u32) -> Duration {
         let settle = self.session().inner.options.settle;
@@ -137,14 +165,7 @@ impl Remote {
     async fn write(&self, tag: &str, merged: &Merged, read: &TagRead) -> Result<Written, Fault> {
         let at = Selector::Tag(tag.to_owned());
         let (request, digest) = self.manifest_put(&at, merged.manifest.media_type(), merged.manifest.encode())?;
-        let again = match self.exchange_once(&request, ignored()).await {
-            Ok(answer) => {
-                answer.with(&[StatusCode::CREATED, StatusCode::OK, StatusCode::ACCEPTED], &request)?;
-                Again::Never
-            }
-            Err(Failure { fault, again: Again::Never }) => return Err(fault),
-            Err(failure) => failure.again,
-        };
+        let again = self.put_once(&request).await?;
         Ok(Written { digest, took: read.at.elapsed(), again })
     }
 

@@ -110,6 +110,26 @@ fn serve_docker_registry(home: tempfile::TempDir, data: &Path, more: &str) -> Re
     )
 }
 
+/// notary-server, the server of Docker Content Trust. It signs timestamps itself, and forgets everything when it ends.
+pub fn start_notary_server() -> Registry {
+    let home = tempfile::tempdir().expect("a folder");
+    let address = free_address();
+    let config = home.path().join("server.json");
+    let text = serde_json::json!({
+        "server": { "http_addr": address.to_string() }, "storage": { "backend": "memory" },
+        "trust_service": { "type": "local", "hostname": "", "port": "", "key_algorithm": "ecdsa" },
+    });
+    fs::write(&config, text.to_string()).expect("a configuration");
+    run(
+        home,
+        address,
+        |command| {
+            command.arg("-config").arg(&config);
+        },
+        "notary-server",
+    )
+}
+
 fn run(home: tempfile::TempDir, address: SocketAddr, arguments: impl FnOnce(&mut Command), name: &str) -> Registry {
     let mut command = tool(name, home.path());
     arguments(&mut command);

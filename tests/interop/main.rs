@@ -20,6 +20,7 @@ mod cosign_writes;
 mod junk;
 mod layouts;
 mod mixed;
+mod notary;
 mod predicates;
 mod pulls;
 mod races;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         layouts::cases(),
         pulls::cases(),
         content_trust::cases(),
+        notary::cases(),
     ]
     .map(Vec::into_iter);
     // In turn, so that those of one kind do not wait for each other.

@@ -6,12 +6,12 @@ use crate::{
 };
 use boltseal::{
     format::{
-        trust_manifest::{TRUST_TAG, staging_tag},
+        trust_manifest::{TRUST_TAG, TrustArtifact, staging_tag},
         tuf::{Metadata, RoleName, Root, Target, Targets},
     },
     ops::trust::{Published, Sealing, Started, TrustError, sign_root_file},
     registry::Selector,
-    trust::tuf::author::{next_targets, set_tag},
+    trust::tuf::author::{AuthorError, add_key, next_targets, set_tag},
 };
 use std::collections::BTreeMap;
 
@@ -327,4 +327,71 @@ async fn a_map_that_a_thief_left_at_the_last_version_starts_anew_under_other_key
     }
     world.push("2.0", "two").await;
     owner.must_sign("2.0", &["dora", "sealer"]).await;
+}
+
+/// Whoever may push can leave anything where writers look. None of it is taken for a signer's word, shown as waiting, or in the
+/// way; and a role that an honest key has staged wrongly is left where it is.
+#[tokio::test]
+async fn what_anybody_may_push_stops_no_publication() {
+    let (_registry, address) = start().await;
+    let world = World::sealed(&address, "app").await;
+    let digest = world.push("1.0", "one").await;
+    let (owner, policy) = (world.machine("owner"), world.policy("@ROOT@"));
+    let live = world.served(TRUST_TAG).await.files;
+    // A next root that takes everything over, signed by its own key alone: it must not even wait.
+    let mallory = world.key("mallory");
+    let mut root = Metadata::<Root>::decode(&live["1.root.json"]).expect("a root").signed().clone();
+    root.header.version = 2;
+    add_key(&mut root, &RoleName::Root, &mallory.public()).expect("a key");
+    let keys = root.keys.clone();
+    let mut taken = Metadata::unsigned(root).expect("metadata");
+    boltseal::sign::sign_metadata(&mut taken, &keys, mallory).await.expect("it signs");
+    let place = staging_tag(&RoleName::Root, world.key("root1").public().fingerprint());
+    world.stage(&place, &BTreeMap::from([("2.root.json".to_owned(), taken.encode())])).await;
+    // A blob whose size is another than its descriptor says.
+    let mut lying =
+        TrustArtifact::Staged.encode(&BTreeMap::from([("a.json".to_owned(), live["1.targets.json"].clone())]));
+    lying.layers[0].size += 1;
+    lying.layers[0].other.clear();
+    let lying = boltseal::oci::Manifest::Image(Box::new(lying));
+    world.serve(&staging_tag(&role("targets/bob"), world.key("bob").public().fingerprint()), &lying).await;
+    // A role that its own key has staged with a time that has passed.
+    let top = Metadata::<Targets>::decode(&live["1.targets.json"]).expect("targets");
+    let delegated = top.signed().delegations.as_ref().expect("some").keys.clone();
+    let mut late = boltseal::trust::tuf::author::new_targets(
+        &world.name.to_string(),
+        "2020-01-01T00:00:00Z".parse().expect("a time"),
+    );
+    set_tag(&mut late, "late", Target::new(1, &digest)).expect("a tag");
+    let mut late = Metadata::unsigned(late).expect("metadata");
+    boltseal::sign::sign_metadata(&mut late, &delegated, world.key("alice")).await.expect("it signs");
+    let place = staging_tag(&role("targets/alice"), world.key("alice").public().fingerprint());
+    world.stage(&place, &BTreeMap::from([("1.targets%2Falice.json".to_owned(), late.encode())])).await;
+    // Layers beside the live state: one that calls itself a root, one that is no text.
+    let mut junk = live.clone();
+    junk.insert("x.root.json".to_owned(), b"{}".to_vec());
+    junk.insert("x".to_owned(), vec![0xFF]);
+    world.serve_files(&junk).await;
+    let status = owner.write(&[], async |writer| writer.status().await).await.expect("a status");
+    assert!(status.waiting.is_empty(), "{:?}", status.waiting);
+    assert_eq!(world.machine("reader").verdict(&policy, ":1.0").await, "not-listed");
+    owner.must_sign("1.0", &["bob"]).await;
+    assert_eq!(world.machine("reader").verdict(&policy, ":1.0").await, format!("allowed {digest}"));
+    let files = world.served(TRUST_TAG).await.files;
+    assert!(!files.contains_key("x") && !files.contains_key("x.root.json"), "junk is not taken along");
+}
+
+#[tokio::test]
+async fn a_key_that_is_to_lose_its_rights_has_to_have_them() {
+    let (_registry, address) = start().await;
+    let world = World::sealed(&address, "app").await;
+    let stranger = world.key("mallory").public().fingerprint();
+    let owner = world.machine("owner");
+    let people = ["root1", "root2", "targets", "alice"];
+    let sealer = owner.write(&people, async |writer| writer.remove_sealer(stranger).await).await;
+    let rotated =
+        owner.write(&people, async |writer| writer.rotate(&role("targets/bob"), &[], &[stranger]).await).await;
+    for error in [sealer.expect_err("no such key"), rotated.expect_err("no such key")] {
+        assert!(matches!(error, TrustError::Author(AuthorError::KeyNotListed { .. })), "{error}");
+    }
 }

@@ -23,8 +23,8 @@ pub struct Cli {
     /// How results are written to standard output.
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT", help_heading = "Output")]
     pub output: Format,
-    /// Accepted for scripts that pass it to other tools: no verb asks before it writes.
-    #[arg(short = 'y', long, global = true, hide = true)]
+    /// Yes to what is asked before something is signed: `trust cosign` and `trust import-dct` ask, other verbs never do.
+    #[arg(short = 'y', long, global = true, help_heading = "Output")]
     pub yes: bool,
     /// No progress and no warnings; errors and results stay.
     #[arg(short, long, global = true, help_heading = "Output")]

@@ -134,7 +134,7 @@ fn exit_of_trust(error: &TrustError) -> Exit {
             Exit::Usage
         }
         TrustError::Lookup(_) => Exit::Denied,
-        TrustError::Contended(_) | TrustError::Image { .. } => Exit::Unknown,
+        TrustError::Contended(_) => Exit::Unknown,
         TrustError::Unverifiable(_) => Exit::Bug,
         _ => Exit::Supplied,
     }

@@ -25,7 +25,7 @@ fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
         }
     };
-    let output = Output::new(cli.output, cli.quiet);
+    let output = Output::new(cli.output, cli.quiet, cli.yes);
     match run(cli, &output) {
         Ok(exit) => exit.into(),
         Err(failure) => {

@@ -1,6 +1,8 @@
 //! Terminal manners, in one place: results to standard output, all else to standard error, bars only on a terminal,
 //! nothing but a quiet end when the reader of a pipe has gone.
 
+mod confirm;
+
 use crate::{args::Format, exit::Failure};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -16,13 +18,15 @@ pub const JSON_VERSION: u32 = 1;
 pub struct Output {
     format: Format,
     quiet: bool,
+    /// Questions are answered with yes.
+    yes: bool,
     /// Nobody reads standard output any more, or it can't be written.
     lost: AtomicBool,
 }
 
 impl Output {
-    pub fn new(format: Format, quiet: bool) -> Self {
-        Self { format, quiet, lost: AtomicBool::new(false) }
+    pub fn new(format: Format, quiet: bool, yes: bool) -> Self {
+        Self { format, quiet, yes, lost: AtomicBool::new(false) }
     }
 
     pub fn is_json(&self) -> bool {

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     crypto::{Fingerprint, PublicKey},
     format::tuf::RoleName,
+    trust::tuf::author::AuthorError,
 };
 
 /// The sealing roles: their keys are one set.
@@ -81,6 +82,7 @@ impl Writer<'_> {
     /// # Errors
     /// Too few would be left, or it could not be published.
     pub async fn remove_sealer(&self, key: Fingerprint) -> Result<Published, TrustError> {
+        self.check_listed(&RoleName::Timestamp, &[key]).await?;
         self.change_root(SEALING.map(|role| RootChange::RemoveKey(role, key)).to_vec()).await
     }
 
@@ -110,6 +112,7 @@ impl Writer<'_> {
         add: &[PublicKey],
         remove: &[Fingerprint],
     ) -> Result<Published, TrustError> {
+        self.check_listed(role, remove).await?;
         if !role.is_top_level() {
             let plan = |draft: &Draft<'_>| {
                 let parent = draft.parent(role).cloned().unwrap_or(RoleName::Targets);
@@ -125,6 +128,19 @@ impl Writer<'_> {
             added.chain(remove.iter().map(|key| RootChange::RemoveKey(role.clone(), *key)))
         });
         self.change_root(changes.collect()).await
+    }
+
+    /// A key that is to lose its rights has to have them: a slip of the finger must not end as done.
+    async fn check_listed(&self, role: &RoleName, keys: &[Fingerprint]) -> Result<(), TrustError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let live = self.read(&self.known()?).await?;
+        let listed = Draft::of(&live.state, live.state.repository().unwrap_or_default()).fingerprints(role);
+        match keys.iter().find(|key| !listed.contains(key)) {
+            Some(key) => Err(AuthorError::KeyNotListed { role: role.clone(), key: *key }.into()),
+            None => Ok(()),
+        }
     }
 
     async fn change_root(&self, changes: Vec<RootChange>) -> Result<Published, TrustError> {

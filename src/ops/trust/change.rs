@@ -99,7 +99,10 @@ impl Change {
         match self {
             Self::SetTag { tag, target } => targets.targets.get(tag) == Some(target),
             Self::RemoveTag(tag) => !targets.targets.contains_key(tag),
-            Self::Revoke { digest, .. } => targets.targets.contains_key(&revoked_path(digest)),
+            Self::Revoke { digest, lists, .. } => targets.targets.get(&revoked_path(digest)).is_some_and(|entry| {
+                let listed: BTreeSet<_> = entry.listed_digests().collect();
+                lists.iter().all(|digest| listed.contains(digest))
+            }),
             Self::Delegate { role, keys, .. } => {
                 targets.delegation(role).is_some() && keys.iter().all(|key| has(role, key.fingerprint()))
             }
@@ -194,6 +197,20 @@ pub struct Edits {
 }
 
 impl Edits {
+    /// Adds changes of roles, but for paths that are changed here already.
+    pub(super) fn add(&mut self, more: impl Iterator<Item = (RoleName, Vec<Change>)>) {
+        for (role, changes) in more {
+            let own = self.roles.iter().filter(|(of, _)| *of == role).flat_map(|(_, changes)| changes);
+            let own: BTreeSet<_> = own.filter_map(Change::path).collect();
+            let new = changes.into_iter().filter(|change| change.path().is_none_or(|path| !own.contains(&path)));
+            let new: Vec<_> = new.collect();
+            match self.roles.iter_mut().find(|(of, _)| *of == role) {
+                Some((_, changes)) => changes.extend(new),
+                None => self.roles.push((role, new)),
+            }
+        }
+    }
+
     /// Whether a draft has all of it. What is only signed along is in place once nothing of it waits.
     pub(super) fn are_in(&self, draft: &Draft<'_>) -> bool {
         let waits = |(role, _): &(RoleName, _)| draft.waiting().iter().any(|waiting| waiting.role == *role);

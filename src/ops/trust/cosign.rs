@@ -42,7 +42,7 @@ impl Writer<'_> {
         let live = self.read(&self.known()?).await?;
         let name = self.name.to_string();
         let mut draft = Draft::of(&live.state, &name);
-        staged::read(self.repo, &mut draft).await?;
+        staged::read(self.repo, &mut draft, &BTreeSet::new()).await?;
         if *role == RoleName::Root {
             let roots = draft.waiting_roots.iter().map(|root| {
                 let counts = root_counts(Some(draft.root.signed()), root);

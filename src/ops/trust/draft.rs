@@ -4,14 +4,14 @@ use super::{TrustError, change::fingerprints, live::Files, staged::Staged, write
 use crate::{
     crypto::Fingerprint,
     format::tuf::{Delegation, Key, Metadata, Role, RoleName, Root, Targets},
-    limits::TUF_VERSION,
+    limits::{TUF_DELEGATIONS, TUF_VERSION},
     oci::Digest,
     trust::tuf::{
         Count, TrustState,
         author::{self, root_counts},
     },
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A file of a targets role.
 #[derive(Clone, Debug)]
@@ -33,6 +33,8 @@ pub(super) struct Draft<'l> {
     pub waiting_roots: Vec<Metadata<Root>>,
     /// Next files that lack signatures.
     pub waiting: BTreeMap<RoleName, Vec<Metadata<Targets>>>,
+    /// The targets roles that somebody delegates to, and who: the nearest to the top, as readers have it; in this order.
+    tree: Vec<(RoleName, RoleName)>,
 }
 
 impl<'l> Draft<'l> {
@@ -47,7 +49,25 @@ impl<'l> Draft<'l> {
         }
         let root = live.root().clone();
         let (newer, waiting_roots, waiting) = Default::default();
-        Self { live, repository, root, newer, roles, waiting_roots, waiting }
+        let mut draft = Self { live, repository, root, newer, roles, waiting_roots, waiting, tree: Vec::new() };
+        draft.grow();
+        draft
+    }
+
+    /// Follows the delegations from the top, as many as readers do.
+    fn grow(&mut self) {
+        let mut tree: Vec<(RoleName, RoleName)> = Vec::new();
+        let mut seen = BTreeSet::from([RoleName::Targets]);
+        let mut queue = VecDeque::from([RoleName::Targets]);
+        while let Some(parent) = queue.pop_front() {
+            for child in self.delegations(&parent) {
+                if tree.len() < TUF_DELEGATIONS && seen.insert(child.name.clone()) {
+                    tree.push((child.name.clone(), parent.clone()));
+                    queue.push_back(child.name.clone());
+                }
+            }
+        }
+        self.tree = tree;
     }
 
     /// Takes in what is staged and fits: one after the other, each made from the one before it. What fits and lacks
@@ -71,7 +91,8 @@ impl<'l> Draft<'l> {
             if !waiting.is_empty() {
                 self.waiting.insert(role.clone(), waiting);
             }
-            queue.extend(self.delegations(&role).iter().rev().map(|child| child.name.clone()));
+            let own = self.tree.iter().filter(|(_, parent)| *parent == role);
+            queue.extend(own.map(|(child, _)| child.clone()).collect::<Vec<_>>().into_iter().rev());
         }
     }
 
@@ -86,9 +107,14 @@ impl<'l> Draft<'l> {
             .min_by_key(|file| Digest::sha256(&file.encode()))
     }
 
-    /// The staged roots that follow the root that is there.
+    /// The staged roots that follow the root that is there: one of its keys at least has signed them. A root that only its
+    /// own keys signed is anybody's.
     fn fitting_roots(&self, staged: &Staged) -> Vec<Metadata<Root>> {
-        let next = || staged.roots.iter().filter(|root| root.version() == self.root.version() + 1);
+        let known =
+            |root: &&Metadata<Root>| author::count_top_level(self.root.signed(), &RoleName::Root, *root).signed > 0;
+        let next = staged.roots.iter().filter(|root| root.version() == self.root.version() + 1).filter(known);
+        let next: Vec<_> = next.collect();
+        let next = || next.iter().copied();
         let by_content: BTreeMap<_, _> = next().map(|root| (root.canonical(), root)).collect();
         let joined = by_content.into_iter().flat_map(|(canonical, root)| {
             union(next().filter(|other| other.canonical() == canonical), &self.root_keys(root.signed()))
@@ -117,13 +143,16 @@ impl<'l> Draft<'l> {
     }
 
     /// The version that a role's next file has. A role that was there before goes on counting. One at the last version,
-    /// where none of those who signed it may sign any more, starts anew: a stolen key must not end it, and a reader's floor
-    /// does not hold either once all keys are others.
+    /// where all keys are others than in the live state, starts anew: a stolen key must not end it, and a reader's floor does
+    /// not hold any more then either.
     pub fn next_version(&self, role: &RoleName) -> u64 {
         let listed = self.live.snapshot().signed().file(role).map(|meta| meta.version);
         let version = self.roles.get(role).map(|file| file.metadata.version()).or(listed).unwrap_or_default();
-        let stolen = || self.file(role).and_then(|file| self.count(role, file)).is_some_and(|count| count.signed == 0);
-        if version >= TUF_VERSION && stolen() { 1 } else { version + 1 }
+        let replaced = || {
+            let before = Draft::of(self.live, self.repository).fingerprints(role);
+            self.fingerprints(role).iter().all(|key| !before.contains(key))
+        };
+        if version >= TUF_VERSION && replaced() { 1 } else { version + 1 }
     }
 
     /// Takes a root that is complete.
@@ -139,6 +168,7 @@ impl<'l> Draft<'l> {
         self.newer.entry(role.clone()).or_default().insert(metadata.version(), bytes.clone());
         self.roles.insert(role.clone(), RoleFile { metadata, bytes });
         self.waiting.remove(role);
+        self.grow();
     }
 
     /// Whether enough keys of the root before it and of its own signed a root.
@@ -162,10 +192,9 @@ impl<'l> Draft<'l> {
         self.file(role).map_or(&[], |file| file.signed().delegations())
     }
 
-    /// Who delegates to a role: the top-level one first.
+    /// Who delegates to a role: of several the nearest to the top.
     pub fn parent(&self, role: &RoleName) -> Option<&RoleName> {
-        let delegates = |parent: &&RoleName| self.delegations(parent).iter().any(|child| child.name == *role);
-        self.roles.keys().find(delegates)
+        self.tree.iter().find(|(child, _)| child == role).map(|(_, parent)| parent)
     }
 
     /// How many of those who may sign a role's file did.
@@ -194,17 +223,7 @@ impl<'l> Draft<'l> {
 
     /// All targets roles that somebody delegates to, the upper ones first.
     pub fn delegated(&self) -> Vec<RoleName> {
-        let mut found = vec![RoleName::Targets];
-        let mut at = 0;
-        while let Some(role) = found.get(at).cloned() {
-            for child in self.delegations(&role) {
-                if !found.contains(&child.name) {
-                    found.push(child.name.clone());
-                }
-            }
-            at += 1;
-        }
-        found
+        std::iter::once(RoleName::Targets).chain(self.tree.iter().map(|(child, _)| child.clone())).collect()
     }
 
     /// Roles to which somebody delegates in the live state, and nobody here.

@@ -4,7 +4,7 @@ use crate::{
         trust_manifest::TrustManifestError,
         tuf::{MetadataError, RoleName},
     },
-    oci::{Digest, ManifestError},
+    oci::Digest,
     registry::RegistryError,
     sign::SignError,
     store::{TrustLockError, TrustStoreError},
@@ -88,14 +88,6 @@ pub enum TrustError {
         /// The tag.
         tag: String,
     },
-    /// A change would leave a role without enough signatures, and nobody here can sign it again.
-    #[error(
-        "{role} was signed by keys that would no longer count, and its tags with it: expected a key among the given ones that may sign it again"
-    )]
-    Orphaned {
-        /// The role.
-        role: RoleName,
-    },
     /// A role that is listed and can't be used can't be edited.
     #[error("{role} can't be used as it is, so it is not edited: {why}")]
     RoleUnusable {
@@ -110,6 +102,12 @@ pub enum TrustError {
     /// A role would be lost by what was about to be written; nothing was written.
     #[error("{0} could no longer be used after this; nothing was written")]
     RoleLost(RoleName),
+    /// A writer has left more than a sealer would read.
+    #[error("{role}: what is staged already is too much to add to: a sealer has to take it in first (`trust refresh`)")]
+    StagedFull {
+        /// The role.
+        role: RoleName,
+    },
     /// Other writers were always faster.
     #[error("others kept writing: the change was not in place after {0} rounds; what is staged stays staged")]
     Contended(u32),
@@ -129,14 +127,6 @@ pub enum TrustError {
         what: String,
         /// What is wrong with it.
         source: MetadataError,
-    },
-    /// The image that is to be signed is broken.
-    #[error("{reference}: {source}")]
-    Image {
-        /// The image.
-        reference: String,
-        /// What is wrong with it.
-        source: ManifestError,
     },
     /// A trust manifest is none.
     #[error("the trust data: {0}")]

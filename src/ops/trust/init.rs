@@ -14,7 +14,7 @@ use super::{
 use crate::{
     crypto::PublicKey,
     format::{
-        trust_manifest::{TRUST_TAG, TrustArtifact},
+        trust_manifest::TRUST_TAG,
         tuf::{Key, Metadata, Role, RoleName, Root, Targets},
     },
     trust::tuf::{
@@ -92,7 +92,7 @@ impl Writer<'_> {
         let state = seal::update(&files, start, terms).map_err(TrustError::Unverifiable)?;
         push::blobs(self.repo, files.values()).await?;
         let from = Instant::now();
-        let written = push::tag(self.repo, TRUST_TAG, TrustArtifact::State, &files).await?;
+        let written = push::live(self.repo, &files).await?;
         // Of two who start at once one is first to be overwritten: that one has to know.
         tokio::time::sleep(self.repo.settle(from.elapsed(), 1)).await;
         if self.repo.resolve(TRUST_TAG).await?.digest != written {

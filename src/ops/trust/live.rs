@@ -6,13 +6,13 @@ use crate::{
         trust_manifest::{TRUST_TAG, TrustArtifact, TrustFiles, TrustLayer},
         tuf::RoleName,
     },
-    limits::{TRUST_BLOBS_TOGETHER, TRUST_RACE_READS, TRUST_RACE_TIME, TUF_ALL_TARGETS_BYTES, TUF_ROOT_BYTES},
-    oci::{Descriptor, Manifest},
+    limits::{TRUST_BLOBS_TOGETHER, TRUST_RACE_READS, TRUST_RACE_TIME, TRUST_ROOTS_BYTES, TUF_ALL_TARGETS_BYTES},
+    oci::{Descriptor, Digest, Manifest},
     registry::{Fetched, Repo},
     trust::tuf::{Supplied, Terms, TrustState, TrustedStart, Update, UpdateError, Want},
 };
 use futures_util::future::try_join_all;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The files of a state, by name.
 pub(super) type Files = BTreeMap<String, Vec<u8>>;
@@ -24,14 +24,16 @@ pub(super) enum Served {
     /// Nothing.
     Absent,
     /// These files.
-    Files { files: TrustFiles, etag: Option<String> },
+    Files { files: TrustFiles, digest: Digest, etag: Option<String> },
 }
 
 /// A state and the files that it was read from.
 #[derive(Debug)]
 pub(super) struct Live {
     pub state: TrustState,
-    /// All files of the manifest but blobs that nobody wanted.
+    /// The manifest's digest, for who writes over it.
+    pub digest: Option<Digest>,
+    /// The files that belong to it: the chain of roots, and what was asked for. What else stood in the manifest is junk.
     pub files: Files,
     /// How to ask whether it has changed; none if a blob was left unread, which would be missing then.
     pub etag: Option<String>,
@@ -44,7 +46,10 @@ pub(super) type Judged = Result<Live, UpdateError>;
 pub(super) async fn fetch(repo: &Repo, etag: Option<&str>) -> Result<Served, TrustError> {
     match repo.manifest_if_changed(TRUST_TAG, etag).await {
         Ok(None) => Ok(Served::Same),
-        Ok(Some(tagged)) => Ok(Served::Files { files: decode(&tagged.fetched)?, etag: tagged.etag }),
+        Ok(Some(tagged)) => {
+            let (files, digest) = (decode(&tagged.fetched)?, tagged.fetched.descriptor.digest);
+            Ok(Served::Files { files, digest, etag: tagged.etag })
+        }
         Err(error) if error.is_not_found() => Ok(Served::Absent),
         Err(error) => Err(error.into()),
     }
@@ -91,19 +96,21 @@ pub(super) async fn judge(
         Err(error) => return Ok(Err(error)),
     };
     let complete = reading.blobs.is_empty();
-    Ok(Ok(Live { state, files: reading.files, etag: etag.filter(|_| complete) }))
+    let files = reading.wanted(state.root().version());
+    Ok(Ok(Live { files, state, digest: None, etag: etag.filter(|_| complete) }))
 }
 
 /// Files, in memory or still to be fetched.
 pub(super) struct Reading<'r> {
     repo: &'r Repo,
     pub files: Files,
+    supplied: BTreeSet<String>,
     blobs: BTreeMap<String, Descriptor>,
 }
 
 impl<'r> Reading<'r> {
     pub fn new(repo: &'r Repo, files: &TrustFiles) -> Self {
-        let mut reading = Self { repo, files: Files::new(), blobs: BTreeMap::new() };
+        let mut reading = Self { repo, files: Files::new(), supplied: BTreeSet::new(), blobs: BTreeMap::new() };
         for (name, file) in &files.0 {
             match file {
                 TrustLayer::Inline(bytes) => drop(reading.files.insert(name.clone(), bytes.clone())),
@@ -113,14 +120,35 @@ impl<'r> Reading<'r> {
         reading
     }
 
-    /// A few blobs are fetched at once, before anybody asks; of many only those that are wanted.
+    /// A few blobs are fetched at once, before anybody asks; of many only those that are wanted, and the chain of roots, which
+    /// is read to its end in any case.
     pub async fn fetch_together(&mut self) -> Result<(), TrustError> {
-        let many = self.blobs.len() > TRUST_BLOBS_TOGETHER || self.blob_bytes() > TUF_ALL_TARGETS_BYTES;
-        // The chain of roots is read to its end in any case.
-        let is_root = |name: &str, blob: &Descriptor| name.ends_with(".root.json") && blob.size <= TUF_ROOT_BYTES;
+        if self.blobs.len() <= TRUST_BLOBS_TOGETHER && self.blob_bytes() <= TUF_ALL_TARGETS_BYTES {
+            return self.fetch_all().await;
+        }
+        let roots = self.blobs.iter().filter_map(|(name, blob)| Some((root_version(name)?, name.clone(), blob.size)));
+        let mut roots: Vec<_> = roots.collect();
+        roots.sort();
+        let mut left = TRUST_ROOTS_BYTES;
+        roots.retain(|(_, _, size)| {
+            let fits = left.checked_sub(*size);
+            left = fits.unwrap_or(left);
+            fits.is_some()
+        });
+        let roots: BTreeSet<_> = roots.into_iter().map(|(_, name, _)| name).collect();
         let all = std::mem::take(&mut self.blobs).into_iter();
-        let (blobs, later): (BTreeMap<_, _>, _) = all.partition(|(name, blob)| !many || is_root(name, blob));
+        let (now, later) = all.partition(|(name, _)| roots.contains(name));
         self.blobs = later;
+        self.fetch(now).await
+    }
+
+    /// All blobs, whose number and bytes the caller has bounded.
+    pub async fn fetch_all(&mut self) -> Result<(), TrustError> {
+        let blobs = std::mem::take(&mut self.blobs);
+        self.fetch(blobs).await
+    }
+
+    async fn fetch(&mut self, blobs: BTreeMap<String, Descriptor>) -> Result<(), TrustError> {
         let repo = self.repo;
         let fetched = try_join_all(blobs.iter().map(|(name, blob)| async move {
             match repo.blob(blob, blob.size).await {
@@ -149,6 +177,13 @@ impl<'r> Reading<'r> {
         }
     }
 
+    /// The files that were asked for, and the roots up to the newest.
+    fn wanted(self, newest: u64) -> Files {
+        let Self { files, supplied, .. } = self;
+        let is_root = |name: &str| root_version(name).is_some_and(|version| version <= newest);
+        files.into_iter().filter(|(name, _)| supplied.contains(name) || is_root(name)).collect()
+    }
+
     /// Bytes that are still to be fetched, by the manifest's word.
     pub fn blob_bytes(&self) -> u64 {
         self.blobs.values().fold(0, |sum, blob| sum.saturating_add(blob.size))
@@ -156,8 +191,7 @@ impl<'r> Reading<'r> {
 
     /// The newest root that is there: what is trusted on first use.
     fn newest_root(&self) -> Option<Vec<u8>> {
-        let version = |name: &str| name.strip_suffix(".root.json")?.parse::<u64>().ok();
-        let roots = self.files.iter().filter_map(|(name, bytes)| Some((version(name)?, bytes)));
+        let roots = self.files.iter().filter_map(|(name, bytes)| Some((root_version(name)?, bytes)));
         roots.max_by_key(|(version, _)| *version).map(|(_, bytes)| bytes.clone())
     }
 
@@ -194,10 +228,19 @@ impl<'r> Reading<'r> {
             }
         }
         Ok(match self.files.get(&want.file) {
-            Some(bytes) => update.supply(bytes),
+            Some(bytes) => {
+                self.supplied.insert(want.file.clone());
+                update.supply(bytes)
+            }
             None => update.absent(),
         })
     }
+}
+
+/// The version in a root's file name, in the one way that it is written.
+pub(super) fn root_version(name: &str) -> Option<u64> {
+    let version: u64 = name.strip_suffix(".root.json")?.parse().ok()?;
+    (RoleName::Root.file_name(Some(version)) == name).then_some(version)
 }
 
 /// Whether a refusal can be what an honest race looks like: one writer's state seen, then another's.

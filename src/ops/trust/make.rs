@@ -12,12 +12,13 @@ use super::{
 use crate::{
     crypto::Fingerprint,
     format::tuf::{Key, Metadata, Role, RoleName, Root, Targets, VerifyingKey},
-    limits::TRUST_CHANGED,
+    limits::{CLOCK_SKEW, TRUST_CHANGED},
     oci::Digest,
     registry::Repo,
     sign::{Signer, sign_metadata},
     trust::tuf::author::{new_targets, next_root, next_targets},
 };
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -86,8 +87,9 @@ impl Writer<'_> {
         // What waits is signed in its place only if it says exactly the same: nobody signs what they did not ask for.
         let same = |waiting: &&Metadata<Root>| {
             let Root { header, .. } = waiting.signed();
-            Root { header: header.clone(), unknown: waiting.signed().unknown.clone(), ..root.clone() }
-                == *waiting.signed()
+            self.may_last(waiting.expires(), expires)
+                && Root { header: header.clone(), unknown: waiting.signed().unknown.clone(), ..root.clone() }
+                    == *waiting.signed()
                 && is_same_but_type(&waiting.signed().unknown, &root.unknown)
         };
         let waiting = draft.waiting_roots.iter().find(same).cloned();
@@ -125,16 +127,23 @@ impl Writer<'_> {
             binding.changed = changed;
         }
         // As with roots: what waits is signed in its place only if it says exactly the same.
+        let expires = next.header.expires;
         let same = |waiting: &&Metadata<Targets>| {
             let Targets { header, binding, unknown, .. } = waiting.signed();
             let (header, binding) = (header.clone(), binding.clone());
             Targets { header, binding, unknown: unknown.clone(), ..next.clone() } == *waiting.signed()
                 && is_same_but_type(unknown, &next.unknown)
+                && self.may_last(waiting.expires(), expires)
         };
         let waiting = draft.waiting.get(role).into_iter().flatten();
         let waiting = { waiting }.find(same).cloned();
         let file = waiting.map_or_else(|| unsigned(role, next), Ok)?;
         self.sign_file(draft, role, file).await
+    }
+
+    /// Whether a file that somebody else began may count until then: no longer than one's own would, and still.
+    fn may_last(&self, until: Timestamp, own: Timestamp) -> bool {
+        self.now() < until && until <= own.saturating_add(CLOCK_SKEW).unwrap_or(own)
     }
 
     fn next_file(&self, draft: &Draft<'_>, role: &RoleName) -> Result<Targets, TrustError> {

@@ -189,7 +189,7 @@ impl One<'_> {
             };
             let (files, tag, source) = match served {
                 Served::Absent => return Ok(self.refused(TrustRefusal::removed(), StateSource::Live)),
-                Served::Files { files, etag } => (files, etag, StateSource::Live),
+                Served::Files { files, etag, .. } => (files, etag, StateSource::Live),
                 Served::Same => (self.kept(), etag.map(str::to_owned), StateSource::Unchanged),
             };
             let judged = self.judge(&files, tag, asked, source).await?;
@@ -235,7 +235,7 @@ impl One<'_> {
         let terms = Terms { scope, ..self.terms(self.expiry()) };
         let provenance = self.provenance(source);
         match live::judge(self.repo, files, etag, &self.known, terms).await? {
-            Ok(Live { state, files, etag }) => {
+            Ok(Live { state, files, etag, .. }) => {
                 if source == StateSource::Live {
                     self.reader.memory.remember(&self.place, &state, files, etag)?;
                 }

@@ -4,7 +4,7 @@ use super::{
     TrustError,
     draft::Draft,
     lifetimes::Lifetimes,
-    live::{Files, Live},
+    live::{Files, Live, root_version},
     make::unsigned,
     memory::Known,
     writer::Writer,
@@ -25,8 +25,7 @@ pub(super) async fn sealed(writer: &Writer<'_>, draft: &Draft<'_>, live: &Live) 
         return Ok(None);
     }
     draft.delegated().iter().try_for_each(|role| draft.check_usable(role))?;
-    let newest = live.state.root().version();
-    let mut files: Files = live.files.iter().filter(|(name, _)| is_root_up_to(name, newest)).map(owned).collect();
+    let mut files: Files = live.files.iter().filter(|(name, _)| root_version(name).is_some()).map(owned).collect();
     files.extend(draft.newer(&RoleName::Root));
     let roles = draft.delegated().into_iter().filter_map(|role| Some((role.clone(), draft.roles.get(&role)?)));
     let roles: BTreeMap<_, _> = roles.collect();
@@ -67,14 +66,8 @@ fn root_alone(draft: &Draft<'_>, live: &Live, mut files: Files) -> Option<Files>
     if !(holds && draft.newer.keys().eq([&RoleName::Root])) {
         return None;
     }
-    files.extend(live.files.iter().filter(|(name, _)| !name.ends_with(".root.json")).map(owned));
+    files.extend(live.files.iter().filter(|(name, _)| root_version(name).is_none()).map(owned));
     Some(files)
-}
-
-/// Whether this is the name of a root of the chain: what else calls itself a root is junk, and not taken along.
-fn is_root_up_to(name: &str, newest: u64) -> bool {
-    let version = name.strip_suffix(".root.json").and_then(|version| version.parse::<u64>().ok());
-    version.is_some_and(|version| version <= newest)
 }
 
 /// A sealing role's file with the signatures of the keys at hand; none if they are not enough.
@@ -108,6 +101,23 @@ pub(super) fn check(files: &Files, known: &Known, terms: Terms, draft: &Draft<'_
     match kept.find(|role| state.targets(role).is_none()) {
         Some(lost) => Err(TrustError::RoleLost(lost.clone())),
         None => Ok(()),
+    }
+}
+
+/// The role whose file is refused.
+pub(super) fn role_of(error: &UpdateError) -> Option<RoleName> {
+    match error {
+        UpdateError::Malformed { role, .. }
+        | UpdateError::Missing { role, .. }
+        | UpdateError::TooLarge { role, .. }
+        | UpdateError::ThresholdUnmet { role, .. }
+        | UpdateError::DuplicateKey { role, .. }
+        | UpdateError::Expired { role, .. }
+        | UpdateError::MixAndMatch { role, .. }
+        | UpdateError::WrongRepository { role, .. }
+        | UpdateError::OverLimit { role, .. } => Some(role.clone()),
+        UpdateError::RevocationDropped { .. } => Some(RoleName::from(RoleName::REVOKED)),
+        _ => None,
     }
 }
 

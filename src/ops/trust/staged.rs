@@ -2,6 +2,7 @@
 
 use super::{
     TrustError,
+    change::Change,
     draft::Draft,
     live::{Files, Reading},
     push,
@@ -10,14 +11,17 @@ use crate::{
     crypto::Fingerprint,
     format::{
         trust_manifest::{TrustArtifact, staging_tag},
-        tuf::{Metadata, RoleName, Root, Target, Targets},
+        tuf::{Key, Metadata, Role, RoleName, Root, Target, Targets},
     },
-    limits::{TRUST_KEPT, TRUST_STAGED_BYTES, TRUST_STAGING_TAGS},
+    limits::{CONCURRENCY, TRUST_ALL_STAGED_BYTES, TRUST_KEPT, TRUST_STAGED_BYTES, TRUST_STAGING_TAGS},
     oci::{Digest, Manifest},
     registry::{Fault, RegistryError, Repo, Selector},
 };
-use futures_util::future::try_join_all;
-use std::collections::BTreeSet;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 /// Decoded, and still their writers' word: whether they fit and count is for [`Draft::merge`] to say.
 #[derive(Debug, Default)]
@@ -56,38 +60,51 @@ pub struct StagedPath {
 }
 
 /// Reads what is staged for all roles of a draft, and for the keys that staged roots and targets roles bring.
-pub(super) async fn read(repo: &Repo, draft: &mut Draft<'_>) -> Result<Staged, TrustError> {
+///
+/// What is staged of `ignored` roles is left where it is.
+pub(super) async fn read(
+    repo: &Repo,
+    draft: &mut Draft<'_>,
+    ignored: &BTreeSet<RoleName>,
+) -> Result<Staged, TrustError> {
+    let left = AtomicU64::new(TRUST_ALL_STAGED_BYTES);
     let mut staged = Staged::default();
     let mut asked = BTreeSet::new();
     loop {
-        let places = places(draft);
-        let new: Vec<_> =
-            places.into_iter().take(TRUST_STAGING_TAGS).filter(|place| asked.insert(place.clone())).collect();
+        let places = places(draft).into_iter().filter(|place| !asked.contains(place));
+        let new: Vec<_> = places.take(TRUST_STAGING_TAGS.saturating_sub(asked.len())).collect();
+        asked.extend(new.iter().cloned());
         if new.is_empty() {
             return Ok(staged);
         }
-        let read = try_join_all(new.iter().map(|(role, key)| read_one(repo, role, *key))).await?;
+        let left = &left;
+        let read = stream::iter(&new).map(|(role, key)| read_one(repo, role, *key, left));
+        let read: Vec<Files> = read.buffered(CONCURRENCY).try_collect().await?;
         for ((role, key), files) in new.iter().zip(read) {
-            staged.take(role, *key, files);
+            staged.take(draft, role, *key, files);
         }
+        staged.files.retain(|file| !ignored.contains(&file.role));
+        staged.roots.retain(|_| !ignored.contains(&RoleName::Root));
         draft.merge(&staged);
     }
 }
 
-/// Each role with each of its keys, the upper roles first: what a delegate delegates to crowds nobody out.
+/// Each role with each of its keys, the upper roles first: what a delegate delegates to crowds nobody out. The keys that a
+/// waiting root would bring come last.
 fn places(draft: &Draft<'_>) -> Vec<(RoleName, Fingerprint)> {
+    let roles = std::iter::once(RoleName::Root).chain(draft.delegated());
+    let keys = roles.flat_map(|role| {
+        let keys = draft.fingerprints(&role).into_iter();
+        keys.map(move |key| (role.clone(), key)).collect::<Vec<_>>()
+    });
     let waiting = draft.waiting_roots.iter().flat_map(|root| draft.root_keys(root.signed()).into_values());
-    let root_keys = draft.keys(&RoleName::Root).into_values().chain(waiting);
-    let root_keys = root_keys.filter_map(|key| Some(key.decode().ok()?.fingerprint()));
-    let mut places: Vec<_> = root_keys.map(|key| (RoleName::Root, key)).collect();
-    for role in draft.delegated() {
-        places.extend(draft.fingerprints(&role).into_iter().map(|key| (role.clone(), key)));
-    }
-    places
+    let waiting = waiting.filter_map(|key| Some((RoleName::Root, key.decode().ok()?.fingerprint())));
+    keys.chain(waiting).collect()
 }
 
 /// What a writer staged for a role. What is no staged file is its writer's mistake, or somebody's junk, and hinders nobody.
-async fn read_one(repo: &Repo, role: &RoleName, key: Fingerprint) -> Result<Files, TrustError> {
+/// At most so many bytes of blobs as are `left` for all.
+async fn read_one(repo: &Repo, role: &RoleName, key: Fingerprint, left: &AtomicU64) -> Result<Files, TrustError> {
     let none = Files::new();
     let fetched = match repo.manifest(&Selector::Tag(staging_tag(role, key))).await {
         Ok(fetched) => fetched,
@@ -99,19 +116,29 @@ async fn read_one(repo: &Repo, role: &RoleName, key: Fingerprint) -> Result<File
     let Manifest::Image(image) = &fetched.manifest else { return Ok(none) };
     let Ok(files) = TrustArtifact::Staged.decode(image) else { return Ok(none) };
     let mut reading = Reading::new(repo, &files);
-    if reading.blob_bytes() > TRUST_STAGED_BYTES {
+    let bytes = reading.blob_bytes();
+    let fits = |left: u64| left.checked_sub(bytes).filter(|_| bytes <= TRUST_STAGED_BYTES);
+    if left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_err() {
         return Ok(none);
     }
-    reading.fetch_together().await?;
-    Ok(reading.files)
+    match reading.fetch_all().await {
+        Ok(()) => Ok(reading.files),
+        // A size or digest that is none of the blob's stands in a manifest that anybody may have pushed.
+        Err(TrustError::Registry(RegistryError { fault: Fault::Size { .. } | Fault::Digest { .. }, .. })) => Ok(none),
+        Err(error) => Err(error),
+    }
 }
 
 impl Staged {
-    fn take(&mut self, role: &RoleName, key: Fingerprint, files: Files) {
+    /// Takes what was found under a writer's tag, as far as that writer signed it: anybody may push there.
+    fn take(&mut self, draft: &Draft<'_>, role: &RoleName, key: Fingerprint, files: Files) {
         for (name, bytes) in files {
             if *role == RoleName::Root {
-                self.roots.extend(Metadata::decode(&bytes));
-            } else if let Ok(metadata) = Metadata::decode(&bytes) {
+                let root = Metadata::<Root>::decode(&bytes).ok();
+                self.roots.extend(root.filter(|root| is_signed_by(root, &draft.root_keys(root.signed()), key)));
+            } else if let Ok(metadata) = Metadata::decode(&bytes)
+                && is_signed_by(&metadata, &draft.keys(role), key)
+            {
                 let sealed = name.starts_with(SEALED);
                 self.files.push(StagedFile { role: role.clone(), key, sealed, metadata });
             }
@@ -133,6 +160,23 @@ impl Staged {
         paths
     }
 
+    /// Changes that were in place and were written over by somebody who had not seen them: their files were marked as
+    /// sealed, and are no older than the live one, which can't be with a live state that stands on them. What the live file
+    /// itself changed stays as it is: it came later.
+    pub fn written_over(&self, draft: &Draft<'_>) -> Vec<(RoleName, Vec<Change>)> {
+        let lost = self.files.iter().filter(|file| file.sealed && file.is_bound(draft) && !file.is_taken_in(draft));
+        let lost = lost.filter(|file| draft.count(&file.role, &file.metadata).is_some_and(|count| count.is_met()));
+        let changes = lost.filter_map(|file| {
+            let live = draft.live.targets(&file.role).filter(|live| file.metadata.version() >= live.version())?;
+            let later = live.signed().binding.as_ref().map(|binding| binding.changed.as_slice()).unwrap_or_default();
+            let missing = file.missing(draft.file(&file.role)).map(|(path, _)| path);
+            let again = missing.filter(|path| !later.iter().any(|changed| changed == path));
+            let again: Vec<_> = again.filter_map(|path| file.change_of(path)).collect();
+            (!again.is_empty()).then(|| (file.role.clone(), again))
+        });
+        changes.collect()
+    }
+
     /// The files of a writer that stay where they are beside the one that it stages now, whose signed content has the
     /// digest `new`: those that wait for signatures, and those that others were faster than and of which something is not
     /// in place.
@@ -148,6 +192,13 @@ impl Staged {
     }
 }
 
+/// Whether a key, which is among these, signed a file.
+fn is_signed_by<R: Role>(file: &Metadata<R>, keys: &BTreeMap<String, Key>, by: Fingerprint) -> bool {
+    let own = keys.iter().filter_map(|(id, key)| Some((id, key.decode().ok()?)));
+    let mut own = own.filter(|(_, key)| key.fingerprint() == by);
+    own.any(|(id, key)| file.signature(id).is_some_and(|signature| key.verify(file.canonical(), &signature).is_ok()))
+}
+
 impl StagedFile {
     fn is_bound(&self, draft: &Draft<'_>) -> bool {
         self.metadata.signed().binding.as_ref().is_some_and(|binding| binding.repository == draft.repository)
@@ -158,6 +209,15 @@ impl StagedFile {
         let live = draft.live.targets(&self.role);
         let live = live.is_some_and(|file| file.canonical() == self.metadata.canonical());
         live || draft.has(&self.role, &self.metadata)
+    }
+
+    /// The change that lists a tag as this file does.
+    fn change_of(&self, path: &str) -> Option<Change> {
+        let tag = (!path.contains('/')).then(|| path.to_owned())?;
+        Some(match self.metadata.signed().targets.get(path).cloned() {
+            Some(target) => Change::SetTag { tag, target },
+            None => Change::RemoveTag(tag),
+        })
     }
 
     /// Whether it waits for signatures.
@@ -186,7 +246,13 @@ pub(super) fn sealed_name(name: &str) -> String {
 }
 
 /// Leaves a role's files for who seals.
+///
+/// # Errors
+/// They are more than a sealer reads: one has to take in what is there first.
 pub(super) async fn write(repo: &Repo, role: &RoleName, key: Fingerprint, files: &Files) -> Result<(), TrustError> {
+    if files.values().fold(0, |sum: u64, bytes| sum.saturating_add(bytes.len() as u64)) > TRUST_STAGED_BYTES {
+        return Err(TrustError::StagedFull { role: role.clone() });
+    }
     push::blobs(repo, files.values()).await?;
     push::tag(repo, &staging_tag(role, key), TrustArtifact::Staged, files).await?;
     Ok(())

@@ -13,6 +13,7 @@ use crate::{
     trust::tuf::LookupError,
 };
 use serde_json::json;
+use std::collections::BTreeSet;
 
 /// A tag that was signed.
 #[derive(Debug)]
@@ -56,7 +57,8 @@ impl Writer<'_> {
         Ok(SignedTag { tag: tag.to_owned(), digest: Digest::sha256(&image.bytes), published })
     }
 
-    /// The roles that may list a tag with the keys at hand; where a role's list is in hashed bins, the tag's bin.
+    /// The roles that may list a tag with the keys at hand: those that are named, or all that the top-level role delegates
+    /// to; what a delegate delegates to is not signed unasked. Where a role's list is in hashed bins, the tag's bin.
     pub(super) fn roles_for(
         &self,
         draft: &Draft<'_>,
@@ -64,7 +66,9 @@ impl Writer<'_> {
         named: &[RoleName],
     ) -> Result<Vec<RoleName>, TrustError> {
         let mut roles = Vec::new();
-        for role in draft.delegated().iter().filter(|role| role.as_str() != RoleName::REVOKED) {
+        let direct = |role: &&RoleName| !named.is_empty() || draft.parent(role) == Some(&RoleName::Targets);
+        let all = draft.delegated();
+        for role in all.iter().filter(|role| role.as_str() != RoleName::REVOKED).filter(direct) {
             let Some(parent) = draft.parent(role).and_then(|parent| draft.file(parent)) else { continue };
             let Some(delegation) = parent.signed().delegation(role) else { continue };
             let own = |key: &crate::crypto::Fingerprint| has_key(parent.signed(), role, *key);
@@ -95,10 +99,11 @@ impl Writer<'_> {
         super::travel::attach(self.repo, image, &live.files).await
     }
 
-    /// Un-lists a tag in all roles that list it, and that the keys at hand may sign for.
+    /// Un-lists a tag in all roles that list it and that the keys at hand may sign for: among them has to be the one that
+    /// answers for it. What others vouch for is theirs to take back.
     ///
     /// # Errors
-    /// No role lists it, none of the keys may un-list it, or it could not be published.
+    /// No role lists it, none of the keys may un-list it where it is answered, or it could not be published.
     pub async fn remove_tag(&self, tag: &str) -> Result<Published, TrustError> {
         let known = self.known()?;
         let live = self.read(&known).await?;
@@ -108,11 +113,12 @@ impl Writer<'_> {
         let plan = |draft: &Draft<'_>| {
             let lists = |role: &&RoleName| draft.file(role).is_some_and(|file| file.signed().targets.contains_key(tag));
             let roles: Vec<_> = draft.delegated().iter().filter(lists).cloned().collect();
-            if let Some(role) = roles.iter().find(|role| !self.may_sign(&draft.keys(role))) {
+            if let Some(role) = roles.first().filter(|role| !self.may_sign(&draft.keys(role))) {
                 return Err(TrustError::NoKey { role: role.clone(), keys: draft.fingerprints(role) });
             }
-            let change = || vec![Change::RemoveTag(tag.to_owned())];
-            Ok(Edits { roles: roles.into_iter().map(|role| (role, change())).collect(), ..Edits::default() })
+            let own = roles.into_iter().filter(|role| self.may_sign(&draft.keys(role)));
+            let edits = own.map(|role| (role, vec![Change::RemoveTag(tag.to_owned())]));
+            Ok(Edits { roles: edits.collect(), ..Edits::default() })
         };
         self.publish(&plan).await
     }
@@ -129,8 +135,12 @@ impl Writer<'_> {
             Err(error) => return Err(error.into()),
         };
         let revoked = RoleName::from(RoleName::REVOKED);
-        let plan = |_: &Draft<'_>| {
-            let (lists, reason) = (lists.clone(), reason.to_owned());
+        let plan = |draft: &Draft<'_>| {
+            // What the registry does not show may still be known from when it was signed.
+            let files = draft.roles.values().flat_map(|file| file.metadata.signed().targets.values());
+            let signed = files.filter(|target| target.sha256() == Some(digest)).flat_map(Target::listed_digests);
+            let lists: BTreeSet<_> = lists.iter().copied().chain(signed).collect();
+            let (lists, reason) = (lists.into_iter().collect(), reason.to_owned());
             let change = Change::Revoke { digest, length, lists, reason };
             Ok(Edits { roles: vec![(revoked.clone(), vec![change])], ..Edits::default() })
         };

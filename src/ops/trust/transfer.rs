@@ -8,10 +8,7 @@ use super::{
     writer::Writer,
 };
 use crate::{
-    format::{
-        trust_manifest::{TRUST_TAG, TrustArtifact},
-        tuf::{Metadata, RoleName, Root},
-    },
+    format::tuf::{Metadata, RoleName, Root},
     json,
     limits::SAVED_STATE_BYTES,
     sign::Signer,
@@ -99,17 +96,26 @@ impl Writer<'_> {
         let start = known.start.clone().ok_or_else(|| TrustError::NoAnchor { repository: self.name.to_string() })?;
         let state = seal::update(&files, start, self.terms(&known, Expiry::Refuse))
             .map_err(|error| TrustError::refused(&name, &error))?;
-        if let Served::Files { files: served, etag } = live::fetch(self.repo, None).await? {
+        // Junk under the tag is nothing that would be lost.
+        let served = match live::fetch(self.repo, None).await {
+            Err(TrustError::Artifact(_)) => Served::Absent,
+            served => served?,
+        };
+        if let Served::Files { files: served, etag, .. } = served {
             let judged =
                 live::judge(self.repo, &served, etag, &known, self.terms(&known, Expiry::InsecureAccept)).await?;
-            let before = judged.ok().map_or(0, |live| live.state.timestamp().version());
-            if before > state.timestamp().version() {
-                let (role, found) = (RoleName::Timestamp, state.timestamp().version());
-                return Err(TrustError::refused(&name, &UpdateError::Rollback { role, found, known: before }));
+            let (role, found) = (RoleName::Timestamp, state.timestamp().version());
+            match judged.map(|live| live.state.timestamp().version()) {
+                Ok(before) if before > found => {
+                    return Err(TrustError::refused(&name, &UpdateError::Rollback { role, found, known: before }));
+                }
+                // Somebody else's trust data are not written over.
+                Err(error @ UpdateError::WrongRepository { .. }) => return Err(TrustError::refused(&name, &error)),
+                _ => {}
             }
         }
         push::blobs(self.repo, files.values()).await?;
-        push::tag(self.repo, TRUST_TAG, TrustArtifact::State, &files).await?;
+        push::live(self.repo, &files).await?;
         self.memory.remember(&self.place, &state, files, None)?;
         Ok(state)
     }

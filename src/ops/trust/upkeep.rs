@@ -10,6 +10,7 @@ use super::{
 };
 use crate::format::tuf::RoleName;
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
 
 /// How a role stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +85,7 @@ impl Writer<'_> {
         let live = self.read(&known).await?;
         let name = self.name.to_string();
         let mut draft = Draft::of(&live.state, &name);
-        let found = staged::read(self.repo, &mut draft).await?;
+        let found = staged::read(self.repo, &mut draft, &BTreeSet::new()).await?;
         let (now, lifetimes) = (self.now(), Lifetimes::of(live.state.root().signed()));
         let roles = live.state.roles().into_iter().map(|role| RoleStatus {
             role: role.name.clone(),

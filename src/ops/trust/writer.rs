@@ -11,10 +11,7 @@ use super::{
     staged::{self, Staged},
 };
 use crate::{
-    format::{
-        trust_manifest::{TRUST_TAG, TrustArtifact, TrustLayer},
-        tuf::RoleName,
-    },
+    format::tuf::RoleName,
     limits::{TRUST_RACE_READS, TRUST_ROUNDS},
     oci::{Digest, RepositoryName},
     policy::ContentTrust,
@@ -25,7 +22,7 @@ use crate::{
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -104,6 +101,8 @@ pub(super) type Plan<'p> = dyn Fn(&Draft<'_>) -> Result<Edits, TrustError> + Sen
 struct Progress {
     made: Vec<Made>,
     waiting: Vec<Waiting>,
+    /// Roles of which what others have staged can't be published: it stays staged.
+    ignored: BTreeSet<RoleName>,
     sealed: bool,
     slowest: Duration,
 }
@@ -127,12 +126,12 @@ impl Writer<'_> {
         let name = self.name.to_string();
         let mut read = 0;
         loop {
-            let Served::Files { files, etag } = live::fetch(self.repo, None).await? else {
+            let Served::Files { files, digest, etag } = live::fetch(self.repo, None).await? else {
                 return Err(TrustError::refused(&name, TrustRefusal::removed()));
             };
             let terms = self.terms(known, Expiry::InsecureAccept);
             let refused = match live::judge(self.repo, &files, etag, known, terms).await? {
-                Ok(live) => return Ok(live),
+                Ok(live) => return Ok(Live { digest: Some(digest), ..live }),
                 Err(error) => error,
             };
             read += 1;
@@ -186,8 +185,13 @@ impl Writer<'_> {
         let from = Instant::now();
         let name = self.name.to_string();
         let mut draft = Draft::of(&live.state, &name);
-        let staged = staged::read(self.repo, &mut draft).await?;
-        let edits = plan(&draft)?;
+        let staged = staged::read(self.repo, &mut draft, &progress.ignored).await?;
+        let may_seal = self.may_sign(&draft.keys(&RoleName::Timestamp));
+        if may_seal && !self.insecure_no_floor && !known.has_floor() {
+            return Err(TrustError::NoFloor { repository: name });
+        }
+        let mut edits = plan(&draft)?;
+        edits.add(staged.written_over(&draft).into_iter().filter(|(role, _)| self.may_sign(&draft.keys(role))));
         let made = self.make(&mut draft, &edits).await?;
         if !made.is_empty() {
             // Whoever stages and then reads again is seen by, or sees, everybody else who does.
@@ -201,15 +205,14 @@ impl Writer<'_> {
             return Ok(Some(progress.outcome(edits.are_in(&draft))));
         }
         let Some(files) = seal::sealed(self, &draft, live).await? else { return Ok(Some(Sealing::Staged)) };
-        if !self.insecure_no_floor && !known.has_floor() {
-            return Err(TrustError::NoFloor { repository: name });
+        if let Err(error) = seal::check(&files, known, self.terms(known, Expiry::Refuse), &draft) {
+            return progress.without(error, &draft).map(|()| None);
         }
-        seal::check(&files, known, self.terms(known, Expiry::Refuse), &draft)?;
         let new = files.iter().filter(|(name, bytes)| live.files.get(*name) != Some(*bytes));
         push::blobs(self.repo, new.map(|(_, bytes)| bytes)).await?;
         // Pushing takes time, in which others may have written.
         if self.is_unchanged(live).await? {
-            push::tag(self.repo, TRUST_TAG, TrustArtifact::State, &files).await?;
+            push::live(self.repo, &files).await?;
             progress.sealed = true;
             progress.slowest = progress.slowest.max(from.elapsed());
             tokio::time::sleep(self.repo.settle(progress.slowest, round)).await;
@@ -217,23 +220,12 @@ impl Writer<'_> {
         Ok(None)
     }
 
-    /// Whether the live state is still the one that was read: the same timestamp, which leads to all else but the roots, and
-    /// the same roots.
+    /// Whether the live state is still the one that was read.
     async fn is_unchanged(&self, live: &Live) -> Result<bool, TrustError> {
-        let timestamp = RoleName::Timestamp.file_name(None);
-        let leads = |name: &str| name == timestamp || name.ends_with(".root.json");
-        let digest = |file: &TrustLayer| match file {
-            TrustLayer::Inline(bytes) => Digest::sha256(bytes),
-            TrustLayer::Blob(blob) => blob.digest,
-        };
         Ok(match live::fetch(self.repo, live.etag.as_deref()).await? {
             Served::Same => true,
             Served::Absent => false,
-            Served::Files { files, .. } => {
-                let now = files.0.iter().filter(|(name, _)| leads(name)).map(|(name, file)| (name, digest(file)));
-                let then = live.files.iter().filter(|(name, _)| leads(name));
-                now.eq(then.map(|(name, bytes)| (name, Digest::sha256(bytes))))
-            }
+            Served::Files { digest, .. } => Some(digest) == live.digest,
         })
     }
 
@@ -264,6 +256,21 @@ impl Writer<'_> {
 }
 
 impl Progress {
+    /// What would not verify because of what somebody else has staged is done without that; anything else is an error.
+    fn without(&mut self, error: TrustError, draft: &Draft<'_>) -> Result<(), TrustError> {
+        let role = match &error {
+            TrustError::RoleLost(role) => Some(role.clone()),
+            TrustError::Unverifiable(refused) => seal::role_of(refused),
+            _ => None,
+        };
+        let merged =
+            |role: &RoleName| draft.newer.contains_key(role) && self.made.iter().all(|made| made.role != *role);
+        match role.filter(merged).filter(|role| self.ignored.insert(role.clone())) {
+            Some(_) => Ok(()),
+            None => Err(error),
+        }
+    }
+
     /// What became of the change once the live state has all that is complete.
     fn outcome(&self, in_place: bool) -> Sealing {
         match (in_place, self.sealed || !self.made.is_empty()) {

@@ -12,10 +12,12 @@ use boltseal::{
     limits::Limits,
     oci::Reference,
     ops::{
-        Platform,
+        OpsError, Platform,
+        trust::TrustError,
         verify::{Verification, Verifier},
     },
     policy::{Decision, Mode},
+    trust::tuf::TrustRefusal,
 };
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
@@ -29,7 +31,7 @@ pub async fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
     let show = Show {
         json: to_json,
         text: |verification, _| to_text(verification),
-        unread: |reference| format!("could-not-tell  {reference}\n"),
+        unpinned: |reference, word| format!("{word}  {reference}\n"),
     };
     judge_all(args.images, &show, output).await
 }
@@ -38,8 +40,8 @@ pub async fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
 pub struct Show {
     pub json: fn(&Verification) -> Value,
     pub text: fn(&Verification, &Output) -> String,
-    /// What could not be pinned.
-    pub unread: fn(&Reference) -> String,
+    /// What could not be pinned to a digest, and the word for it.
+    pub unpinned: fn(&Reference, &str) -> String,
 }
 
 /// Judges images, and shows each as it is ready, in the order that was typed.
@@ -55,7 +57,11 @@ pub async fn judge_all(args: ImagesArgs, show: &Show, output: &Output) -> Result
         let (verifier, platform) = (&verifier, platform.as_ref());
         async move {
             let judged = tokio::time::timeout(patience, verifier.verify(&reference, platform)).await;
-            (judged.map_or_else(|_| Err(gave_up(&reference, patience)), |done| done.map_err(Failure::from)), reference)
+            let judged = judged.map_or_else(
+                |_| Err((None, gave_up(&reference, patience))),
+                |done| done.map_err(|error| (refusal(&error), Failure::from(error))),
+            );
+            (judged, reference)
         }
     };
     let mut work = stream::iter(args.references).map(one).buffered(AT_ONCE);
@@ -68,22 +74,36 @@ pub async fn judge_all(args: ImagesArgs, show: &Show, output: &Output) -> Result
                 let (_, exit) = verdict(&verification);
                 report.one(exit, || (show.json)(&verification), || (show.text)(&verification, output));
             }
-            Err(error) => {
-                let mut failure: Failure = error;
+            Err((refusal, mut failure)) => {
                 if failure.exit == Exit::Usage {
                     // That an index lists no such platform is the registry's word: nothing was judged.
                     failure.exit = Exit::Unknown;
                 }
                 output.failure_line(&failure);
+                // A tag that is not in the registry can be known to be refused all the same.
+                let word = if refusal.is_some() { "denied" } else { "could-not-tell" };
+                let reasons =
+                    refusal.iter().map(|refusal| json!({ "id": refusal.id(), "message": refusal.to_string() }));
                 let value = json!({
-                    "reference": reference.to_string(), "decision": "could-not-tell",
+                    "reference": reference.to_string(), "decision": word, "reasons": reasons.collect::<Vec<_>>(),
                     "error": failure.message, "exit": failure.exit as u8,
                 });
-                report.one(failure.exit, || value, || (show.unread)(&reference));
+                report.one(failure.exit, || value, || (show.unpinned)(&reference, word));
             }
         }
     }
     Ok(report.end())
+}
+
+/// Why trust data refuse a reference that could not be pinned.
+fn refusal(error: &OpsError) -> Option<TrustRefusal> {
+    match error {
+        OpsError::Trust(error) => match &**error {
+            TrustError::Refused { refusal, .. } => Some(refusal.clone()),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 fn gave_up(reference: &Reference, patience: Duration) -> Failure {

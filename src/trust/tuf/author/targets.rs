@@ -10,7 +10,7 @@ use crate::{
 };
 use jiff::Timestamp;
 use serde_json::{Map, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A delegation to be made.
 #[derive(Clone, Copy, Debug)]
@@ -165,7 +165,7 @@ pub fn remove_tag(targets: &mut Targets, tag: &str) -> Result<(), AuthorError> {
 }
 
 /// Revokes a manifest, and with an index the platforms' manifests that it lists. In the file of `targets/revoked`; a
-/// digest that is revoked already stays with its first reason.
+/// digest that is revoked already stays with its first reason, and with all that was listed.
 ///
 /// # Errors
 /// The reason is not printable ASCII.
@@ -179,10 +179,14 @@ pub fn revoke(
     if !is_printable(reason) {
         return Err(AuthorError::Text(reason.to_owned()));
     }
-    let digests: Vec<_> = lists.iter().map(Digest::to_string).collect();
-    let custom = Some(json!({"reason": reason, "digests": digests}));
     let path = format!("revoked/{}/{}", digest.algorithm(), digest.hex());
-    targets.targets.entry(path).or_insert(Target { custom, ..Target::new(length, digest) });
+    let before = targets.targets.get(&path);
+    let reason = before.and_then(Target::reason).unwrap_or(reason).to_owned();
+    let known = before.into_iter().flat_map(Target::listed_digests);
+    let digests: BTreeSet<_> = known.chain(lists.iter().copied()).map(|digest| digest.to_string()).collect();
+    let length = before.map_or(length, |before| before.length.max(length));
+    let custom = Some(json!({"reason": reason, "digests": digests}));
+    targets.targets.insert(path, Target { custom, ..Target::new(length, digest) });
     Ok(())
 }
 

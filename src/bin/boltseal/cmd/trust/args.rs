@@ -14,7 +14,7 @@ pub use roles::{
     CosignArgs, RotateArgs, SealerArgs, SealerCommand, SignerAddArgs, SignerCommand, SignerListArgs, SignerRemoveArgs,
     ThresholdArgs,
 };
-pub use shared::{ReadArgs, TrustArgs, WriteArgs};
+pub use shared::{BaseArgs, ReadArgs, TrustArgs, WriteArgs};
 pub use tags::{InspectTrustArgs, RevokeArgs, SignTagArgs};
 pub use upkeep::{ExportArgs, ImportArgs, PinArgs, RefreshArgs, StatusArgs};
 

@@ -3,29 +3,58 @@ use super::{
     desk::Desk,
     keys::Keys,
     report::{self, Shown},
+    review,
 };
 use crate::{
     exit::{Exit, Failure},
     output::Output,
     settings,
 };
-use boltseal::{format::tuf::RoleName, ops::trust::sign_root_file};
-use serde_json::json;
+use boltseal::{format::tuf::RoleName, oci::RepositoryName, ops::trust::sign_root_file};
+use serde_json::{Value, json};
 use std::path::Path;
 
 pub async fn run(args: CosignArgs, output: &Output) -> Result<Exit, Failure> {
     match (&args.file, &args.repository) {
         (Some(file), _) => sign_file(file, &args, output).await,
-        (None, Some(repository)) => {
-            let desk = Desk::writing(&args.write, output)?;
-            let place = desk.work_on(repository)?;
-            let writer = desk.writer(&place);
-            let reviewed = writer.review(&args.role).await?;
-            let published = writer.cosign(&args.role, &reviewed).await?;
-            Ok(report::published(repository, &published).show(output))
-        }
+        (None, Some(repository)) => sign_waiting(repository, &args, output).await,
         (None, None) => Err(Failure::usage("expected a repository, or --file")),
     }
+}
+
+/// Signs what its holder has seen and agreed to, file by file, and nothing else.
+async fn sign_waiting(repository: &RepositoryName, args: &CosignArgs, output: &Output) -> Result<Exit, Failure> {
+    let desk = Desk::writing(&args.write, output)?;
+    let place = desk.work_on(repository)?;
+    let writer = desk.writer(&place);
+    let waiting = writer.review(&args.role).await?;
+    if waiting.is_empty() {
+        return Ok(nothing(repository, &args.role).show(output));
+    }
+    let live = writer.state(true).await?;
+    let mut reviewed = Vec::new();
+    for file in waiting {
+        output.propose(review::to_text(&file, &live));
+        if output.confirm(&format!("Sign this for {} of {repository}?", args.role)).await? {
+            reviewed.push(file);
+        }
+    }
+    if reviewed.is_empty() {
+        return Err(Failure::usage("not confirmed: nothing was signed"));
+    }
+    let published = writer.cosign(&args.role, &reviewed).await?;
+    let mut shown = report::published(repository, &published);
+    shown.put("reviewed", reviewed.iter().map(review::to_json).collect::<Vec<_>>());
+    Ok(shown.show(output))
+}
+
+fn nothing(repository: &RepositoryName, role: &RoleName) -> Shown {
+    let none = Vec::<Value>::new();
+    let value = json!({
+        "repository": repository.to_string(), "sealing": "unchanged", "signed": none, "waiting": none, "sealers": none,
+        "reviewed": none,
+    });
+    Shown::done(value, format!("nothing waits for signatures in {role}\n"))
 }
 
 /// Needs neither a registry nor what is known: what counts is decided when the root is published.

@@ -1,7 +1,7 @@
 //! What a verb of `trust` works with: connections, what is known, keys.
 
 use super::{
-    args::{ReadArgs, TrustArgs, WriteArgs},
+    args::{BaseArgs, ReadArgs, TrustArgs, WriteArgs},
     keys::{Keys, fingerprint},
 };
 use crate::{args::RegistryArgs, exit::Failure, output::Output, settings};
@@ -59,7 +59,7 @@ impl Desk {
         for key in &args.key {
             keys.open_private(key)?;
         }
-        let (after_expiry, insecure_no_floor) = (args.after_expiry, args.insecure_no_floor);
+        let BaseArgs { after_expiry, insecure_no_floor } = args.base;
         Ok(Self { signers: keys.signers(), after_expiry, insecure_no_floor, ..Self::reading(&args.read)? })
     }
 

@@ -1,4 +1,7 @@
-use super::{args::ImportDctArgs, render};
+mod render;
+mod sign;
+
+use super::{args::ImportDctArgs, report};
 use crate::{
     exit::{Exit, Failure},
     output::Output,
@@ -14,6 +17,8 @@ use boltseal::{
     trust::notary::{Files, NotaryError, PinnedKey, RootPin},
 };
 use jiff::Timestamp;
+use render::Report;
+use sign::Import;
 use std::{collections::BTreeMap, env, io::Read as _};
 
 pub async fn run(args: ImportDctArgs, output: &Output) -> Result<Exit, Failure> {
@@ -34,19 +39,50 @@ pub async fn run(args: ImportDctArgs, output: &Output) -> Result<Exit, Failure> 
     }
     let compared = if args.offline { None } else { Some(compare(&session, &args.repository, imported.state()).await?) };
     let unread = compared.iter().flat_map(BTreeMap::values).any(Compared::is_unread);
-    let exit = if unread { Exit::Unknown } else { Exit::Done };
-    let report = render::Report {
+    let import = match &compared {
+        Some(compared) if args.dry_run || !args.key.is_empty() => {
+            Some(Import::plan(&args, imported.state(), compared, output).await?)
+        }
+        _ => None,
+    };
+    let report = Report {
         source: &source,
         state: imported.state(),
         compared: compared.as_ref(),
         saved: args.save.as_deref(),
-        exit,
+        fates: import.as_ref().map(Import::fates),
+        publication: None,
+        exit: if unread { Exit::Unknown } else { Exit::Done },
     };
-    output.result(&report.to_json(), || report.to_text());
-    if !args.dry_run {
-        output.note("no new trust was written: this version verifies, compares and saves");
+    conclude(&args, report, import.as_ref(), output).await
+}
+
+/// Shows what was found, and signs what is to be signed.
+async fn conclude(
+    args: &ImportDctArgs,
+    mut report: Report<'_>,
+    import: Option<&Import>,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let mut text = report.to_text();
+    match import {
+        Some(import) if !args.dry_run && import.has_tags() => {
+            // Seen before it is asked for; standard output has one JSON value alone.
+            if output.is_json() { output.propose(&text) } else { output.raw(&text) }
+            let shown = report::published(&args.repository, &import.sign(output).await?);
+            report.exit = report.exit.worst(shown.exit);
+            report.publication = Some(shown.value);
+            text = shown.text;
+        }
+        Some(_) if !args.dry_run => output.note("nothing was signed: no tag is left to sign"),
+        None if !args.dry_run => output.note(format_args!(
+            "no new trust was written: `boltseal trust init {}` starts it; this command with --key KEY then signs these tags",
+            args.repository
+        )),
+        _ => {}
     }
-    Ok(exit)
+    output.result(&report.to_json(), || text);
+    Ok(report.exit)
 }
 
 fn unverified(args: &ImportDctArgs, source: &str, error: &NotaryError, output: &Output) -> Exit {

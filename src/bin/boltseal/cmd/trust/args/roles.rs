@@ -108,10 +108,12 @@ pub struct ThresholdArgs {
 
 /// Adds a signature to what waits for signatures in a role: staged in the registry, or a root's file.
 ///
-/// `trust status` lists what waits. What is complete is sealed with the keys at hand, or by the next `trust refresh`.
+/// What is staged is shown first, by what it changes, and you are asked; exactly that is signed. What is complete is sealed
+/// with the keys at hand, or by the next `trust refresh`. `trust status` lists what waits.
 #[derive(Args)]
 #[command(after_help = "Examples:
   boltseal trust cosign --key b.key root registry.example.com/app
+  boltseal trust cosign --key b.key -o json -y targets/releases registry.example.com/app
   boltseal trust cosign --key b.key root --file root.json")]
 pub struct CosignArgs {
     /// root, targets or targets/NAME.

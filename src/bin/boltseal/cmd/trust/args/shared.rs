@@ -34,12 +34,20 @@ pub struct WriteArgs {
     pub key: Vec<String>,
     #[command(flatten)]
     pub password: PasswordArgs,
-    /// The trust data have expired, and this is the digest of their newest snapshot.
-    #[arg(long, value_name = "DIGEST", help_heading = "Trust")]
-    pub after_expiry: Option<Digest>,
-    /// Build on whatever the registry serves, without knowing what is the least it has to be. An old state may be served.
-    #[arg(long, help_heading = "Trust")]
-    pub insecure_no_floor: bool,
+    #[command(flatten)]
+    pub base: BaseArgs,
     #[command(flatten)]
     pub read: ReadArgs,
+}
+
+/// What a change may be built on.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Trust")]
+pub struct BaseArgs {
+    /// The trust data have expired, and this is the digest of their newest snapshot.
+    #[arg(long, value_name = "DIGEST")]
+    pub after_expiry: Option<Digest>,
+    /// Build on whatever the registry serves, without knowing what is the least it has to be. An old state may be served.
+    #[arg(long)]
+    pub insecure_no_floor: bool,
 }

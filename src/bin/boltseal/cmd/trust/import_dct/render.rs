@@ -3,7 +3,7 @@ use crate::{
     output::{JSON_VERSION, printable},
 };
 use boltseal::{
-    ops::import_dct::{Compared, DigestThere, TagNow},
+    ops::import_dct::{Compared, DigestThere, Fate, TagNow},
     trust::notary::{NotaryError, NotaryState, RoleKey, SignedTag},
 };
 use serde_json::{Value, json};
@@ -15,6 +15,10 @@ pub struct Report<'r> {
     pub state: &'r NotaryState,
     pub compared: Option<&'r BTreeMap<String, Compared>>,
     pub saved: Option<&'r Path>,
+    /// What becomes of each tag, where that was asked.
+    pub fates: Option<&'r BTreeMap<String, Fate>>,
+    /// What became of those that were to be signed.
+    pub publication: Option<Value>,
     pub exit: Exit,
 }
 
@@ -27,11 +31,13 @@ impl Report<'_> {
             }
             value
         };
+        let sealing = self.publication.as_ref().and_then(|publication| publication.get("sealing")?.as_str());
         let mut value = summary(self.state);
         let more = json!({
             "version": JSON_VERSION, "source": self.source, "verified": true,
             "tags": self.state.tags().iter().map(tag).collect::<Vec<_>>(),
-            "saved": self.saved.map(|path| path.display().to_string()), "trustWritten": false, "exit": self.exit as u8,
+            "saved": self.saved.map(|path| path.display().to_string()), "import": self.import_json(),
+            "publication": self.publication, "trustWritten": sealing == Some("sealed"), "exit": self.exit as u8,
         });
         if let (Some(members), Value::Object(more)) = (value.as_object_mut(), more) {
             members.extend(more);
@@ -64,6 +70,12 @@ impl Report<'_> {
             }
         }
         text.push_str(&self.table());
+        for (tag, fate) in self.fates.into_iter().flatten() {
+            let _ = match fate {
+                Fate::Sign => writeln!(text, "  sign     {}", printable(tag)),
+                Fate::Leave(why) => writeln!(text, "  leave    {}: {}", printable(tag), one_line(&why.to_string())),
+            };
+        }
         for warning in state.warnings() {
             let _ = writeln!(text, "  warning  {}", one_line(&warning.to_string()));
         }
@@ -71,6 +83,18 @@ impl Report<'_> {
             let _ = writeln!(text, "  saved    {}", path.display());
         }
         text
+    }
+
+    fn import_json(&self) -> Option<Vec<Value>> {
+        let one = |(tag, fate): (&String, &Fate)| {
+            let digest = self.state.tags().get(tag).map(|signed| signed.digest.to_string());
+            let (would, why) = match fate {
+                Fate::Sign => ("sign", None),
+                Fate::Leave(why) => ("leave", Some(why.to_string())),
+            };
+            json!({ "tag": tag, "digest": digest, "would": would, "why": why })
+        };
+        Some(self.fates?.iter().map(one).collect())
     }
 
     /// Tags, digests, signers, and what the registry says.
