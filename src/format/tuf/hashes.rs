@@ -52,6 +52,21 @@ impl Hashes {
         !known.is_empty() && known.iter().all(holds)
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Written::Sha256(_) => 1,
+            Written::All(all) => all.len(),
+        }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// All of them in hex, by algorithm.
     #[must_use]
     pub fn to_map(&self) -> BTreeMap<String, String> {

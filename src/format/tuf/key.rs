@@ -2,36 +2,48 @@ use super::canonical;
 use crate::crypto::{Fingerprint, KeyAlgorithm, PublicKey, PublicKeyError, SignatureError, SignatureScheme, hash};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use std::sync::OnceLock;
+use std::{ops::Deref, sync::OnceLock};
 
 /// A public key as metadata writes it (TUF 1.0.34, 4.2). It is decoded when it is asked for, once.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Key {
-    written: Written,
+    written: KeyObject,
     #[serde(skip)]
     decoded: OnceLock<Result<VerifyingKey, KeyError>>,
 }
 
+/// What is written of a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Written {
+pub struct KeyObject {
     /// `ecdsa`, `ed25519` or `rsa`; older tools write the scheme here.
-    keytype: String,
+    pub keytype: String,
     /// How it signs.
-    scheme: String,
-    keyval: KeyValue,
+    pub scheme: String,
+    /// The key itself.
+    pub keyval: KeyValue,
     /// Members that this version does not know, kept.
     #[serde(flatten)]
-    unknown: Map<String, Value>,
+    pub unknown: Map<String, Value>,
 }
 
+/// The key's material.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct KeyValue {
+pub struct KeyValue {
     /// PEM, or hex of the raw key.
-    public: String,
+    pub public: String,
     /// Members that this version does not know, kept.
     #[serde(flatten)]
-    unknown: Map<String, Value>,
+    pub unknown: Map<String, Value>,
+}
+
+/// Nobody changes what is written: what was decoded would no longer be it.
+impl Deref for Key {
+    type Target = KeyObject;
+
+    fn deref(&self) -> &KeyObject {
+        &self.written
+    }
 }
 
 /// The same is written.
@@ -95,7 +107,7 @@ impl Key {
             KeyAlgorithm::Ed25519 => key.spki_der().last_chunk::<32>().map(hex::encode).unwrap_or_default(),
             _ => key.to_pem(),
         };
-        Self::from(Written {
+        Self::from(KeyObject {
             keytype: keytype.to_owned(),
             scheme: scheme.to_owned(),
             keyval: KeyValue { public, unknown: Map::new() },
@@ -107,7 +119,7 @@ impl Key {
     /// securesystemslib's choice too. Ids that others chose are never recomputed: an id is a label (TUF 1.0.34, 4.2).
     #[must_use]
     pub fn id(&self) -> String {
-        let Written { keytype, scheme, keyval, .. } = &self.written;
+        let KeyObject { keytype, scheme, keyval, .. } = &self.written;
         let object = json!({"keytype": keytype, "scheme": scheme, "keyval": {"public": keyval.public}});
         // Only text inside, so it has a canonical form.
         hex::encode(hash::sha256(&canonical(&object).unwrap_or_default()))
@@ -122,13 +134,13 @@ impl Key {
     }
 }
 
-impl From<Written> for Key {
-    fn from(written: Written) -> Self {
+impl From<KeyObject> for Key {
+    fn from(written: KeyObject) -> Self {
         Self { written, decoded: OnceLock::new() }
     }
 }
 
-impl Written {
+impl KeyObject {
     fn decode(&self) -> Result<VerifyingKey, KeyError> {
         let scheme = match (self.keytype.as_str(), self.scheme.as_str()) {
             ("ecdsa" | "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256") => SignatureScheme::EcdsaP256Sha256,
@@ -199,7 +211,7 @@ mod tests {
             assert_eq!(theirs.key_id().unwrap(), key.id(), "{name}");
             theirs.verification_key().unwrap();
         }
-        assert_eq!(Key::new(&public("ed25519")).written.keyval.public.len(), 64);
+        assert_eq!(Key::new(&public("ed25519")).keyval.public.len(), 64);
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod targets;
 
 pub use canonical::{CanonicalError, canonical};
 pub use hashes::Hashes;
-pub use key::{Key, KeyError, VerifyingKey};
+pub use key::{Key, KeyError, KeyObject, KeyValue, VerifyingKey};
 #[cfg(test)]
 use metadata::PlainWire;
 pub use metadata::{Header, Metadata, MetadataError, Role, RoleSignature};
