@@ -10,6 +10,7 @@ mod attacks;
 #[path = "../common/trust_race.rs"]
 mod trust_race;
 
+mod bins;
 mod other_clients;
 mod publishing;
 mod reading;

@@ -160,9 +160,26 @@ impl Targets {
     pub fn delegation(&self, role: &RoleName) -> Option<&Delegation> {
         self.delegations().iter().find(|delegation| delegation.name == *role)
     }
+
+    /// The hashed bins, the first asked first.
+    pub fn bins(&self) -> impl Iterator<Item = &Delegation> {
+        self.delegations().iter().filter(|delegation| delegation.is_bin())
+    }
+
+    /// The hashed bin that holds a path.
+    #[must_use]
+    pub fn bin(&self, path: &str) -> Option<&Delegation> {
+        self.bins().find(|bin| bin.covers(path))
+    }
 }
 
 impl Delegation {
+    /// Whether the delegated role is a hashed bin: a part of the list of who delegates to it.
+    #[must_use]
+    pub fn is_bin(&self) -> bool {
+        self.path_hash_prefixes.is_some()
+    }
+
     fn check(&self) -> Result<(), MetadataError> {
         check_role_keys(&self.name, &self.keys.keyids, self.keys.threshold)?;
         let patterns = match (&self.paths, &self.path_hash_prefixes) {

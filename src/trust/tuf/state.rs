@@ -136,7 +136,10 @@ impl TrustState {
         let is = move |target: &Target| {
             target.sha256().as_ref() == Some(digest) || target.listed_digests().any(|listed| listed == *digest)
         };
-        self.paths().into_iter().filter_map(move |path| {
+        let files = self.graph.files.values();
+        let listing = files.flat_map(|file| &file.metadata.signed().targets).filter(move |(_, target)| is(target));
+        let paths: BTreeSet<_> = listing.map(|(path, _)| path.as_str()).collect();
+        paths.into_iter().filter_map(move |path| {
             let listed = self.lookup(path).ok().filter(|listed| is(listed.target))?;
             Some((path, listed))
         })
