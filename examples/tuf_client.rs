@@ -180,7 +180,8 @@ impl Client {
 
 /// With consistent snapshots `folder/HASH.name` (TUF 1.0.34, 6.2).
 fn served_path(state: &TrustState, name: &str, target: &Target) -> String {
-    let hash = target.hashes.get("sha256").or_else(|| target.hashes.values().next());
+    let hashes = target.hashes.to_map();
+    let hash = hashes.get("sha256").or_else(|| hashes.values().next());
     match (state.root().signed().consistent_snapshot, hash, name.rsplit_once('/')) {
         (true, Some(hash), Some((folder, file))) => format!("{folder}/{hash}.{file}"),
         (true, Some(hash), None) => format!("{hash}.{name}"),

@@ -3,6 +3,10 @@
 //! RFC 8259 leaves the meaning of a repeated member open, and parsers differ; a signature over such a document
 //! says different things to different readers. It is refused here, once, for every format.
 
+mod plain;
+
+pub use plain::decode_plain;
+
 use crate::limits::{JSON_DEPTH, JSON_VALUES};
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};

@@ -103,9 +103,9 @@ pub const TUF_DEPTH: usize = 8;
 pub const TUF_ROLE_NAME: usize = 255;
 /// Bytes of a `boltseal.lock`. Source: 10,000 repositories of ten roles take 9 MB.
 pub const TRUST_LOCK_BYTES: u64 = 16 << 20;
-/// Bytes of what is remembered of one repository's trust. Source: [`TUF_ALL_TARGETS_BYTES`], twice for escaped quotes,
-/// and a quarter for the floors and the other roles.
-pub const REMEMBERED_BYTES: u64 = 160 << 20;
+/// Bytes of what is remembered of one repository's trust. Source: [`TUF_ALL_TARGETS_BYTES`], and a quarter for the floors
+/// and the other roles.
+pub const REMEMBERED_BYTES: u64 = 80 << 20;
 /// Bytes of a path below the store, made of a repository's name. Source: a file's name has at most 255 on most systems.
 pub const STORE_PATH_BYTES: usize = 200;
 /// How far ahead of the clock the version of a timestamp or snapshot may be that counts seconds.
@@ -113,8 +113,16 @@ pub const TUF_VERSION_AHEAD: Duration = Duration::from_secs(24 * 60 * 60);
 /// Bytes of a trust manifest up to which files stand inline. Source: 2,000 tags by two signers take 840 KB; registries take
 /// 4 MiB, and every reader fetches all of it.
 pub const TRUST_INLINE_BYTES: u64 = 1 << 20;
-/// Files of a trust state that are blobs and are fetched together, before anybody asked for them.
-pub const TRUST_BLOBS_TOGETHER: usize = 16;
+/// Files of a trust state that are blobs and are fetched together, before anybody asked for them. Source: three lists in
+/// [`TRUST_BINS`] bins each, all at once as [`CONCURRENCY`] has it.
+pub const TRUST_BLOBS_TOGETHER: usize = 64;
+/// Tags of one list up to which it is one file; the next one splits it into hashed bins. Source: a tag of an image for two
+/// platforms takes 300 bytes, so that [`TUF_TARGETS_BYTES`] hold 16,000; every edit writes all of the file, every reader reads
+/// it.
+pub const TRUST_BIN_TAGS: usize = 10_000;
+/// Hashed bins that a list is split into: one for each first digit of the hash. Source: 160,000 tags are as many a bin as
+/// were in the list.
+pub const TRUST_BINS: usize = 16;
 /// Bytes that one writer may have staged of one role as blobs. Source: four of the largest files, each made from the one
 /// before it.
 pub const TRUST_STAGED_BYTES: u64 = 4 * TUF_TARGETS_BYTES;

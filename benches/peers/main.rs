@@ -1,7 +1,8 @@
 //! boltseal beside cosign and notation: whole processes, in turn, on this machine.
 //!
-//! `benches/run.sh` runs it in a release build; `--write` puts the tables into docs/benchmarks.md. A target that is missed
-//! is said plainly and fails nothing: times depend on the machine, and what they depend on stands beside them.
+//! `benches/run.sh` runs it in a release build; `--write` puts the tables into docs/benchmarks.md, `trust` measures content
+//! trust alone. A target that is missed is said plainly and fails nothing: times depend on the machine, and what they depend
+//! on stands beside them.
 
 #[path = "../../tests/common/mod.rs"]
 mod common;
@@ -11,6 +12,8 @@ mod proxy;
 mod report;
 mod tls;
 mod tools;
+mod trust;
+mod trust_files;
 
 use boltseal::registry::embedded::{Embedded, EmbeddedOptions};
 use common::{PASSWORD, Ran, peers, peers::Kind};
@@ -44,6 +47,15 @@ fn main() -> ExitCode {
     if arguments.first().is_some_and(|first| first == measure::CHILD) {
         return measure::child(&arguments[1..]);
     }
+    if arguments.first().is_some_and(|first| first == trust::CHILD) {
+        return trust::child(&arguments[1..]);
+    }
+    if arguments.first().is_some_and(|first| first == "trust") {
+        let mut text = heading(&[]);
+        trust::table(&mut text);
+        println!("{text}");
+        return ExitCode::SUCCESS;
+    }
     let runtime = Runtime::new().expect("a runtime");
     let bench = Bench { tools: Tools::new(), runtime, pusher: pusher(&[]) };
     let mut missing = Vec::new();
@@ -64,6 +76,7 @@ fn main() -> ExitCode {
         bench.tls(&mut text);
     }
     bench.fleet(&mut text);
+    trust::table(&mut text);
     println!("{text}");
     if arguments.iter().any(|argument| argument == "--write") {
         write(&text);

@@ -53,7 +53,7 @@ pub(crate) fn decode_one(bytes: &[u8]) -> Result<Block, PemError> {
     while let Some(line) = lines.next() {
         let label = line.strip_prefix("-----BEGIN ").and_then(|rest| rest.strip_suffix("-----"));
         if let Some(label) = label {
-            let block = decode_body(label, &mut lines)?;
+            let block = decode_body(label, &mut lines, text.len())?;
             if label != "EC PARAMETERS" {
                 blocks.push(block);
             }
@@ -66,10 +66,12 @@ pub(crate) fn decode_one(bytes: &[u8]) -> Result<Block, PemError> {
     }
 }
 
-fn decode_body<'t>(label: &str, lines: &mut impl Iterator<Item = &'t str>) -> Result<Block, PemError> {
+/// Decodes a block's lines, which have at most so many bytes.
+fn decode_body<'t>(label: &str, lines: &mut impl Iterator<Item = &'t str>, most: usize) -> Result<Block, PemError> {
     let unterminated = || PemError::Unterminated { label: label.to_owned() };
     let end = format!("-----END {label}-----");
-    let mut body = Zeroizing::new(String::new());
+    // Room for all at once: a reallocation would leave a copy behind that nobody wipes.
+    let mut body = Zeroizing::new(String::with_capacity(most));
     let mut legacy_encrypted = false;
     loop {
         let line = lines.next().ok_or_else(unterminated)?;
@@ -83,10 +85,6 @@ fn decode_body<'t>(label: &str, lines: &mut impl Iterator<Item = &'t str>) -> Re
         if body.is_empty() && line.contains(':') {
             legacy_encrypted |= line.starts_with("DEK-Info:");
         } else {
-            // Room for all at once where it grows: a reallocation would leave a copy behind that nobody wipes.
-            if body.capacity() == 0 {
-                body.reserve_exact(crate::limits::KEY_FILE_BYTES as usize);
-            }
             body.push_str(line);
         }
     }

@@ -96,12 +96,7 @@ impl FromStr for Digest {
 
     fn from_str(text: &str) -> Result<Self, DigestError> {
         fn decode<const N: usize>(text: &str, encoded: &str) -> Result<[u8; N], DigestError> {
-            let mut bytes = [0; N];
-            let lower = encoded.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-            match hex::decode_to_slice(encoded, &mut bytes) {
-                Ok(()) if lower => Ok(bytes),
-                _ => Err(DigestError::Encoding(text.to_owned(), 2 * N)),
-            }
+            decode_hex(encoded).ok_or_else(|| DigestError::Encoding(text.to_owned(), 2 * N))
         }
         match text.split_once(':') {
             Some(("sha256", encoded)) => decode(text, encoded).map(Self::Sha256),
@@ -109,6 +104,24 @@ impl FromStr for Digest {
             _ => Err(DigestError::Algorithm(text.to_owned())),
         }
     }
+}
+
+/// Lower-case hex of exactly so many bytes. Without a branch a digit: those of a hash can't be foreseen.
+pub(crate) fn decode_hex<const N: usize>(hex: &str) -> Option<[u8; N]> {
+    let digit = |byte: u8| match (byte.wrapping_sub(b'0'), byte.wrapping_sub(b'a')) {
+        (digit @ 0..=9, _) => digit,
+        (_, letter @ 0..=5) => letter + 10,
+        _ => 0xff,
+    };
+    let (pairs, []) = hex.as_bytes().as_chunks::<2>() else { return None };
+    let pairs: &[[u8; 2]; N] = pairs.try_into().ok()?;
+    let (mut bytes, mut seen) = ([0; N], 0);
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        let (high, low) = (digit(*high), digit(*low));
+        seen |= high | low;
+        *byte = high << 4 | low;
+    }
+    (seen < 16).then_some(bytes)
 }
 
 impl TryFrom<String> for Digest {

@@ -7,6 +7,7 @@ pub mod media_type;
 mod reference;
 
 pub use descriptor::{Descriptor, Platform};
+pub(crate) use digest::decode_hex;
 pub use digest::{Digest, DigestError};
 pub use manifest::{ImageIndex, ImageManifest, Manifest, ManifestError};
 pub(crate) use reference::canonical_host;

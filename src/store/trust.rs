@@ -25,9 +25,9 @@ use std::{
 
 const MODE: u32 = 0o600;
 /// No part of a repository's name is written like this: `@` is encoded there.
-const FILE: &str = "@trust.json";
+const FILE: &str = "@trust";
 
-/// A folder with a file for each repository: `registry.example.com/shop/cart/@trust.json`.
+/// A folder with a file for each repository: `registry.example.com/shop/cart/@trust`.
 #[derive(Clone, Debug)]
 pub struct TrustStore {
     dir: PathBuf,
@@ -58,7 +58,7 @@ pub enum TrustStoreError {
         /// What the file system says.
         source: io::Error,
     },
-    /// A file is not what was remembered of this repository, or what is to be remembered can't be written as text.
+    /// A file is not what was remembered of this repository, or what is to be remembered is more than is read again.
     #[error("{path}: {source}", path = .path.display())]
     Content {
         /// The file.

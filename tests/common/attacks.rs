@@ -58,7 +58,7 @@ fn allowed(digest: &Digest) -> String {
 }
 
 /// Signs a role's file with these keys, which the map of keys has to list.
-async fn sign<R: Role>(file: R, keys: &BTreeMap<String, TufKey>, signers: &[&Key]) -> Vec<u8> {
+pub async fn sign<R: Role>(file: R, keys: &BTreeMap<String, TufKey>, signers: &[&Key]) -> Vec<u8> {
     let mut metadata = Metadata::unsigned(file).expect("metadata");
     for signer in signers {
         sign_metadata(&mut metadata, keys, *signer).await.expect("it signs");
@@ -66,17 +66,17 @@ async fn sign<R: Role>(file: R, keys: &BTreeMap<String, TufKey>, signers: &[&Key
     metadata.encode()
 }
 
-fn decode<R: Role>(files: &BTreeMap<String, Vec<u8>>, name: &str) -> Metadata<R> {
+pub fn decode<R: Role>(files: &BTreeMap<String, Vec<u8>>, name: &str) -> Metadata<R> {
     Metadata::decode(&files[name]).expect("metadata")
 }
 
-fn root_of(files: &BTreeMap<String, Vec<u8>>) -> Root {
+pub fn root_of(files: &BTreeMap<String, Vec<u8>>) -> Root {
     let newest = files.keys().filter_map(|name| name.strip_suffix(".root.json")?.parse::<u64>().ok()).max();
     decode::<Root>(files, &format!("{}.root.json", newest.expect("a root"))).signed().clone()
 }
 
 /// The name of a role's file among these, whatever its version.
-fn file_of(files: &BTreeMap<String, Vec<u8>>, role: &str) -> String {
+pub fn file_of(files: &BTreeMap<String, Vec<u8>>, role: &str) -> String {
     let suffix = format!(".{}", RoleName::from(role).file_name(None));
     files.keys().find(|name| name.ends_with(&suffix)).expect("a file").clone()
 }

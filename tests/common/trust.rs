@@ -184,6 +184,14 @@ impl World {
         Served { manifest: fetched.manifest, files: read }
     }
 
+    /// Whether a file of the trust data stands inline in their manifest.
+    pub async fn inline(&self, file: &str) -> bool {
+        let repo = self.repo(Access::PullPush);
+        let fetched = repo.manifest(&Selector::Tag(TRUST_TAG.to_owned())).await.expect("it is there");
+        let files = TrustArtifact::State.decode(fetched.image().expect("an artifact")).expect("files");
+        matches!(files.0[file], TrustLayer::Inline(_))
+    }
+
     /// Points a tag at a manifest, as anybody with the right to push can.
     pub async fn serve(&self, tag: &str, manifest: &Manifest) {
         let repo = self.repo(Access::PullPush);

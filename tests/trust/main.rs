@@ -13,6 +13,7 @@ mod trust_race;
 #[path = "../common/image.rs"]
 mod image;
 
+mod bins;
 mod other_clients;
 mod publishing;
 mod pulling;

@@ -37,7 +37,7 @@ impl Repository for Published {
 }
 
 #[derive(Clone, Default)]
-struct Memory(Arc<Mutex<Files>>);
+pub struct Memory(Arc<Mutex<Files>>);
 
 impl MetadataStore for Memory {
     fn load(&self, name: &str) -> sigstore_tuf::Result<Option<Vec<u8>>> {
@@ -51,7 +51,7 @@ impl MetadataStore for Memory {
 }
 
 /// What the other client says of a tag, going on from what it has seen.
-async fn answer(world: &World, first_root: &[u8], memory: &Memory, tag: &str) -> Option<String> {
+pub async fn answer(world: &World, first_root: &[u8], memory: &Memory, tag: &str) -> Option<String> {
     let files = world.served(TRUST_TAG).await.files;
     let mut updater = Updater::new(Published(files), first_root).expect("a root").with_store(memory.clone());
     let now = world.now().to_string().parse().expect("a time");

@@ -2,10 +2,20 @@ use super::canonical;
 use crate::crypto::{Fingerprint, KeyAlgorithm, PublicKey, PublicKeyError, SignatureError, SignatureScheme, hash};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::{ops::Deref, sync::OnceLock};
 
-/// A public key as metadata writes it (TUF 1.0.34, 4.2). Nothing of it is decoded yet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A public key as metadata writes it (TUF 1.0.34, 4.2). It is decoded when it is asked for, once.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Key {
+    written: KeyObject,
+    #[serde(skip)]
+    decoded: OnceLock<Result<VerifyingKey, KeyError>>,
+}
+
+/// What is written of a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyObject {
     /// `ecdsa`, `ed25519` or `rsa`; older tools write the scheme here.
     pub keytype: String,
     /// How it signs.
@@ -26,6 +36,24 @@ pub struct KeyValue {
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
+
+/// Nobody changes what is written: what was decoded would no longer be it.
+impl Deref for Key {
+    type Target = KeyObject;
+
+    fn deref(&self) -> &KeyObject {
+        &self.written
+    }
+}
+
+/// The same is written.
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.written == other.written
+    }
+}
+
+impl Eq for Key {}
 
 /// A key that signatures can be verified with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,19 +107,20 @@ impl Key {
             KeyAlgorithm::Ed25519 => key.spki_der().last_chunk::<32>().map(hex::encode).unwrap_or_default(),
             _ => key.to_pem(),
         };
-        Self {
+        Self::from(KeyObject {
             keytype: keytype.to_owned(),
             scheme: scheme.to_owned(),
             keyval: KeyValue { public, unknown: Map::new() },
             unknown: Map::new(),
-        }
+        })
     }
 
     /// The id under which we list a key: SHA-256 of its canonical JSON without unknown members, in hex, which is
     /// securesystemslib's choice too. Ids that others chose are never recomputed: an id is a label (TUF 1.0.34, 4.2).
     #[must_use]
     pub fn id(&self) -> String {
-        let object = json!({"keytype": self.keytype, "scheme": self.scheme, "keyval": {"public": self.keyval.public}});
+        let KeyObject { keytype, scheme, keyval, .. } = &self.written;
+        let object = json!({"keytype": keytype, "scheme": scheme, "keyval": {"public": keyval.public}});
         // Only text inside, so it has a canonical form.
         hex::encode(hash::sha256(&canonical(&object).unwrap_or_default()))
     }
@@ -101,6 +130,18 @@ impl Key {
     /// # Errors
     /// A type or scheme that is not verified, no key, or a key of another kind than its scheme.
     pub fn decode(&self) -> Result<VerifyingKey, KeyError> {
+        self.decoded.get_or_init(|| self.written.decode()).clone()
+    }
+}
+
+impl From<KeyObject> for Key {
+    fn from(written: KeyObject) -> Self {
+        Self { written, decoded: OnceLock::new() }
+    }
+}
+
+impl KeyObject {
+    fn decode(&self) -> Result<VerifyingKey, KeyError> {
         let scheme = match (self.keytype.as_str(), self.scheme.as_str()) {
             ("ecdsa" | "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256") => SignatureScheme::EcdsaP256Sha256,
             ("ecdsa" | "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp384") => SignatureScheme::EcdsaP384Sha384,
@@ -175,20 +216,20 @@ mod tests {
 
     #[test]
     fn a_raw_point_in_hex_is_the_same_key_as_its_pem() {
-        let mut key = Key::new(&public("p256"));
+        let mut key = Key::new(&public("p256")).written;
         let point = public("p256").spki_der().last_chunk::<65>().map(hex::encode).unwrap();
         (key.keytype, key.keyval.public) = ("ecdsa-sha2-nistp256".into(), point);
-        assert_eq!(key.decode().unwrap().fingerprint(), public("p256").fingerprint());
+        assert_eq!(Key::from(key).decode().unwrap().fingerprint(), public("p256").fingerprint());
     }
 
     #[test]
     fn a_key_of_another_kind_than_its_scheme_is_refused() {
-        let mut key = Key::new(&public("p384"));
+        let mut key = Key::new(&public("p384")).written;
         key.scheme = "ecdsa-sha2-nistp256".into();
         assert!(matches!(key.decode(), Err(KeyError::Mismatch { .. })));
         key.scheme = "ecdsa-sha2-nistp521".into();
         assert!(matches!(key.decode(), Err(KeyError::Unsupported { .. })));
-        let mut key = Key::new(&public("ed25519"));
+        let mut key = Key::new(&public("ed25519")).written;
         key.keyval.public = "zz".into();
         assert_eq!(key.decode(), Err(KeyError::Encoding));
     }

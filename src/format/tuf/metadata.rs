@@ -120,6 +120,9 @@ pub trait Role: Serialize + DeserializeOwned {
     /// What every role has.
     fn header(&self) -> &Header;
 
+    /// Members that this version does not know, `_type` among them.
+    fn unknown(&self) -> &Map<String, Value>;
+
     /// What its shape does not say.
     ///
     /// # Errors
@@ -130,12 +133,21 @@ pub trait Role: Serialize + DeserializeOwned {
 /// A metadata file as it was found: signed by nobody yet as far as this type knows.
 ///
 /// Signatures are over the canonical JSON of `signed` as it was received, unknown members included.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Metadata<R> {
     signed: R,
-    value: Value,
-    canonical: Vec<u8>,
+    received: Vec<u8>,
+    form: Form,
     signatures: Vec<RoleSignature>,
+}
+
+/// What is signed, as it was received.
+#[derive(Clone, Debug)]
+enum Form {
+    /// It stands in the file in its canonical form, from here to the file's last byte.
+    Within(usize),
+    /// It does not, or there is more in the file.
+    Apart { canonical: Vec<u8>, value: Value },
 }
 
 /// One signature of a metadata file.
@@ -156,6 +168,25 @@ struct Wire {
     signatures: Vec<RoleSignature>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PlainWire<R> {
+    signed: R,
+    signatures: Vec<RoleSignature>,
+}
+
+impl<R: Role> PlainWire<R> {
+    /// Reads a plain file that has nothing but signatures, as we would write them, and then what is signed: also where
+    /// that begins. It ends before the file's last byte.
+    pub(super) fn decode(bytes: &[u8]) -> Option<(Self, usize)> {
+        let wire: Self = json::decode_plain(bytes)?;
+        let before =
+            [b"{\"signatures\":", super::super::to_json(&wire.signatures).as_slice(), b",\"signed\":"].concat();
+        let named = wire.signed.unknown().get("_type")?.as_str()?;
+        (named == R::TYPE && bytes.starts_with(&before)).then_some((wire, before.len()))
+    }
+}
+
 impl<R: Role> Metadata<R> {
     /// Decodes a metadata file. Its size is the caller's to bound.
     ///
@@ -166,21 +197,20 @@ impl<R: Role> Metadata<R> {
     /// # Errors
     /// One for each of these.
     pub fn decode(bytes: &[u8]) -> Result<Self, MetadataError> {
+        if let Some((PlainWire { signed, signatures }, at)) = PlainWire::<R>::decode(bytes) {
+            check(&signed, &signatures)?;
+            return Ok(Self { signed, received: bytes.to_vec(), form: Form::Within(at), signatures });
+        }
         let wire: Wire = json::decode(bytes)?;
         let named = wire.signed.get("_type").and_then(Value::as_str).unwrap_or_default();
         if named != R::TYPE {
             return Err(MetadataError::Type { expected: R::TYPE, found: named.to_owned() });
         }
-        let signed: R = serde_json::from_value(wire.signed.clone()).map_err(JsonError::from)?;
-        let header = signed.header();
-        if !header.spec_version.starts_with("1.") {
-            return Err(MetadataError::SpecVersion(header.spec_version.clone()));
-        }
-        check_version(R::TYPE, header.version)?;
-        signed.check()?;
-        check_signatures(&wire.signatures)?;
-        let canonical = canonical(&wire.signed)?;
-        Ok(Self { signed, value: wire.signed, canonical, signatures: wire.signatures })
+        let Wire { signed: value, signatures } = wire;
+        let signed = R::deserialize(&value).map_err(JsonError::from)?;
+        check(&signed, &signatures)?;
+        let form = Form::Apart { canonical: canonical(&value)?, value };
+        Ok(Self { signed, received: bytes.to_vec(), form, signatures })
     }
 
     /// A new file, signed by nobody.
@@ -203,8 +233,11 @@ impl<R: Role> Metadata<R> {
 
     /// The same as JSON, with all that was received.
     #[must_use]
-    pub fn value(&self) -> &Value {
-        &self.value
+    pub fn value(&self) -> Value {
+        match &self.form {
+            Form::Within(_) => serde_json::from_slice(self.canonical()).unwrap_or_default(),
+            Form::Apart { value, .. } => value.clone(),
+        }
     }
 
     /// The file's version.
@@ -222,7 +255,17 @@ impl<R: Role> Metadata<R> {
     /// The bytes that are signed.
     #[must_use]
     pub fn canonical(&self) -> &[u8] {
-        &self.canonical
+        match &self.form {
+            // Behind it the file's object ends.
+            Form::Within(at) => self.received.get(*at..self.received.len() - 1).unwrap_or_default(),
+            Form::Apart { canonical, .. } => canonical,
+        }
+    }
+
+    /// The file as it was received, with the signatures that it had then.
+    #[must_use]
+    pub fn received(&self) -> &[u8] {
+        &self.received
     }
 
     /// The signatures, no key id twice.
@@ -261,8 +304,33 @@ impl<R: Role> Metadata<R> {
     /// The file's bytes, `signed` with all that was received.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        super::super::to_json(&json!({"signatures": self.signatures, "signed": self.value}))
+        match &self.form {
+            Form::Within(_) => {
+                let signatures = super::super::to_json(&self.signatures);
+                [b"{\"signatures\":", signatures.as_slice(), b",\"signed\":", self.canonical(), b"}"].concat()
+            }
+            Form::Apart { value, .. } => {
+                super::super::to_json(&json!({"signatures": self.signatures, "signed": value}))
+            }
+        }
     }
+}
+
+/// The same is said, and has the same signatures.
+impl<R: Role> PartialEq for Metadata<R> {
+    fn eq(&self, other: &Self) -> bool {
+        self.canonical() == other.canonical() && self.signatures == other.signatures
+    }
+}
+
+fn check<R: Role>(signed: &R, signatures: &[RoleSignature]) -> Result<(), MetadataError> {
+    let header = signed.header();
+    if !header.spec_version.starts_with("1.") {
+        return Err(MetadataError::SpecVersion(header.spec_version.clone()));
+    }
+    check_version(R::TYPE, header.version)?;
+    signed.check()?;
+    check_signatures(signatures)
 }
 
 fn check_signatures(signatures: &[RoleSignature]) -> Result<(), MetadataError> {

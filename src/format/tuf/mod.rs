@@ -4,6 +4,7 @@
 //! here says who signed: that is [`crate::trust::tuf`].
 
 mod canonical;
+mod hashes;
 mod key;
 mod metadata;
 mod name;
@@ -12,11 +13,14 @@ mod roles;
 mod targets;
 
 pub use canonical::{CanonicalError, canonical};
-pub use key::{Key, KeyError, KeyValue, VerifyingKey};
+pub use hashes::Hashes;
+pub use key::{Key, KeyError, KeyObject, KeyValue, VerifyingKey};
+#[cfg(test)]
+use metadata::PlainWire;
 pub use metadata::{Header, Metadata, MetadataError, Role, RoleSignature};
 pub use name::{RoleName, percent_encode};
 pub use pattern::{Pattern, PatternError, hash_prefix_matches};
-pub use roles::{FileMeta, RoleKeys, Root, Snapshot, Timestamp, hashes_match};
+pub use roles::{FileMeta, RoleKeys, Root, Snapshot, Timestamp};
 pub use targets::{Binding, Delegation, Delegations, Target, Targets};
 
 #[cfg(test)]

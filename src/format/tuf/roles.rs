@@ -1,5 +1,5 @@
 use super::{
-    Key, RoleName,
+    Hashes, Key, RoleName,
     metadata::{Header, MetadataError, Role, check_role_keys, check_version, version},
 };
 use crate::oci::Digest;
@@ -46,9 +46,9 @@ pub struct FileMeta {
     /// The file's length in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub length: Option<u64>,
-    /// Hashes of the file, in hex, by algorithm.
+    /// Hashes of the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hashes: Option<BTreeMap<String, String>>,
+    pub hashes: Option<Hashes>,
     /// Members that this version does not know, kept.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
@@ -95,6 +95,10 @@ impl Role for Root {
         &self.header
     }
 
+    fn unknown(&self) -> &Map<String, Value> {
+        &self.unknown
+    }
+
     fn check(&self) -> Result<(), MetadataError> {
         for role in [RoleName::Root, RoleName::Timestamp, RoleName::Snapshot, RoleName::Targets] {
             let keys = self.role(&role).ok_or_else(|| MetadataError::Missing(format!("role {role}")))?;
@@ -111,7 +115,7 @@ impl FileMeta {
         Self {
             version,
             length: Some(bytes.len() as u64),
-            hashes: Some(BTreeMap::from([("sha256".to_owned(), Digest::sha256(bytes).hex())])),
+            hashes: Some(Hashes::of(&Digest::sha256(bytes))),
             unknown: Map::new(),
         }
     }
@@ -119,22 +123,8 @@ impl FileMeta {
     /// The SHA-256 that is stated, if it is one.
     #[must_use]
     pub fn sha256(&self) -> Option<Digest> {
-        stated(self.hashes.as_ref()?, "sha256")
+        self.hashes.as_ref()?.sha256()
     }
-}
-
-/// A hash that is stated under an algorithm's name.
-pub(super) fn stated(hashes: &BTreeMap<String, String>, algorithm: &str) -> Option<Digest> {
-    format!("{algorithm}:{}", hashes.get(algorithm)?).parse().ok()
-}
-
-/// Whether bytes have the stated hashes: at least one by SHA-256 or SHA-512, and none of these another. Hashes by other
-/// algorithms say nothing.
-#[must_use]
-pub fn hashes_match(hashes: &BTreeMap<String, String>, bytes: &[u8]) -> bool {
-    let known: Vec<_> = hashes.keys().filter(|name| ["sha256", "sha512"].contains(&name.as_str())).collect();
-    let holds = |name: &&String| stated(hashes, name).is_some_and(|hash| hash.same_algorithm(bytes) == hash);
-    !known.is_empty() && known.iter().all(holds)
 }
 
 fn check_meta(meta: &BTreeMap<String, FileMeta>, needed: &RoleName) -> Result<(), MetadataError> {
@@ -159,6 +149,10 @@ impl Role for Snapshot {
         &self.header
     }
 
+    fn unknown(&self) -> &Map<String, Value> {
+        &self.unknown
+    }
+
     fn check(&self) -> Result<(), MetadataError> {
         check_meta(&self.meta, &RoleName::Targets)
     }
@@ -177,6 +171,10 @@ impl Role for Timestamp {
 
     fn header(&self) -> &Header {
         &self.header
+    }
+
+    fn unknown(&self) -> &Map<String, Value> {
+        &self.unknown
     }
 
     fn check(&self) -> Result<(), MetadataError> {

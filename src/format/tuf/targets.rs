@@ -1,13 +1,18 @@
 use super::{
-    Key, Pattern, RoleKeys, RoleName,
+    Hashes, Key, Pattern, RoleKeys, RoleName,
     metadata::{Header, MetadataError, Role, check_role_keys},
     pattern::hash_prefix_matches,
-    roles::{hashes_match, stated},
 };
 use crate::oci::Digest;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{MapAccess, Visitor},
+};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 /// A targets role, top-level or delegated (TUF 1.0.34, 4.5).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +21,7 @@ pub struct Targets {
     #[serde(flatten)]
     pub header: Header,
     /// What is listed, by target path; in boltseal's own trust state the path is a tag.
+    #[serde(deserialize_with = "in_one_go")]
     pub targets: BTreeMap<String, Target>,
     /// Who else lists what.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,8 +56,8 @@ pub struct Binding {
 pub struct Target {
     /// Length in bytes.
     pub length: u64,
-    /// Hashes in hex, by algorithm.
-    pub hashes: BTreeMap<String, String>,
+    /// Hashes of these bytes.
+    pub hashes: Hashes,
     /// What the signer adds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub custom: Option<Value>,
@@ -92,11 +98,38 @@ pub struct Delegation {
     pub path_hash_prefixes: Option<Vec<String>>,
 }
 
+/// A long list, which is mostly in order already.
+fn in_one_go<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Target>, D::Error> {
+    struct Reader;
+
+    impl<'de> Visitor<'de> for Reader {
+        type Value = BTreeMap<String, Target>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("targets by path")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+            let mut all = Vec::new();
+            while let Some(member) = members.next_entry()? {
+                all.push(member);
+            }
+            Ok(all.into_iter().collect())
+        }
+    }
+
+    deserializer.deserialize_map(Reader)
+}
+
 impl Role for Targets {
     const TYPE: &'static str = "targets";
 
     fn header(&self) -> &Header {
         &self.header
+    }
+
+    fn unknown(&self) -> &Map<String, Value> {
+        &self.unknown
     }
 
     fn check(&self) -> Result<(), MetadataError> {
@@ -127,9 +160,26 @@ impl Targets {
     pub fn delegation(&self, role: &RoleName) -> Option<&Delegation> {
         self.delegations().iter().find(|delegation| delegation.name == *role)
     }
+
+    /// The hashed bins, the first asked first.
+    pub fn bins(&self) -> impl Iterator<Item = &Delegation> {
+        self.delegations().iter().filter(|delegation| delegation.is_bin())
+    }
+
+    /// The hashed bin that holds a path.
+    #[must_use]
+    pub fn bin(&self, path: &str) -> Option<&Delegation> {
+        self.bins().find(|bin| bin.covers(path))
+    }
 }
 
 impl Delegation {
+    /// Whether the delegated role is a hashed bin: a part of the list of who delegates to it.
+    #[must_use]
+    pub fn is_bin(&self) -> bool {
+        self.path_hash_prefixes.is_some()
+    }
+
     fn check(&self) -> Result<(), MetadataError> {
         check_role_keys(&self.name, &self.keys.keyids, self.keys.threshold)?;
         let patterns = match (&self.paths, &self.path_hash_prefixes) {
@@ -157,14 +207,13 @@ impl Target {
     /// A target of this length and digest.
     #[must_use]
     pub fn new(length: u64, digest: &Digest) -> Self {
-        let hashes = BTreeMap::from([(digest.algorithm().to_owned(), digest.hex())]);
-        Self { length, hashes, custom: None, unknown: Map::new() }
+        Self { length, hashes: Hashes::of(digest), custom: None, unknown: Map::new() }
     }
 
     /// The SHA-256 that is stated, if it is one.
     #[must_use]
     pub fn sha256(&self) -> Option<Digest> {
-        stated(&self.hashes, "sha256")
+        self.hashes.sha256()
     }
 
     /// The digests that `custom` lists as `digests`: of an index, its platforms' manifests. What is no digest is left out.
@@ -182,6 +231,6 @@ impl Target {
     /// Whether these are the target's bytes: its length, and its hashes by SHA-256 and SHA-512, at least one of them.
     #[must_use]
     pub fn is(&self, bytes: &[u8]) -> bool {
-        self.length == bytes.len() as u64 && hashes_match(&self.hashes, bytes)
+        self.length == bytes.len() as u64 && self.hashes.are_of(bytes, &Digest::sha256(bytes))
     }
 }

@@ -1,5 +1,6 @@
 use super::*;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 fn root() -> Value {
     let role = json!({"keyids": ["a"], "threshold": 1});
@@ -168,11 +169,83 @@ fn a_target_is_its_length_and_its_known_hashes() {
     use crate::oci::Digest;
     let mut target = Target::new(5, &Digest::sha256(b"bytes"));
     assert!(target.is(b"bytes") && !target.is(b"Bytes") && !target.is(b"bytes "));
-    target.hashes.insert("sha512".into(), Digest::Sha512([0; 64]).hex());
+    let mut hashes = target.hashes.to_map();
+    hashes.insert("sha512".into(), Digest::Sha512([0; 64]).hex());
+    target.hashes = hashes.into();
     assert!(!target.is(b"bytes"), "both have to hold");
-    target.hashes = [("sha1".to_owned(), "00".to_owned())].into();
+    target.hashes = BTreeMap::from([("sha1".to_owned(), "00".to_owned())]).into();
     assert!(!target.is(b"bytes"), "no hash that is known");
     target.custom = Some(json!({"digests": ["sha256:x", 1, Digest::sha256(b"a").to_string()], "reason": "CVE"}));
     assert_eq!(target.listed_digests().collect::<Vec<_>>(), [Digest::sha256(b"a")]);
     assert_eq!(target.reason(), Some("CVE"));
+}
+
+/// What comes of a file: all that can be seen of it, or which error.
+fn told<R: Role + std::fmt::Debug>(bytes: &[u8]) -> Result<[String; 4], std::mem::Discriminant<MetadataError>> {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let read = Metadata::<R>::decode(bytes).map_err(|error| std::mem::discriminant(&error))?;
+    assert_eq!(read.received(), bytes);
+    Ok([format!("{:?}", read.signed()), text(read.canonical()), text(&read.encode()), read.value().to_string()])
+}
+
+/// The same file with white space, which is read over a tree of values.
+fn spaced(file: &[u8]) -> Vec<u8> {
+    serde_json::to_vec_pretty(&serde_json::from_slice::<Value>(file).unwrap()).unwrap()
+}
+
+#[test]
+fn both_ways_of_reading_make_the_same_of_a_file() {
+    fn same<R: Role + std::fmt::Debug>(file: &[u8], plain: bool) {
+        let shown = String::from_utf8_lossy(file);
+        assert_eq!(PlainWire::<R>::decode(file).is_some(), plain, "{shown}");
+        assert!(PlainWire::<R>::decode(&spaced(file)).is_none());
+        assert_eq!(told::<R>(file), told::<R>(&spaced(file)), "{shown}");
+    }
+    same::<Root>(&file(&root()), true);
+    same::<Targets>(&file(&targets()), true);
+    for (pointer, to, plain) in [
+        ("/x-ours", json!({"a": {"b": [null, -1, u64::MAX, true, "é"]}}), true),
+        ("/x-ours", json!("a \"quote\", a \\ and a line\nfeed"), false),
+        ("/x\"", json!(1), false),
+        ("/x-ours", json!(1.5), false),
+        ("/x-ours", json!(-0.0), false),
+        ("/version", json!(0), true),
+        ("/version", json!(u64::MAX), true),
+        ("/version", json!(1e30), false),
+        ("/version", json!("1"), false),
+        ("/spec_version", json!("2.0"), true),
+        ("/spec_version", Value::Null, false),
+        ("/_type", json!("targets"), false),
+        ("/_type", json!(1), false),
+        ("/_type", Value::Null, false),
+        ("/keys/a/keyval/private", Value::Null, true),
+        ("/keys/a/keyval", json!({"public": "?", "private": null}), true),
+        ("/keys/a/scheme", Value::Null, false),
+        ("/roles/root/keyids", json!(["a", "a"]), true),
+        ("/roles/snapshot", Value::Null, true),
+        ("/consistent_snapshot", Value::Null, true),
+    ] {
+        same::<Root>(&file(&changed(&root(), pointer, to)), plain);
+    }
+    // What is signed is what stands under `signed`, whatever else a file has and wherever that stands.
+    let with = |member: &str, value: Value| {
+        let mut all = json!({"signatures": [], "signed": root()});
+        all.as_object_mut().unwrap().insert(member.to_owned(), value);
+        serde_json::to_vec(&all).unwrap()
+    };
+    for (file, plain) in [
+        (with("signatures", json!([{"keyid": "a", "sig": "00"}, {"keyid": "b", "sig": ""}])), true),
+        (with("signatures", json!([{"keyid": "a", "sig": "00", "signed": {}}])), true),
+        (with("signatures", json!([{"keyid": "a", "sig": "00", "more": 1}])), false),
+        (with("signatures", json!([{"a": 1, "keyid": "a", "sig": "00"}])), false),
+        (with("signatures", json!([{"keyid": "a", "sig": "00"}, {"keyid": "a", "sig": ""}])), true),
+        (with("signatures", json!({})), false),
+        (with("a", json!(1)), false),
+        (with("signee", json!(1)), false),
+        (with("x", json!(1)), false),
+    ] {
+        same::<Root>(&file, plain);
+        let read = Metadata::<Root>::decode(&file);
+        assert!(read.is_err() || read.unwrap().canonical() == canonical(&root()).unwrap());
+    }
 }

@@ -36,7 +36,8 @@ impl Writer<'_> {
             let mut roles = BTreeMap::<_, Vec<Change>>::new();
             for (tag, target) in &targets {
                 let kept = |role: &RoleName| {
-                    let listed = draft.file(role).is_some_and(|file| file.signed().targets.contains_key(*tag));
+                    let file = draft.file(&draft.lister(role, tag));
+                    let listed = file.is_some_and(|file| file.signed().targets.contains_key(*tag));
                     listed && !replace.contains(*tag)
                 };
                 for role in self.roles_for(draft, tag, &[])?.into_iter().filter(|role| !kept(role)) {

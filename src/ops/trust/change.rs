@@ -53,6 +53,8 @@ pub enum Change {
     RemoveSigner(RoleName, Fingerprint),
     /// Set how many keys of a delegated role have to sign.
     Threshold(RoleName, u64),
+    /// Give the hashed bins of the role, which this file delegates to, the keys and the threshold that it has there.
+    AlignBins(RoleName, Box<Targets>),
     /// Sign again, with a new time to expire: a version above this one.
     Renew {
         /// The version that is too old.
@@ -80,6 +82,7 @@ impl Change {
             Self::AddSigner(role, key) => author::add_signer(targets, role, key),
             Self::RemoveSigner(role, key) => author::remove_signer(targets, role, *key),
             Self::Threshold(role, threshold) => author::set_signer_threshold(targets, role, *threshold),
+            Self::AlignBins(role, by) => author::align_bins(by, role, targets),
             Self::Renew { .. } => Ok(()),
         }
     }
@@ -91,6 +94,11 @@ impl Change {
             Self::Revoke { digest, .. } => Some(revoked_path(digest)),
             _ => None,
         }
+    }
+
+    /// The role whose file it changes, where a role is to have it: a list may be in hashed bins.
+    pub(super) fn lister(&self, draft: &Draft<'_>, role: &RoleName) -> RoleName {
+        self.path().map_or_else(|| role.clone(), |path| draft.lister(role, &path))
     }
 
     /// Whether a file has the change already.
@@ -112,6 +120,7 @@ impl Change {
             Self::Threshold(role, threshold) => {
                 targets.delegation(role).is_some_and(|delegation| delegation.keys.threshold == *threshold)
             }
+            Self::AlignBins(role, by) => author::bins_are_aligned(by, role, targets),
             Self::Renew { above } => targets.header.version > *above,
         }
     }
@@ -214,10 +223,15 @@ impl Edits {
     /// Whether a draft has all of it. What is only signed along is in place once nothing of it waits.
     pub(super) fn are_in(&self, draft: &Draft<'_>) -> bool {
         let waits = |(role, _): &(RoleName, _)| draft.waiting().iter().any(|waiting| waiting.role == *role);
+        let is_in = |(role, changes): &(RoleName, Vec<Change>)| {
+            let has = |change: &Change| {
+                let file = draft.file(&change.lister(draft, role));
+                file.is_some_and(|file| change.is_in(file.signed()))
+            };
+            draft.file(role).is_some() && changes.iter().all(has)
+        };
         self.root.iter().all(|change| change.is_in(draft.root.signed()))
-            && self.roles.iter().all(|(role, changes)| {
-                draft.file(role).is_some_and(|file| changes.iter().all(|change| change.is_in(file.signed())))
-            })
+            && self.roles.iter().all(is_in)
             && !self.cosign.as_ref().is_some_and(waits)
     }
 }

@@ -71,8 +71,8 @@ impl Writer<'_> {
 
 fn review<R: Role>(role: &RoleName, file: &Metadata<R>, live: Option<&Metadata<R>>, count: Option<Count>) -> Review {
     let (signed, needed) = count.map_or((0, 0), |count| (count.signed, count.needed));
-    let before = live.map(|live| members(live.value())).unwrap_or_default();
-    let after = members(file.value());
+    let before = live.map(|live| members(&live.value())).unwrap_or_default();
+    let after = members(&file.value());
     let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
     let differs = names.into_iter().filter(|name| before.get(*name) != after.get(*name));
     let changes = differs.map(|name| (name.clone(), (before.get(name).cloned(), after.get(name).cloned()))).collect();

@@ -1,6 +1,6 @@
 //! The next state while it is made: the live one, with what is staged and what is edited on top.
 
-use super::{TrustError, change::fingerprints, live::Files, staged::Staged, writer::Waiting};
+use super::{TrustError, bins::Bins, change::fingerprints, live::Files, staged::Staged, writer::Waiting};
 use crate::{
     crypto::Fingerprint,
     format::tuf::{Delegation, Key, Metadata, Role, RoleName, Root, Targets},
@@ -84,8 +84,9 @@ impl<'l> Draft<'l> {
             if !seen.insert(role.clone()) {
                 continue;
             }
-            while let Some(next) = self.next_file(&role, staged) {
+            while let Some((next, bins)) = self.next_file(&role, staged) {
                 self.take(&role, next);
+                bins.into_iter().for_each(|(bin, file)| self.take(&bin, file));
             }
             let waiting = self.fitting(&role, staged);
             if !waiting.is_empty() {
@@ -101,10 +102,18 @@ impl<'l> Draft<'l> {
         next.min_by_key(|root| Digest::sha256(&root.encode()))
     }
 
-    fn next_file(&self, role: &RoleName, staged: &Staged) -> Option<Metadata<Targets>> {
+    /// A role's next file that is complete, and the first files of the bins that it brings.
+    fn next_file(&self, role: &RoleName, staged: &Staged) -> Option<(Metadata<Targets>, Bins)> {
         let next = self.fitting(role, staged).into_iter();
-        next.filter(|file| self.count(role, file).is_some_and(|count| count.is_met()))
-            .min_by_key(|file| Digest::sha256(&file.encode()))
+        let next = next.filter(|file| self.count(role, file).is_some_and(|count| count.is_met()));
+        let next = next.filter_map(|file| self.new_bins(role, &file, staged).map(|bins| (file, bins)));
+        next.min_by_key(|(file, _)| Digest::sha256(&file.encode()))
+    }
+
+    /// Whether a file is for this repository, of this version, and made from the file of this digest.
+    pub fn is_made_from(&self, file: &Metadata<Targets>, base: Option<Digest>, version: u64) -> bool {
+        let bound = file.signed().binding.as_ref().is_some_and(|binding| binding.repository == self.repository);
+        bound && previous(file.signed()) == base && file.version() == version
     }
 
     /// The staged roots that follow the root that is there: one of its keys at least has signed them. A root that only its
@@ -132,14 +141,11 @@ impl<'l> Draft<'l> {
     /// The staged files of a role that follow the file that is there.
     fn fitting(&self, role: &RoleName, staged: &Staged) -> Vec<Metadata<Targets>> {
         let version = self.next_version(role);
-        let previous = self.roles.get(role).map(|file| Digest::sha256(&file.bytes));
-        let fits = |file: &&Metadata<Targets>| {
-            let binding = file.signed().binding.as_ref();
-            binding.is_some_and(|binding| binding.repository == self.repository && binding.previous == previous)
-                && file.version() == version
-        };
-        let files = staged.files.iter().filter(|file| file.role == *role).map(|file| &file.metadata);
-        union(files.filter(fits), &self.keys(role))
+        let base = self.roles.get(role).map(|file| Digest::sha256(&file.bytes));
+        let fits = |file: &&Metadata<Targets>| self.is_made_from(file, base, version);
+        let mut files = union(staged.of(role).filter(fits), &self.keys(role));
+        files.retain(|file| self.new_bins(role, file, staged).is_some());
+        files
     }
 
     /// The version that a role's next file has. A role that was there before goes on counting. One at the last version,
@@ -192,6 +198,12 @@ impl<'l> Draft<'l> {
         self.file(role).map_or(&[], |file| file.signed().delegations())
     }
 
+    /// The delegation to a role, and the file that it stands in.
+    pub fn delegation(&self, role: &RoleName) -> Option<(&Targets, &Delegation)> {
+        let parent = self.file(self.parent(role)?)?.signed();
+        Some((parent, parent.delegation(role)?))
+    }
+
     /// Who delegates to a role: of several the nearest to the top.
     pub fn parent(&self, role: &RoleName) -> Option<&RoleName> {
         self.tree.iter().find(|(child, _)| child == role).map(|(_, parent)| parent)
@@ -233,12 +245,13 @@ impl<'l> Draft<'l> {
         before.into_iter().filter(|role| !still.contains(role)).collect()
     }
 
-    /// Roles whose file does not, or no longer, have enough signatures of those who may sign it now.
+    /// Roles whose file does not, or no longer, have enough signatures of those who may sign it now, or lets somebody sign
+    /// their bins who may not sign for them.
     pub fn unsigned(&self) -> Vec<RoleName> {
         let lacks = |role: &RoleName| {
             self.file(role).is_some_and(|file| !self.count(role, file).is_some_and(|count| count.is_met()))
         };
-        self.delegated().into_iter().filter(lacks).collect()
+        self.delegated().into_iter().filter(|role| lacks(role) || self.opens_bins(role)).collect()
     }
 
     /// What lacks signatures: next files, and files whose signers may no longer sign.
@@ -270,9 +283,12 @@ impl<'l> Draft<'l> {
     }
 
     /// What is staged of a role with its next file: those that it was made from too, as far as they are not live. It would
-    /// fit nothing without them, and they may stand under the same tag.
+    /// fit nothing without them, and they may stand under the same tag. So do the other parts of a list in hashed bins.
     pub fn staging(&self, role: &RoleName, version: u64, bytes: Vec<u8>) -> Files {
-        let mut files = self.newer(role);
+        let list = self.list_of(role);
+        let mut files = self.newer(list);
+        let bins = self.file(list).into_iter().flat_map(|file| file.signed().bins());
+        files.extend(bins.flat_map(|bin| self.newer(&bin.name)));
         files.insert(role.file_name(Some(version)), bytes);
         files
     }
@@ -282,8 +298,9 @@ impl<'l> Draft<'l> {
     /// only vouches may start afresh. Of a role that was removed only the version is listed: it starts afresh when it comes back.
     pub fn check_usable(&self, role: &RoleName) -> Result<(), TrustError> {
         let listed = self.live.snapshot().signed().file(role).is_some_and(|meta| meta.hashes.is_some());
-        let delegation = self.parent(role).and_then(|parent| self.file(parent)?.signed().delegation(role));
-        let needed = role.as_str() == RoleName::REVOKED || delegation.is_some_and(|delegation| delegation.terminating);
+        let delegation = self.delegation(role).map(|(_, delegation)| delegation);
+        let needed = role.as_str() == RoleName::REVOKED
+            || delegation.is_some_and(|delegation| delegation.terminating || delegation.is_bin());
         if self.roles.contains_key(role) || !listed || !needed {
             return Ok(());
         }
@@ -291,6 +308,11 @@ impl<'l> Draft<'l> {
         let why = why.map_or("it is not delegated to".to_owned(), |(_, _, error)| error.to_string());
         Err(TrustError::RoleUnusable { role: role.clone(), why })
     }
+}
+
+/// The digest of the file that one was made from.
+pub(super) fn previous(file: &Targets) -> Option<Digest> {
+    file.binding.as_ref().and_then(|binding| binding.previous)
 }
 
 /// The keys that a targets role lists for one that it delegates to, by id.
@@ -312,7 +334,7 @@ fn some_of<'k>(keys: &'k BTreeMap<String, Key>, ids: &'k [String]) -> impl Itera
 
 /// Files that say the same are one, with the signatures of all that hold, in one order. What else stands there as a
 /// signature is left out: it must not take a good one's place. What nobody signed is nobody's.
-fn union<'s, R: Role + Clone + 's>(
+pub(super) fn union<'s, R: Role + Clone + 's>(
     files: impl Iterator<Item = &'s Metadata<R>>,
     keys: &BTreeMap<String, Key>,
 ) -> Vec<Metadata<R>> {
@@ -335,113 +357,4 @@ fn union<'s, R: Role + Clone + 's>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        ops::trust::staged::StagedFile,
-        sign::Signer as _,
-        trust::tuf::{
-            author::{add_signer, next_root, set_signer_threshold, set_tag},
-            tests::repo::{REPOSITORY, Repo, in_days, key, releases, sign, signed, target},
-        },
-    };
-
-    /// A next file of the map with one more tag, signed by its key.
-    fn next(repo: &Repo, tag: &str) -> Metadata<Targets> {
-        let next = repo.next(&releases(), |list| set_tag(list, tag, target(tag)).unwrap());
-        Metadata::decode(&signed(next, &repo.delegation_keys(), &[&repo.releases_key])).unwrap()
-    }
-
-    /// The map's tags after these files were staged, and the digest of its file.
-    fn merged(repo: &Repo, files: &[&Metadata<Targets>]) -> (Vec<String>, Digest) {
-        let state = repo.fresh().unwrap();
-        let mut draft = Draft::of(&state, REPOSITORY);
-        let staged = |file: &&Metadata<Targets>| StagedFile {
-            role: releases(),
-            key: repo.releases_key.public_key().fingerprint(),
-            sealed: false,
-            metadata: (*file).clone(),
-        };
-        let files = files.iter().map(staged).collect();
-        draft.merge(&Staged { files, ..Staged::default() });
-        let map = &draft.roles[&releases()];
-        (map.metadata.signed().targets.keys().cloned().collect(), Digest::sha256(&map.bytes))
-    }
-
-    // [V-95]
-    #[test]
-    fn of_two_files_made_from_the_same_all_writers_take_the_same() {
-        let repo = Repo::new();
-        let (a, b) = (next(&repo, "a"), next(&repo, "b"));
-        let first = if Digest::sha256(&a.encode()) < Digest::sha256(&b.encode()) { "a" } else { "b" };
-        let expected = ["1.0", first].map(str::to_owned).to_vec();
-        assert_eq!(merged(&repo, &[&a, &b]), merged(&repo, &[&b, &a]));
-        assert_eq!(merged(&repo, &[&a, &b]).0, expected);
-    }
-
-    // [V-95]
-    #[test]
-    fn a_file_fits_that_was_made_from_the_one_that_is_there_for_the_same_repository() {
-        let mut repo = Repo::new();
-        let good = next(&repo, "a");
-        let resigned = |change: &dyn Fn(&mut Targets)| {
-            let mut bad = good.signed().clone();
-            change(&mut bad);
-            Metadata::decode(&signed(bad, &repo.delegation_keys(), &[&repo.releases_key])).unwrap()
-        };
-        let spoiled = [
-            resigned(&|bad| bad.header.version += 1),
-            resigned(&|bad| bad.binding.as_mut().unwrap().previous = Some(Digest::sha256(b"another"))),
-            resigned(&|bad| bad.binding.as_mut().unwrap().repository = "registry.example.com/shop/till".to_owned()),
-            resigned(&|bad| bad.binding = None),
-            good.without_signatures(),
-        ];
-        for bad in &spoiled {
-            assert_eq!(merged(&repo, &[bad]).0, ["1.0"]);
-        }
-        assert_eq!(merged(&repo, &[&good]).0, ["1.0", "a"]);
-        repo.edit(&releases(), |list| set_tag(list, "b", target("b")).unwrap());
-        repo.seal();
-        assert_eq!(merged(&repo, &[&good]).0, ["1.0", "b"], "others were faster");
-    }
-
-    // [V-95]
-    #[test]
-    fn signatures_of_the_same_content_are_joined_and_junk_takes_no_one_s_place() {
-        let mut repo = Repo::new();
-        let second = key();
-        let public = second.public_key().clone();
-        repo.edit(&RoleName::Targets, |targets| {
-            add_signer(targets, &releases(), &public).unwrap();
-            set_signer_threshold(targets, &releases(), 2).unwrap();
-        });
-        let keys = repo.delegation_keys();
-        let map = repo.roles[&releases()].0.clone();
-        repo.roles.insert(releases(), (map.clone(), signed(map, &keys, &[&repo.releases_key, &second])));
-        repo.seal();
-        let one = next(&repo, "a");
-        let mut other = one.without_signatures();
-        sign(&mut other, &keys, &[&second]);
-        assert_eq!(merged(&repo, &[&one]).0, ["1.0"], "one of two");
-        let junk = {
-            let mut junk = one.clone();
-            junk.put_signature(&one.signatures()[0].keyid, &[7; 64]);
-            junk
-        };
-        let both = merged(&repo, &[&one, &other]);
-        assert_eq!(both.0, ["1.0", "a"]);
-        assert_eq!(merged(&repo, &[&junk, &other, &one]), both);
-
-        let root = next_root(&repo.root, in_days(9)).unwrap();
-        let halves = [0, 1].map(|at| signed(root.clone(), &repo.root.keys, &[&repo.root_keys[at]]));
-        let halves = halves.map(|half| Metadata::<Root>::decode(&half).unwrap());
-        let state = repo.fresh().unwrap();
-        let joined = |roots: Vec<Metadata<Root>>| {
-            let mut draft = Draft::of(&state, REPOSITORY);
-            draft.merge(&Staged { roots, ..Staged::default() });
-            draft.newer(&RoleName::Root)["2.root.json"].clone()
-        };
-        let [one, other] = halves;
-        assert_eq!(joined(vec![one.clone(), other.clone()]), joined(vec![other, one]));
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ use crate::{
     limits::{TRUST_BLOBS_TOGETHER, TRUST_RACE_READS, TRUST_RACE_TIME, TRUST_ROOTS_BYTES, TUF_ALL_TARGETS_BYTES},
     oci::{Descriptor, Digest, Manifest},
     registry::{Fetched, Repo},
-    trust::tuf::{Supplied, Terms, TrustState, TrustedStart, Update, UpdateError, Want},
+    trust::tuf::{Scope, Supplied, Terms, TrustState, TrustedStart, Update, UpdateError, Want},
 };
 use futures_util::future::try_join_all;
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,7 +79,7 @@ pub(super) async fn judge(
     terms: Terms,
 ) -> Result<Judged, TrustError> {
     let mut reading = Reading::new(repo, files);
-    reading.fetch_together().await?;
+    reading.fetch_together(&terms.scope).await?;
     let start = match (&known.start, reading.newest_root()) {
         (Some(start), _) => start.clone(),
         (None, Some(root)) => TrustedStart::Root(root),
@@ -120,10 +120,11 @@ impl<'r> Reading<'r> {
         reading
     }
 
-    /// A few blobs are fetched at once, before anybody asks; of many only those that are wanted, and the chain of roots, which
-    /// is read to its end in any case.
-    pub async fn fetch_together(&mut self) -> Result<(), TrustError> {
-        if self.blobs.len() <= TRUST_BLOBS_TOGETHER && self.blob_bytes() <= TUF_ALL_TARGETS_BYTES {
+    /// Where all roles are read, blobs that are not many are fetched at once, before anybody asks; else only those that are
+    /// wanted, and the chain of roots, which is read to its end in any case.
+    async fn fetch_together(&mut self, scope: &Scope) -> Result<(), TrustError> {
+        let few = self.blobs.len() <= TRUST_BLOBS_TOGETHER && self.blob_bytes() <= TUF_ALL_TARGETS_BYTES;
+        if few && *scope == Scope::All {
             return self.fetch_all().await;
         }
         let roots = self.blobs.iter().filter_map(|(name, blob)| Some((root_version(name)?, name.clone(), blob.size)));

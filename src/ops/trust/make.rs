@@ -18,6 +18,7 @@ use crate::{
     sign::{Signer, sign_metadata},
     trust::tuf::author::{new_targets, next_root, next_targets},
 };
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,30 +26,46 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A file that was made and signed here.
 #[derive(Debug)]
 pub(super) struct Made {
+    /// The role under whose tag it is staged.
+    place: RoleName,
     pub role: RoleName,
     pub version: u64,
     /// The key under whose tag it is staged.
     pub key: Fingerprint,
     /// The digest of what is signed in it.
     signed: Digest,
-    /// The file, and those that it was made from as far as they are not live.
+    /// The file, those that it was made from as far as they are not live, and those of the same list.
     files: Files,
 }
 
 impl Made {
-    /// Leaves it where others find it, beside what the same writer left there and others were faster than.
-    pub async fn stage(&self, repo: &Repo, staged: &Staged, draft: &Draft<'_>) -> Result<(), TrustError> {
-        let mut files = staged.kept(draft, &self.role, self.key, self.signed);
-        files.extend(self.files.clone());
-        staged::write(repo, &self.role, self.key, &files).await
+    /// Another one that is staged under the same tag has its files too.
+    pub fn leave_to_others(&mut self) {
+        self.files.clear();
     }
+}
 
-    /// Says where it was left that it is in place.
-    pub async fn mark_sealed(&self, repo: &Repo, staged: &Staged, draft: &Draft<'_>) -> Result<(), TrustError> {
-        let mut files = staged.kept(draft, &self.role, self.key, self.signed);
-        files.extend(self.files.iter().map(|(name, bytes)| (staged::sealed_name(name), bytes.clone())));
-        staged::write(repo, &self.role, self.key, &files).await
+/// Leaves files where others find them, beside what the same writer left there and others were faster than; or says there
+/// that they are in place.
+pub(super) async fn stage(
+    made: impl Iterator<Item = &Made>,
+    repo: &Repo,
+    staged: &Staged,
+    draft: &Draft<'_>,
+    sealed: bool,
+) -> Result<(), TrustError> {
+    let mut places = BTreeMap::<_, (BTreeSet<Digest>, Files)>::new();
+    for made in made {
+        let (signed, files) = places.entry((&made.place, made.key)).or_default();
+        signed.insert(made.signed);
+        let name = |name: &String| if sealed { staged::sealed_name(name) } else { name.clone() };
+        files.extend(made.files.iter().map(|(own, bytes)| (name(own), bytes.clone())));
     }
+    let writes = places.into_iter().map(|((place, key), (signed, mut files))| async move {
+        files.extend(staged.kept(draft, place, key, &signed));
+        staged::write(repo, place, key, &files).await
+    });
+    try_join_all(writes).await.map(drop)
 }
 
 impl Writer<'_> {
@@ -62,9 +79,24 @@ impl Writer<'_> {
         if let Some((role, reviewed)) = &edits.cosign {
             made.extend(self.sign_waiting(draft, role, reviewed).await?);
         }
+        for role in draft.unaligned() {
+            if let Some((by, _)) = draft.delegation(&role).filter(|_| self.may_sign(&draft.keys(&role))) {
+                let align = Change::AlignBins(role.clone(), Box::new(by.clone()));
+                made.extend(self.make_file(draft, &role, &[align]).await?);
+            }
+        }
         for (role, changes) in &edits.roles {
-            if !has_all(draft.file(role).map(Metadata::signed), changes) {
-                made.extend(self.make_file(draft, role, changes).await?);
+            if self.outgrows(draft, role, changes) {
+                made.extend(self.split(draft, role).await?);
+            }
+            let mut parts = BTreeMap::<_, Vec<Change>>::new();
+            for change in changes {
+                parts.entry(change.lister(draft, role)).or_default().push(change.clone());
+            }
+            for (role, changes) in parts {
+                if !has_all(draft.file(&role).map(Metadata::signed), &changes) {
+                    made.extend(self.make_file(draft, &role, &changes).await?);
+                }
             }
         }
         // Who lost the right to sign leaves files behind that somebody else has to sign again.
@@ -102,7 +134,8 @@ impl Writer<'_> {
         let Some(key) = self.sign_with_all(&RoleName::Root, &mut root, &keys).await? else { return Ok(None) };
         let files = draft.staging(&RoleName::Root, root.version(), root.encode());
         let signed = Digest::sha256(root.canonical());
-        let made = Made { role: RoleName::Root, version: root.version(), key, signed, files };
+        let (place, role) = (RoleName::Root, RoleName::Root);
+        let made = Made { place, role, version: root.version(), key, signed, files };
         if draft.is_root_complete(&root) {
             draft.take_root(root);
         }
@@ -146,7 +179,7 @@ impl Writer<'_> {
         self.now() < until && until <= own.saturating_add(CLOCK_SKEW).unwrap_or(own)
     }
 
-    fn next_file(&self, draft: &Draft<'_>, role: &RoleName) -> Result<Targets, TrustError> {
+    pub(super) fn next_file(&self, draft: &Draft<'_>, role: &RoleName) -> Result<Targets, TrustError> {
         let expires = Lifetimes::of(draft.root.signed()).until(role, self.now());
         if let Some(file) = draft.roles.get(role) {
             let mut current = file.metadata.signed().clone();
@@ -158,7 +191,7 @@ impl Writer<'_> {
         Ok(first)
     }
 
-    async fn sign_file(
+    pub(super) async fn sign_file(
         &self,
         draft: &mut Draft<'_>,
         role: &RoleName,
@@ -168,7 +201,8 @@ impl Writer<'_> {
         let Some(key) = self.sign_with_all(role, &mut file, &keys).await? else { return Ok(None) };
         let files = draft.staging(role, file.version(), file.encode());
         let signed = Digest::sha256(file.canonical());
-        let made = Made { role: role.clone(), version: file.version(), key, signed, files };
+        let (place, role_name) = (draft.list_of(role).clone(), role.clone());
+        let made = Made { place, role: role_name, version: file.version(), key, signed, files };
         if draft.count(role, &file).is_some_and(|count| count.is_met()) {
             draft.take(role, file);
         }
@@ -225,7 +259,7 @@ fn is_same_but_type(one: &Map<String, Value>, other: &Map<String, Value>) -> boo
     but_type(one) == but_type(other)
 }
 
-fn has_all(file: Option<&Targets>, changes: &[Change]) -> bool {
+pub(super) fn has_all(file: Option<&Targets>, changes: &[Change]) -> bool {
     file.is_some_and(|file| changes.iter().all(|change| change.is_in(file)))
 }
 

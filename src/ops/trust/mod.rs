@@ -4,6 +4,7 @@
 //! is decided in [`crate::trust::tuf`] alone.
 
 mod admin;
+mod bins;
 mod bulk;
 mod change;
 mod cosign;

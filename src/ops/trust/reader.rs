@@ -9,7 +9,7 @@ use super::{
 use crate::{
     format::{
         trust_manifest::{TrustFiles, TrustLayer},
-        tuf::RoleName,
+        tuf::{RoleName, percent_encode},
     },
     limits::{TRUST_BLOBS_TOGETHER, TRUST_RACE_READS},
     oci::{Digest, Reference},
@@ -276,11 +276,14 @@ pub(in crate::ops) fn asked(reference: &Reference) -> Asked {
     }
 }
 
-/// One read of all roles serves all tags; of a state in many blobs only what is asked for a tag is read.
+/// One read of all roles serves all tags; of a state in many blobs, or whose map of tags is in parts of which some are blobs,
+/// only what is asked for a tag is read.
 fn is_read_in_part(files: &TrustFiles, asked: &Asked, rule: &ContentTrust) -> bool {
-    let blobs = files.0.values().filter(|file| matches!(file, TrustLayer::Blob(_))).count();
+    let blobs: Vec<_> = files.0.iter().filter(|(_, file)| matches!(file, TrustLayer::Blob(_))).collect();
+    let parts = percent_encode(&format!(".{}/", RoleName::RELEASES), b"");
+    let many = blobs.len() > TRUST_BLOBS_TOGETHER || blobs.iter().any(|(name, _)| name.contains(&parts));
     let releases = rule.require_roles.iter().all(|role| role.as_str() == RoleName::RELEASES);
-    matches!(asked, Asked::Tag(_)) && blobs > TRUST_BLOBS_TOGETHER && releases
+    matches!(asked, Asked::Tag(_)) && many && releases
 }
 
 /// Whether nobody answered, or the answer was a failure of the server's own.

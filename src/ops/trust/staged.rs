@@ -11,10 +11,10 @@ use crate::{
     crypto::Fingerprint,
     format::{
         trust_manifest::{TrustArtifact, staging_tag},
-        tuf::{Key, Metadata, Role, RoleName, Root, Target, Targets},
+        tuf::{Key, Metadata, Role, RoleName, Root, Target, Targets, percent_encode},
     },
     limits::{CONCURRENCY, TRUST_ALL_STAGED_BYTES, TRUST_KEPT, TRUST_STAGED_BYTES, TRUST_STAGING_TAGS},
-    oci::{Digest, Manifest},
+    oci::{Digest, Manifest, decode_hex},
     registry::{Fault, RegistryError, Repo, Selector},
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -33,6 +33,8 @@ pub(super) struct Staged {
 /// A role's file, and the key under whose tag it stands.
 #[derive(Debug)]
 pub(super) struct StagedFile {
+    /// The role under whose tag it stands: its own, or the one whose list it is a part of.
+    pub place: RoleName,
     pub role: RoleName,
     pub key: Fingerprint,
     /// Its writer has seen it in place. It stays where it is: whoever overwrote the live state without having seen it
@@ -92,7 +94,8 @@ pub(super) async fn read(
 /// Each role with each of its keys, the upper roles first: what a delegate delegates to crowds nobody out. The keys that a
 /// waiting root would bring come last.
 fn places(draft: &Draft<'_>) -> Vec<(RoleName, Fingerprint)> {
-    let roles = std::iter::once(RoleName::Root).chain(draft.delegated());
+    let lists = draft.delegated().into_iter().filter(|role| draft.list_of(role) == role);
+    let roles = std::iter::once(RoleName::Root).chain(lists);
     let keys = roles.flat_map(|role| {
         let keys = draft.fingerprints(&role).into_iter();
         keys.map(move |key| (role.clone(), key)).collect::<Vec<_>>()
@@ -130,17 +133,22 @@ async fn read_one(repo: &Repo, role: &RoleName, key: Fingerprint, left: &AtomicU
 }
 
 impl Staged {
+    /// A role's files.
+    pub fn of<'s>(&'s self, role: &'s RoleName) -> impl Iterator<Item = &'s Metadata<Targets>> {
+        self.files.iter().filter(move |file| file.role == *role).map(|file| &file.metadata)
+    }
+
     /// Takes what was found under a writer's tag, as far as that writer signed it: anybody may push there.
-    fn take(&mut self, draft: &Draft<'_>, role: &RoleName, key: Fingerprint, files: Files) {
+    fn take(&mut self, draft: &Draft<'_>, place: &RoleName, key: Fingerprint, files: Files) {
         for (name, bytes) in files {
-            if *role == RoleName::Root {
+            if *place == RoleName::Root {
                 let root = Metadata::<Root>::decode(&bytes).ok();
                 self.roots.extend(root.filter(|root| is_signed_by(root, &draft.root_keys(root.signed()), key)));
             } else if let Ok(metadata) = Metadata::decode(&bytes)
-                && is_signed_by(&metadata, &draft.keys(role), key)
+                && is_signed_by(&metadata, &draft.keys(place), key)
             {
-                let sealed = name.starts_with(SEALED);
-                self.files.push(StagedFile { role: role.clone(), key, sealed, metadata });
+                let (role, sealed) = (role_of(place, &name), name.starts_with(SEALED));
+                self.files.push(StagedFile { place: place.clone(), role, key, sealed, metadata });
             }
         }
     }
@@ -177,16 +185,20 @@ impl Staged {
         changes.collect()
     }
 
-    /// The files of a writer that stay where they are beside the one that it stages now, whose signed content has the
-    /// digest `new`: those that wait for signatures, and those that others were faster than and of which something is not
+    /// The files of a writer that stay where they are beside those that it stages now, whose signed contents have the
+    /// digests `new`: those that wait for signatures, and those that others were faster than and of which something is not
     /// in place.
-    pub fn kept(&self, draft: &Draft<'_>, role: &RoleName, key: Fingerprint, new: Digest) -> Files {
-        let own = self.files.iter().filter(|file| file.role == *role && file.key == key && file.is_bound(draft));
-        let others = own.filter(|file| !file.sealed && Digest::sha256(file.metadata.canonical()) != new);
-        let open = others.filter(|file| !file.is_taken_in(draft) && file.missing(draft.file(role)).next().is_some());
+    pub fn kept(&self, draft: &Draft<'_>, place: &RoleName, key: Fingerprint, new: &BTreeSet<Digest>) -> Files {
+        let own = self.files.iter().filter(|file| file.place == *place && file.key == key && file.is_bound(draft));
+        let others = own.filter(|file| !file.sealed && !new.contains(&Digest::sha256(file.metadata.canonical())));
+        let open = others.filter(|file| {
+            let in_place = draft.file(&file.role);
+            !file.is_taken_in(draft) && file.missing(in_place).next().is_some()
+        });
         let kept = open.map(|file| {
-            let digest = Digest::sha256(file.metadata.canonical());
-            (format!("{KEPT}{}.json", digest.hex()), file.metadata.encode())
+            let digest = Digest::sha256(file.metadata.canonical()).hex();
+            let bin = (file.role != *place).then(|| format!(".{}", percent_encode(file.role.as_str(), b"")));
+            (format!("{KEPT}{digest}{}.json", bin.unwrap_or_default()), file.metadata.encode())
         });
         kept.take(TRUST_KEPT).collect()
     }
@@ -240,6 +252,15 @@ impl StagedFile {
     }
 }
 
+/// Whose file it is that stands under a role's tag by this name: the role's own, or a hashed bin's.
+fn role_of(place: &RoleName, name: &str) -> RoleName {
+    let bin = name.strip_suffix(".json").and_then(|name| {
+        let (_, bin) = name.rsplit_once(&percent_encode(&format!(".{place}/"), b""))?;
+        decode_hex::<1>(bin).map(|_| RoleName::from(format!("{place}/{bin}")))
+    });
+    bin.unwrap_or_else(|| place.clone())
+}
+
 /// The name of a file that its writer has seen in place.
 pub(super) fn sealed_name(name: &str) -> String {
     format!("{SEALED}{name}")
@@ -256,4 +277,31 @@ pub(super) async fn write(repo: &Repo, role: &RoleName, key: Fingerprint, files:
     push::blobs(repo, files.values()).await?;
     push::tag(repo, &staging_tag(role, key), TrustArtifact::Staged, files).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn under_a_role_s_tag_stand_its_own_files_and_those_of_its_bins() {
+        for (place, role, own) in [
+            ("targets/releases", "targets/releases", true),
+            ("targets/releases", "targets/releases/0a", true),
+            ("targets/a.b/é", "targets/a.b/é/ff", true),
+            ("targets/releases", "targets/releases/0A", false),
+            ("targets/releases", "targets/releases/team", false),
+            ("targets/releases", "targets/releases/00/00", false),
+            ("targets/releases", "targets/alice/00", false),
+        ] {
+            let (place, role) = (RoleName::from(place), RoleName::from(role));
+            let name = role.file_name(Some(7));
+            let kept = format!("{KEPT}{}.{}", "ab".repeat(32), role.file_name(None));
+            for name in [&name, &sealed_name(&name), &kept] {
+                assert_eq!(role_of(&place, name) == role, own, "{name} under {place}");
+            }
+        }
+        let kept = format!("{KEPT}{}.json", "ab".repeat(32));
+        assert_eq!(role_of(&RoleName::Targets, &kept), RoleName::Targets);
+    }
 }

@@ -58,7 +58,7 @@ impl Writer<'_> {
     }
 
     /// The roles that may list a tag with the keys at hand: those that are named, or all that the top-level role delegates
-    /// to; what a delegate delegates to is not signed unasked. Where a role's list is in hashed bins, the tag's bin.
+    /// to; what a delegate delegates to is not signed unasked.
     pub(super) fn roles_for(
         &self,
         draft: &Draft<'_>,
@@ -69,22 +69,15 @@ impl Writer<'_> {
         let direct = |role: &&RoleName| !named.is_empty() || draft.parent(role) == Some(&RoleName::Targets);
         let all = draft.delegated();
         for role in all.iter().filter(|role| role.as_str() != RoleName::REVOKED).filter(direct) {
-            let Some(parent) = draft.parent(role).and_then(|parent| draft.file(parent)) else { continue };
-            let Some(delegation) = parent.signed().delegation(role) else { continue };
-            let own = |key: &crate::crypto::Fingerprint| has_key(parent.signed(), role, *key);
+            let Some((parent, delegation)) = draft.delegation(role) else { continue };
+            let own = |key: &crate::crypto::Fingerprint| has_key(parent, role, *key);
             let mine = self.signers.iter().any(|signer| own(&signer.public_key().fingerprint()));
             let wanted = named.is_empty() || named.contains(role);
-            let bin = delegation.path_hash_prefixes.is_some();
-            if wanted && mine && !bin && delegation.covers(tag) {
-                let bins = draft.delegations(role).iter().filter(|child| child.path_hash_prefixes.is_some());
-                let bin = { bins }.find(|bin| bin.covers(tag)).map(|bin| bin.name.clone());
-                roles.push(bin.unwrap_or_else(|| role.clone()));
+            if wanted && mine && !delegation.is_bin() && delegation.covers(tag) {
+                roles.push(role.clone());
             }
         }
-        let is_found = |named: &RoleName| {
-            roles.iter().any(|found| found == named || found.as_str().starts_with(&format!("{named}/")))
-        };
-        if let Some(missing) = named.iter().find(|named| !is_found(named)) {
+        if let Some(missing) = named.iter().find(|named| !roles.contains(named)) {
             return Err(TrustError::NoKey { role: missing.clone(), keys: draft.fingerprints(missing) });
         }
         if roles.is_empty() { Err(TrustError::NoRole { tag: tag.to_owned() }) } else { Ok(roles) }

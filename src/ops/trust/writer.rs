@@ -5,7 +5,7 @@ use super::{
     change::Edits,
     draft::Draft,
     live::{self, Live, Served, may_be_a_race, wait_for_the_race},
-    make::Made,
+    make::{self, Made},
     memory::{Known, Memory},
     push, seal,
     staged::{self, Staged},
@@ -19,7 +19,6 @@ use crate::{
     sign::Signer,
     trust::tuf::{Expiry, Rules, Terms, TrustRefusal},
 };
-use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -195,7 +194,7 @@ impl Writer<'_> {
         let made = self.make(&mut draft, &edits).await?;
         if !made.is_empty() {
             // Whoever stages and then reads again is seen by, or sees, everybody else who does.
-            try_join_all(made.iter().map(|made| made.stage(self.repo, &staged, &draft))).await?;
+            make::stage(made.iter(), self.repo, &staged, &draft, false).await?;
             progress.made.extend(made);
             return Ok(None);
         }
@@ -235,8 +234,7 @@ impl Writer<'_> {
         let done = progress.made.iter().filter(|made| !waits(made));
         // The last file of each: it stands on the ones before it.
         let last: BTreeMap<_, _> = done.map(|made| ((&made.role, made.key), made)).collect();
-        try_join_all(last.into_values().map(|made| made.mark_sealed(self.repo, staged, draft))).await?;
-        Ok(())
+        make::stage(last.into_values(), self.repo, staged, draft, true).await
     }
 
     /// Remembers what is in place, unless nothing but that says that it is the newest.

@@ -1,4 +1,5 @@
-//! The file of one repository: JSON, with the metadata files in it as texts.
+//! The file of one repository: a line of JSON, then the metadata files that it lists, as they are: nothing of theirs has to
+//! be escaped, or read twice.
 
 use super::Remembered;
 use crate::{
@@ -14,7 +15,6 @@ use serde_json::Value;
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
-    str,
 };
 
 const VERSION: u64 = 1;
@@ -45,9 +45,14 @@ pub enum RememberedError {
         /// Its version.
         found: u64,
     },
-    /// A metadata file that is no text.
-    #[error("{0} is no UTF-8")]
-    NotText(String),
+    /// Not as many bytes as the first line says.
+    #[error("{found} bytes behind the first line, expected {expected}")]
+    Length {
+        /// How many there are.
+        found: usize,
+        /// How many the first line lists.
+        expected: u64,
+    },
     /// More than is read again.
     #[error("it would have {0} bytes, at most {REMEMBERED_BYTES} are read")]
     TooLarge(usize),
@@ -61,8 +66,9 @@ struct Wire<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     etag: Option<Cow<'a, str>>,
     floors: WireFloors,
-    root: Cow<'a, str>,
-    files: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
+    /// The lengths of what follows in bytes: the root, then each file.
+    root: u64,
+    files: BTreeMap<Cow<'a, str>, u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -92,26 +98,25 @@ struct WireRole {
 }
 
 pub(super) fn encode(repository: &str, remembered: &Remembered) -> Result<Vec<u8>, RememberedError> {
-    let text = |name: &str, bytes| match str::from_utf8(bytes) {
-        Ok(text) => Ok(Cow::Borrowed(text)),
-        Err(_) => Err(RememberedError::NotText(name.to_owned())),
-    };
     let Remembered { floors, root, files, etag } = remembered;
-    let files = files.iter().map(|(name, bytes)| Ok((Cow::Borrowed(name.as_str()), text(name, bytes)?)));
     let wire = Wire {
         version: VERSION,
         repository: repository.into(),
         etag: etag.as_deref().map(Cow::Borrowed),
         floors: floors.into(),
-        root: text("the root", root)?,
-        files: files.collect::<Result<_, RememberedError>>()?,
+        root: root.len() as u64,
+        files: files.iter().map(|(name, bytes)| (Cow::Borrowed(name.as_str()), bytes.len() as u64)).collect(),
     };
-    let bytes = serde_json::to_vec(&wire).map_err(JsonError::from)?;
+    let mut bytes = serde_json::to_vec(&wire).map_err(JsonError::from)?;
+    bytes.push(b'\n');
+    std::iter::once(root).chain(files.values()).for_each(|file| bytes.extend_from_slice(file));
     if bytes.len() as u64 > REMEMBERED_BYTES { Err(RememberedError::TooLarge(bytes.len())) } else { Ok(bytes) }
 }
 
 pub(super) fn decode(repository: &str, bytes: &[u8]) -> Result<Remembered, RememberedError> {
-    let value = json::decode_value(bytes)?;
+    let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+    let (first, rest) = bytes.split_at(end);
+    let value = json::decode_value(first)?;
     match value.get("version") {
         Some(version) if *version != VERSION => return Err(RememberedError::Version(version.clone())),
         _ => {}
@@ -121,11 +126,20 @@ pub(super) fn decode(repository: &str, bytes: &[u8]) -> Result<Remembered, Remem
         let (found, expected) = (wire.repository.into_owned(), repository.to_owned());
         return Err(RememberedError::Repository { found, expected });
     }
-    let bytes = |text: Cow<'_, str>| text.into_owned().into_bytes();
+    let mut rest = rest.strip_prefix(b"\n").unwrap_or_default();
+    let (found, expected) = (rest.len(), wire.files.values().fold(wire.root, |sum, file| sum.saturating_add(*file)));
+    if found as u64 != expected {
+        return Err(RememberedError::Length { found, expected });
+    }
+    let mut next = |length: u64| {
+        let (file, after) = rest.split_at_checked(usize::try_from(length).unwrap_or(usize::MAX)).unwrap_or((rest, &[]));
+        rest = after;
+        file.to_vec()
+    };
     Ok(Remembered {
         floors: wire.floors.try_into()?,
-        root: bytes(wire.root),
-        files: wire.files.into_iter().map(|(name, text)| (name.into_owned(), bytes(text))).collect(),
+        root: next(wire.root),
+        files: wire.files.into_iter().map(|(name, length)| (name.into_owned(), next(length))).collect(),
         etag: wire.etag.map(Cow::into_owned),
     })
 }

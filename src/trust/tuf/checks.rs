@@ -3,7 +3,7 @@
 use super::{Expiry, Terms, UpdateError};
 use crate::{
     crypto::Fingerprint,
-    format::tuf::{Binding, FileMeta, RoleName, hashes_match},
+    format::tuf::{Binding, FileMeta, RoleName},
     limits::TUF_VERSION_AHEAD,
     oci::Digest,
 };
@@ -54,14 +54,14 @@ impl Terms {
     }
 
     /// The file is the one that timestamp or snapshot name: length and hashes (TUF 1.0.34, 5.5.2, 5.6.2). It is read
-    /// no further before this.
+    /// no further before this. The file's digest.
     pub(super) fn check_listed(
         &self,
         role: &RoleName,
         by: &RoleName,
         meta: &FileMeta,
         bytes: &[u8],
-    ) -> Result<(), UpdateError> {
+    ) -> Result<Digest, UpdateError> {
         let mixed = |what, expected: String, found: String| {
             Err(UpdateError::MixAndMatch { role: role.clone(), what, by: by.clone(), expected, found })
         };
@@ -75,11 +75,11 @@ impl Terms {
         if let Some(length) = meta.length.filter(|length| *length != bytes.len() as u64) {
             return mixed("length", length.to_string(), bytes.len().to_string());
         }
-        if let Some(hashes) = meta.hashes.as_ref().filter(|hashes| !hashes_match(hashes, bytes)) {
-            let stated = hashes.get("sha256").map_or("no SHA-256 that matches", String::as_str);
-            return mixed("sha256", stated.to_owned(), digest.hex());
+        if let Some(hashes) = meta.hashes.as_ref().filter(|hashes| !hashes.are_of(bytes, &digest)) {
+            let stated = hashes.to_map().remove("sha256").unwrap_or_else(|| "no SHA-256 that matches".to_owned());
+            return mixed("sha256", stated, digest.hex());
         }
-        Ok(())
+        Ok(digest)
     }
 
     /// Boltseal's own rule: a targets role names the repository it was signed for.

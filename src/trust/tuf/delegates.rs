@@ -95,7 +95,7 @@ impl Update {
     }
 
     pub(super) fn targets_bytes(&self) -> u64 {
-        self.graph.files.values().map(|file| file.bytes.len() as u64).sum()
+        self.graph.files.values().map(|file| file.bytes().len() as u64).sum()
     }
 
     /// The delegation wanted already, or the next one: where all roles are read the upper ones first, so that nobody's own
@@ -181,13 +181,13 @@ impl Update {
         let snapshot = self.snapshot.as_ref().ok_or(UpdateError::NothingWanted)?;
         let missing = || UpdateError::Missing { role: role.clone(), file: role.meta_name() };
         let meta = snapshot.metadata.signed().file(role).ok_or_else(missing)?;
-        self.terms.check_listed(role, &RoleName::Snapshot, meta, bytes)?;
-        let targets = decode::<Targets>(role, bytes)?;
-        let signers = self.check_signed(authority, &targets)?;
-        check_version(role, &RoleName::Snapshot, meta.version, targets.version())?;
-        self.terms.check_fresh(role, targets.expires())?;
-        self.terms.check_binding(role, targets.signed().binding.as_ref())?;
-        Ok(Trusted::new(targets, bytes, signers, authority.fingerprints()))
+        let digest = self.terms.check_listed(role, &RoleName::Snapshot, meta, bytes)?;
+        let metadata = decode::<Targets>(role, bytes)?;
+        let signers = self.check_signed(authority, &metadata)?;
+        check_version(role, &RoleName::Snapshot, meta.version, metadata.version())?;
+        self.terms.check_fresh(role, metadata.expires())?;
+        self.terms.check_binding(role, metadata.signed().binding.as_ref())?;
+        Ok(Trusted { metadata, digest, signers, keys: authority.fingerprints() })
     }
 
     fn keep(&mut self, role: RoleName, file: Trusted<Targets>, depth: usize) {

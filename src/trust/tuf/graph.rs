@@ -90,9 +90,14 @@ impl Graph {
         if let Some(target) = targets.targets.get(path) {
             return Some((role, target));
         }
-        let bins = targets.delegations().iter().filter(|child| child.path_hash_prefixes.is_some());
         let usable = |child: &&Delegation| child.covers(path) && self.is_usable(role, &child.name);
-        bins.filter(usable).find_map(|bin| Some((&bin.name, self.targets(&bin.name)?.targets.get(path)?)))
+        targets.bins().filter(usable).find_map(|bin| Some((&bin.name, self.targets(&bin.name)?.targets.get(path)?)))
+    }
+
+    /// Whether a role is a part of another one's list.
+    pub fn is_bin(&self, role: &RoleName) -> bool {
+        let delegations = self.files.values().filter_map(|file| file.metadata.signed().delegation(role));
+        { delegations }.any(Delegation::is_bin)
     }
 
     pub fn targets(&self, role: &RoleName) -> Option<&Targets> {

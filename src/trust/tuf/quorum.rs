@@ -61,13 +61,7 @@ impl Authority {
 
     /// As [`Authority::count`], where too few are an error.
     pub fn verify<R: Role>(&self, metadata: &Metadata<R>) -> Result<BTreeSet<Principal>, UpdateError> {
-        let count = self.count(metadata);
-        if count.is_met() {
-            Ok(count.signers)
-        } else {
-            let (signed, needed) = (count.signed, count.needed);
-            Err(UpdateError::ThresholdUnmet { role: self.role.clone(), signed, needed })
-        }
+        self.count(metadata).check(&self.role)
     }
 }
 
@@ -87,6 +81,14 @@ impl Count {
     #[must_use]
     pub fn is_met(&self) -> bool {
         self.needed > 0 && u64::try_from(self.signed).is_ok_and(|signed| signed >= self.needed)
+    }
+
+    /// Who signed, where too few are an error.
+    pub(super) fn check(self, role: &RoleName) -> Result<BTreeSet<Principal>, UpdateError> {
+        if self.is_met() {
+            return Ok(self.signers);
+        }
+        Err(UpdateError::ThresholdUnmet { role: role.clone(), signed: self.signed, needed: self.needed })
     }
 }
 

@@ -10,6 +10,8 @@ use super::{
 use crate::{
     crypto::Fingerprint,
     format::tuf::{Metadata, Role, RoleKeys, RoleName, Root},
+    oci::Digest,
+    trust::Principal,
 };
 use std::collections::BTreeSet;
 
@@ -29,7 +31,8 @@ impl Update {
     pub(super) fn trust_first_root(&mut self) -> Result<(), UpdateError> {
         let TrustedStart::Root(bytes) = &self.start else { return Ok(()) };
         let root = decode::<Root>(&RoleName::Root, bytes)?;
-        let file = self.verified_root(root, bytes)?;
+        let own = authority(root.signed(), &RoleName::Root).count(&root);
+        let file = self.verified_root(root, own, bytes)?;
         self.first_root = file.metadata.version();
         self.root = Some(file);
         Ok(())
@@ -75,12 +78,18 @@ impl Update {
         pins: &BTreeSet<Fingerprint>,
         threshold: u64,
     ) -> Result<Supplied, UpdateError> {
-        let pinned = decode::<Root>(&RoleName::Root, bytes).ok().filter(|root| {
-            let signed = count_pinned(pins, &root.signed().keys, root);
+        let pinned = decode::<Root>(&RoleName::Root, bytes).ok().and_then(|root| {
+            let own = authority(root.signed(), &RoleName::Root).count(&root);
+            let pinned = |signer: &&Principal| matches!(signer, Principal::Key(key) if pins.contains(key));
+            // Mostly the pinned keys are the root's own, and their signatures are verified by now.
+            let signed = match own.signers.iter().filter(pinned).count() {
+                enough if enough as u64 >= threshold => enough,
+                _ => count_pinned(pins, &root.signed().keys, &root),
+            };
             let count = Count { signed, needed: threshold, signers: BTreeSet::new() };
-            count.is_met() && root.version() == version
+            (count.is_met() && root.version() == version).then_some((root, own))
         });
-        let root = pinned.map(|root| self.verified_root(root, bytes)).transpose()?;
+        let root = pinned.map(|(root, own)| self.verified_root(root, own, bytes)).transpose()?;
         self.first_root = version;
         self.root = root;
         Ok(if self.root.is_some() { Supplied::Kept } else { Supplied::NotNeeded })
@@ -95,18 +104,19 @@ impl Update {
             return Err(UpdateError::RootChanged { version, signed: count.signed, needed: count.needed });
         }
         check_version(&RoleName::Root, &RoleName::Root, version, root.version())?;
-        self.root = Some(self.verified_root(root, bytes)?);
+        let own = authority(root.signed(), &RoleName::Root).count(&root);
+        self.root = Some(self.verified_root(root, own, bytes)?);
         Ok(Supplied::Kept)
     }
 
     /// A root that its own keys signed, and whose content is the remembered one if its version is.
-    fn verified_root(&self, root: Metadata<Root>, bytes: &[u8]) -> Result<Trusted<Root>, UpdateError> {
-        let authority = authority(root.signed(), &RoleName::Root);
-        let signers = authority.verify(&root)?;
+    fn verified_root(&self, root: Metadata<Root>, own: Count, bytes: &[u8]) -> Result<Trusted<Root>, UpdateError> {
+        let signers = own.check(&RoleName::Root)?;
         if self.terms.is_boltseal() {
-            TOP_LEVEL.iter().try_for_each(|role| self::authority(root.signed(), role).check_distinct())?;
+            TOP_LEVEL.iter().try_for_each(|role| authority(root.signed(), role).check_distinct())?;
         }
-        let file = Trusted::new(root, bytes, signers, authority.fingerprints());
+        let keys = authority(root.signed(), &RoleName::Root).fingerprints();
+        let file = Trusted { metadata: root, digest: Digest::sha256(bytes), signers, keys };
         let version = file.metadata.version();
         match self.terms.floors.root.as_ref().filter(|floor| floor.version == version).and_then(|floor| floor.digest) {
             Some(remembered) if remembered != file.digest => {
@@ -139,6 +149,6 @@ impl Update {
         let metadata = decode::<R>(role, bytes).ok()?;
         let authority = authority(root, role);
         let signers = authority.verify(&metadata).ok()?;
-        Some(Trusted::new(metadata, bytes, signers, authority.fingerprints()))
+        Some(Trusted { metadata, digest: Digest::sha256(bytes), signers, keys: authority.fingerprints() })
     }
 }

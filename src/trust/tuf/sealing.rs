@@ -6,7 +6,10 @@ use super::{
     roots::authority,
     trusted::{Trusted, decode},
 };
-use crate::format::tuf::{FileMeta, Metadata, RoleName, Snapshot, Timestamp};
+use crate::{
+    format::tuf::{FileMeta, Metadata, RoleName, Snapshot, Timestamp},
+    oci::Digest,
+};
 use std::cmp::Ordering;
 
 impl Update {
@@ -14,12 +17,12 @@ impl Update {
     pub(super) fn take_timestamp(&mut self, bytes: &[u8]) -> Result<Supplied, UpdateError> {
         let Some(root) = &self.root else { return Err(UpdateError::NothingWanted) };
         let role = RoleName::Timestamp;
-        let timestamp = decode::<Timestamp>(&role, bytes)?;
+        let metadata = decode::<Timestamp>(&role, bytes)?;
         let authority = authority(root.metadata.signed(), &role);
-        let signers = authority.verify(&timestamp)?;
-        let version = timestamp.version();
+        let signers = authority.verify(&metadata)?;
+        let version = metadata.version();
         self.terms.check_plausible(&role, version)?;
-        let file = Trusted::new(timestamp, bytes, signers, authority.fingerprints());
+        let file = Trusted { metadata, digest: Digest::sha256(bytes), signers, keys: authority.fingerprints() };
         self.terms.check_floor(&role, version, Some(file.digest), &file.keys)?;
         let (file, supplied) = match &self.previous.timestamp {
             Some(previous) if !self.is_newer(previous, &file)? => (previous.clone(), Supplied::NotNeeded),
@@ -63,12 +66,12 @@ impl Update {
         let role = RoleName::Snapshot;
         let listed = timestamp.metadata.signed().snapshot();
         let meta = listed.ok_or_else(|| UpdateError::Missing { file: role.meta_name(), role: role.clone() })?;
-        self.terms.check_listed(&role, &RoleName::Timestamp, meta, bytes)?;
-        let snapshot = decode::<Snapshot>(&role, bytes)?;
+        let digest = self.terms.check_listed(&role, &RoleName::Timestamp, meta, bytes)?;
+        let metadata = decode::<Snapshot>(&role, bytes)?;
         let authority = authority(root.metadata.signed(), &role);
-        let signers = authority.verify(&snapshot)?;
-        check_version(&role, &RoleName::Timestamp, meta.version, snapshot.version())?;
-        let file = Trusted::new(snapshot, bytes, signers, authority.fingerprints());
+        let signers = authority.verify(&metadata)?;
+        check_version(&role, &RoleName::Timestamp, meta.version, metadata.version())?;
+        let file = Trusted { metadata, digest, signers, keys: authority.fingerprints() };
         self.terms.check_floor(&role, meta.version, Some(file.digest), &file.keys)?;
         self.check_listed_roles(&file.metadata)?;
         self.terms.check_fresh(&role, file.metadata.expires())?;

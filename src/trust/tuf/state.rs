@@ -222,10 +222,10 @@ impl TrustState {
     #[must_use]
     pub fn file(&self, role: &RoleName) -> Option<&[u8]> {
         match role {
-            RoleName::Root => Some(&self.root.bytes),
-            RoleName::Timestamp => Some(&self.timestamp.bytes),
-            RoleName::Snapshot => Some(&self.snapshot.bytes),
-            RoleName::Targets | RoleName::Delegated(_) => self.graph.files.get(role).map(|file| file.bytes.as_slice()),
+            RoleName::Root => Some(self.root.bytes()),
+            RoleName::Timestamp => Some(self.timestamp.bytes()),
+            RoleName::Snapshot => Some(self.snapshot.bytes()),
+            RoleName::Targets | RoleName::Delegated(_) => self.graph.files.get(role).map(Trusted::bytes),
         }
     }
 

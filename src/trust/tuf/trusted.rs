@@ -11,8 +11,7 @@ use std::collections::BTreeSet;
 #[derive(Clone, Debug)]
 pub(super) struct Trusted<R> {
     pub metadata: Metadata<R>,
-    /// As it was read, byte for byte.
-    pub bytes: Vec<u8>,
+    /// The digest of the file.
     pub digest: Digest,
     pub signers: BTreeSet<Principal>,
     /// The role's keys, as who delegates to it lists them.
@@ -20,8 +19,9 @@ pub(super) struct Trusted<R> {
 }
 
 impl<R: Role> Trusted<R> {
-    pub fn new(metadata: Metadata<R>, bytes: &[u8], signers: BTreeSet<Principal>, keys: BTreeSet<Fingerprint>) -> Self {
-        Self { metadata, bytes: bytes.to_vec(), digest: Digest::sha256(bytes), signers, keys }
+    /// The file, byte for byte.
+    pub fn bytes(&self) -> &[u8] {
+        self.metadata.received()
     }
 }
 

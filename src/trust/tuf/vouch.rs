@@ -72,12 +72,13 @@ impl TrustState {
         Ok(Vouched { repository, asked: asked.clone(), digest, digests, tag, by, overdue })
     }
 
-    /// The roles that list a tag as the search answers it, and who signed each.
+    /// The roles that list a tag as the search answers it, and who signed each. A hashed bin speaks for the role whose list
+    /// it is a part of.
     fn vouchers(&self, tag: &str) -> BTreeMap<RoleName, BTreeSet<Principal>> {
         let Ok(first) = self.lookup(tag) else { return BTreeMap::new() };
         let agrees = |target: &Target| target.sha256() == first.target.sha256() && target.length == first.target.length;
-        let answers =
-            self.graph.may_list(tag).into_iter().filter_map(|role| Some((role, self.graph.answer(role, tag)?)));
+        let roles = self.graph.may_list(tag).into_iter().filter(|role| !self.graph.is_bin(role));
+        let answers = roles.filter_map(|role| Some((role, self.graph.answer(role, tag)?)));
         let same = answers.filter(|(_, (_, target))| agrees(target));
         same.map(|(role, (file, _))| (role.clone(), self.signers(file))).collect()
     }

@@ -1,5 +1,6 @@
 mod attacks;
 mod authoring;
+mod bins;
 mod delegations;
 mod differential;
 mod lock;
