@@ -178,7 +178,8 @@ impl One<'_> {
     /// The live state. What looks like an attack and may be a race is read again before it is called one.
     async fn live(&self, asked: &Asked) -> Result<Read, TrustError> {
         let mut etag = self.known.remembered.as_ref().and_then(|seen| seen.etag.as_deref());
-        for read in 1.. {
+        let mut reads = 0;
+        loop {
             let served = match live::fetch(self.repo, etag).await {
                 Ok(served) => served,
                 Err(TrustError::Registry(error)) if is_out_of_reach(&error) => {
@@ -193,14 +194,14 @@ impl One<'_> {
                 Served::Same => (self.kept(), etag.map(str::to_owned), StateSource::Unchanged),
             };
             let judged = self.judge(&files, tag, asked, source).await?;
-            let again = judged.1 && read <= TRUST_RACE_READS;
+            reads += 1;
+            let again = judged.1 && reads <= TRUST_RACE_READS;
             if !again {
                 return Ok(judged.0);
             }
             etag = None;
-            wait_for_the_race(read).await;
+            wait_for_the_race(reads).await;
         }
-        Err(TrustError::NoAnchor { repository: self.name.clone() })
     }
 
     /// The files that this machine remembers.

@@ -74,7 +74,7 @@ fn judged(policy: &Policy, findings: &Findings) -> Decision {
 }
 
 /// `allow`, or the ids of the reasons behind `deny:` or `undetermined:`.
-fn told(decision: &Decision) -> String {
+pub(super) fn told(decision: &Decision) -> String {
     let ids = |reasons: &[Reason]| reasons.iter().map(Reason::id).collect::<Vec<_>>().join(",");
     match decision {
         Decision::Allow(_) => "allow".to_owned(),

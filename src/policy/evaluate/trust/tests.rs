@@ -1,4 +1,4 @@
-use super::*;
+use super::{super::tests::told, *};
 use crate::{
     crypto::PublicKey,
     format::tuf::RoleName,
@@ -54,16 +54,6 @@ fn judged(policy: &Policy, subject: Subject, verified: &[Verified], unread: bool
     let unread = unread.then(|| Unread { what: "referrers".to_owned(), why: "503".to_owned() });
     let findings = Findings::for_test(subject, verified.to_vec(), Vec::new(), unread.into_iter().collect());
     evaluate(policy, &findings, now())
-}
-
-fn told(decision: &Decision) -> String {
-    let ids = |reasons: &[Reason]| reasons.iter().map(Reason::id).collect::<Vec<_>>().join(",");
-    match decision {
-        Decision::Allow(_) => "allow".to_owned(),
-        Decision::Deny(reasons) => format!("deny:{}", ids(reasons)),
-        Decision::Undetermined(reasons) => format!("undetermined:{}", ids(reasons)),
-        Decision::NotJudged => "not-judged".to_owned(),
-    }
 }
 
 /// What a scope that asks for content trust alone says.
