@@ -27,6 +27,7 @@ mod notary;
 mod predicates;
 mod pulls;
 mod races;
+mod sigstore_clients;
 mod skopeo;
 mod tls;
 mod token_registry;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         content_trust::cases(),
         notary::cases(),
         keyless::cases(),
+        sigstore_clients::cases(),
     ]
     .map(Vec::into_iter);
     // In turn, so that those of one kind do not wait for each other.
