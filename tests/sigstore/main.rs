@@ -82,6 +82,15 @@ fn keyless_signatures_are_accepted() {
 }
 
 #[test]
+fn keys_of_every_kind_are_certified() {
+    let sigstore = PrivateSigstore::new();
+    for kind in [Kind::P256, Kind::P384, Kind::Ed25519, Kind::Rsa2048] {
+        let signing = Signing { key: Key::new(kind), ..Signing::keyless(&sigstore, jane(), now()) };
+        assert_eq!(verify(&sigstore, &signing.statement(&statement())), Ok(()), "{kind:?}");
+    }
+}
+
+#[test]
 fn signatures_with_a_key_are_accepted() {
     let sigstore = PrivateSigstore::new();
     let root = TrustedRoot::from_json(&sigstore.trusted_root().to_string()).expect("a root");

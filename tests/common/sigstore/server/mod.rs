@@ -143,9 +143,13 @@ impl Sigstore {
 
     /// On a thread of its own, for tests without a runtime.
     pub fn start_blocking() -> Self {
+        Self::start_blocking_with(Options::default(), |_| ())
+    }
+
+    pub fn start_blocking_with(options: Options, change: impl FnOnce(&mut PrivateSigstore)) -> Self {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime = builder.worker_threads(1).enable_all().build().expect("a runtime");
-        let mut started = runtime.block_on(Self::start());
+        let mut started = runtime.block_on(Self::start_with(options, change));
         started.runtime = Some(runtime);
         started
     }
