@@ -16,7 +16,7 @@ enum Written {
     /// One SHA-256 and nothing else. Lists of thousands of targets have one each.
     Sha256([u8; 32]),
     /// Anything else, by algorithm.
-    All(BTreeMap<String, String>),
+    All(Box<BTreeMap<String, String>>),
 }
 
 const SHA256: &str = "sha256";
@@ -72,7 +72,7 @@ impl Hashes {
     pub fn to_map(&self) -> BTreeMap<String, String> {
         match &self.0 {
             Written::Sha256(hash) => BTreeMap::from([(SHA256.to_owned(), hex::encode(hash))]),
-            Written::All(all) => all.clone(),
+            Written::All(all) => (**all).clone(),
         }
     }
 }
@@ -84,7 +84,7 @@ fn stated(algorithm: &str, hash: &str) -> Option<Digest> {
 impl From<BTreeMap<String, String>> for Hashes {
     fn from(all: BTreeMap<String, String>) -> Self {
         let alone = all.get(SHA256).filter(|_| all.len() == 1).and_then(|hash| alone(SHA256, hash));
-        Self(alone.unwrap_or(Written::All(all)))
+        Self(alone.unwrap_or_else(|| Written::All(Box::new(all))))
     }
 }
 
@@ -107,9 +107,10 @@ impl<'de> Deserialize<'de> for Hashes {
 
 struct Reader;
 
+/// A text, copied only if it has an escape.
 #[derive(Deserialize)]
 #[serde(transparent)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(super) struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
 
 impl<'de> Visitor<'de> for Reader {
     type Value = Hashes;
@@ -128,7 +129,7 @@ impl<'de> Visitor<'de> for Reader {
                 None => drop(all.insert(algorithm.into_owned(), hash.into_owned())),
             }
         }
-        Ok(Hashes(Written::All(all)))
+        Ok(Hashes(Written::All(Box::new(all))))
     }
 }
 
