@@ -44,6 +44,31 @@ fn of_two_files_made_from_the_same_all_writers_take_the_same() {
 
 // [V-95]
 #[test]
+fn of_two_signers_the_one_goes_first_whose_turn_it_is() {
+    let mut repo = Repo::new();
+    let second = key();
+    let public = second.public_key().clone();
+    repo.edit(&RoleName::Targets, |targets| add_signer(targets, &releases(), &public).unwrap());
+    repo.seal();
+    let keys = repo.delegation_keys();
+    for round in 0..6 {
+        let first = &repo.releases_key;
+        let [own, other] = if round % 2 == 0 { [first, &second] } else { [&second, first] };
+        let by = |signer, tag: &str| {
+            let next = repo.next(&releases(), |list| set_tag(list, tag, target(tag)).unwrap());
+            Metadata::decode(&signed(next, &keys, &[signer])).unwrap()
+        };
+        let staged = [by(own, &format!("own{round}")), by(other, &format!("other{round}"))];
+        let (tags, _) = merged(&repo, &[&staged[0], &staged[1]]);
+        assert!(tags.contains(&format!("other{round}")) && !tags.contains(&format!("own{round}")), "{tags:?}");
+        let taken = &staged[1];
+        repo.roles.insert(releases(), (taken.signed().clone(), taken.encode()));
+        repo.seal();
+    }
+}
+
+// [V-95]
+#[test]
 fn a_file_fits_that_was_made_from_the_one_that_is_there_for_the_same_repository() {
     let mut repo = Repo::new();
     let good = next(&repo, "a");
