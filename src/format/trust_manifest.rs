@@ -129,7 +129,10 @@ fn decode_layer(name: &str, layer: &Descriptor) -> Result<TrustLayer, TrustManif
     let Some(data) = layer.other.get(DATA) else { return Ok(TrustLayer::Blob(Box::new(layer.clone()))) };
     let bytes = data.as_str().and_then(|data| STANDARD.decode(data).ok());
     let fits = |bytes: &Vec<u8>| bytes.len() as u64 == layer.size && layer.digest.same_algorithm(bytes) == layer.digest;
-    bytes.filter(fits).map(|bytes| TrustLayer::Inline(bytes.into())).ok_or_else(|| TrustManifestError::Inline(name.to_owned()))
+    bytes
+        .filter(fits)
+        .map(|bytes| TrustLayer::Inline(bytes.into()))
+        .ok_or_else(|| TrustManifestError::Inline(name.to_owned()))
 }
 
 /// The tag under which one writer stages one role: nobody else writes there, so nothing is overwritten.

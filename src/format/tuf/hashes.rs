@@ -16,7 +16,7 @@ enum Written {
     /// One SHA-256 and nothing else. Lists of thousands of targets have one each.
     Sha256([u8; 32]),
     /// Anything else, by algorithm.
-    All(Box<BTreeMap<String, String>>),
+    All(BTreeMap<String, String>),
 }
 
 const SHA256: &str = "sha256";
@@ -72,7 +72,7 @@ impl Hashes {
     pub fn to_map(&self) -> BTreeMap<String, String> {
         match &self.0 {
             Written::Sha256(hash) => BTreeMap::from([(SHA256.to_owned(), hex::encode(hash))]),
-            Written::All(all) => (**all).clone(),
+            Written::All(all) => all.clone(),
         }
     }
 }
@@ -84,7 +84,7 @@ fn stated(algorithm: &str, hash: &str) -> Option<Digest> {
 impl From<BTreeMap<String, String>> for Hashes {
     fn from(all: BTreeMap<String, String>) -> Self {
         let alone = all.get(SHA256).filter(|_| all.len() == 1).and_then(|hash| alone(SHA256, hash));
-        Self(alone.unwrap_or_else(|| Written::All(Box::new(all))))
+        Self(alone.unwrap_or(Written::All(all)))
     }
 }
 
@@ -129,7 +129,7 @@ impl<'de> Visitor<'de> for Reader {
                 None => drop(all.insert(algorithm.into_owned(), hash.into_owned())),
             }
         }
-        Ok(Hashes(Written::All(Box::new(all))))
+        Ok(Hashes(Written::All(all)))
     }
 }
 

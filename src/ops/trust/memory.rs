@@ -79,6 +79,7 @@ impl Memory {
     ) -> Result<(), TrustError> {
         let Some(store) = &self.store else { return Ok(()) };
         let root = state.file(&crate::format::tuf::RoleName::Root).unwrap_or_default();
-        Ok(store.remember(place, &Remembered { floors: state.floors(), root: Bytes::copy_from_slice(root), files, etag })?)
+        Ok(store
+            .remember(place, &Remembered { floors: state.floors(), root: Bytes::copy_from_slice(root), files, etag })?)
     }
 }

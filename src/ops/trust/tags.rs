@@ -131,7 +131,10 @@ impl Writer<'_> {
         let plan = |draft: &Draft<'_>| {
             // What the registry does not show may still be known from when it was signed.
             let files = draft.roles.values().flat_map(|file| file.metadata.signed().targets.iter());
-            let signed = files.map(|(_, target)| target).filter(|target| target.sha256() == Some(digest)).flat_map(Target::listed_digests);
+            let signed = files
+                .map(|(_, target)| target)
+                .filter(|target| target.sha256() == Some(digest))
+                .flat_map(Target::listed_digests);
             let lists: BTreeSet<_> = lists.iter().copied().chain(signed).collect();
             let (lists, reason) = (lists.into_iter().collect(), reason.to_owned());
             let change = Change::Revoke { digest, length, lists, reason };

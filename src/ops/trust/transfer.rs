@@ -15,8 +15,8 @@ use crate::{
     store::{read_trust_lock, update_trust_lock},
     trust::tuf::{Expiry, LockedTrust, TrustState, UpdateError, author::count_top_level},
 };
-use serde::{Deserialize, Serialize};
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fs::File, io::Read as _, path::Path};
 
 /// What the file calls itself.

@@ -133,9 +133,7 @@ pub(super) fn decode(repository: &str, bytes: &Bytes) -> Result<Remembered, Reme
     if found as u64 != expected {
         return Err(RememberedError::Length { found, expected });
     }
-    let mut next = |length: u64| {
-        rest.split_to(usize::try_from(length).unwrap_or(usize::MAX).min(rest.len()))
-    };
+    let mut next = |length: u64| rest.split_to(usize::try_from(length).unwrap_or(usize::MAX).min(rest.len()));
     Ok(Remembered {
         floors: wire.floors.try_into()?,
         root: next(wire.root),

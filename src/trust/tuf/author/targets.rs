@@ -4,7 +4,9 @@ use super::{
 };
 use crate::{
     crypto::{Fingerprint, PublicKey},
-    format::tuf::{Binding, Delegation, Delegations, Header, Metadata, Pattern, RoleKeys, RoleName, Target, TargetList, Targets},
+    format::tuf::{
+        Binding, Delegation, Delegations, Header, Metadata, Pattern, RoleKeys, RoleName, Target, TargetList, Targets,
+    },
     limits::TUF_ROLE_NAME,
     oci::Digest,
     trust::tuf::{Count, quorum::Authority},
