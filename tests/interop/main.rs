@@ -6,6 +6,8 @@
 mod attacks;
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../roots/sigstore.rs"]
+mod sigstore;
 #[path = "../common/trust_race.rs"]
 mod trust_race;
 #[path = "../common/trust.rs"]
@@ -27,6 +29,7 @@ mod races;
 mod skopeo;
 mod tls;
 mod token_registry;
+mod trusted_roots;
 
 use bench::Registries;
 use libtest_mimic::Arguments;
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         pulls::cases(),
         content_trust::cases(),
         notary::cases(),
+        trusted_roots::cases(),
     ]
     .map(Vec::into_iter);
     // In turn, so that those of one kind do not wait for each other.

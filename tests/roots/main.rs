@@ -1,0 +1,10 @@
+//! Trusted roots as they are typed: made of files, named, refreshed by TUF from a repository in this process, and used where
+//! there is no network at all.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod made;
+mod offline;
+mod repository;
+mod sigstore;
+mod update;
