@@ -181,8 +181,11 @@ fn files_are_short() {
 
 #[test]
 fn judging_is_an_auditor_s_day() {
+    // What puts a policy into other words judges nothing.
+    let beside = ["src/policy/rules", "src/policy/export", "src/policy/import"];
     let judging = |source: &Source| {
-        ["verify", "policy"].contains(&source.module.as_str()) && !source.path.starts_with("src/policy/rules")
+        ["verify", "policy"].contains(&source.module.as_str())
+            && !beside.iter().any(|folder| source.path.starts_with(folder))
     };
     let lines: usize = sources().iter().filter(|source| judging(source)).map(|source| source.code.len()).sum();
     assert!(lines <= MAX_JUDGEMENT, "verify and policy have {lines} lines, at most {MAX_JUDGEMENT}");
