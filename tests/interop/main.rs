@@ -17,6 +17,7 @@ mod bench;
 mod content_trust;
 mod cosign_reads;
 mod cosign_writes;
+mod enforcers;
 mod junk;
 mod layouts;
 mod mixed;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         cosign_reads::cases(),
         attestations::cases(),
         skopeo::cases(),
+        enforcers::cases(),
         mixed::cases(),
         races::cases(),
         access::cases(),
