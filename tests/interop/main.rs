@@ -6,6 +6,8 @@
 mod attacks;
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/sigstore/mod.rs"]
+mod sigstore;
 #[path = "../common/trust_race.rs"]
 mod trust_race;
 #[path = "../common/trust.rs"]
@@ -19,12 +21,14 @@ mod cosign_reads;
 mod cosign_writes;
 mod enforcers;
 mod junk;
+mod keyless;
 mod layouts;
 mod mixed;
 mod notary;
 mod predicates;
 mod pulls;
 mod races;
+mod sigstore_clients;
 mod skopeo;
 mod tls;
 mod token_registry;
@@ -54,6 +58,8 @@ fn main() -> ExitCode {
         pulls::cases(),
         content_trust::cases(),
         notary::cases(),
+        keyless::cases(),
+        sigstore_clients::cases(),
     ]
     .map(Vec::into_iter);
     // In turn, so that those of one kind do not wait for each other.

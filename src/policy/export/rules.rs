@@ -241,8 +241,13 @@ fn keys(policy: &Policy, authority: &Arc<Authority>) -> Result<Vec<PublicKey>, U
     for identity in &authority.identities {
         let name = match identity {
             IdentityPattern::Key(name) => name,
-            #[allow(unreachable_patterns)] // whatever kind is added cannot be said until words for it stand here
-            _ => return Err(("authorities", format!("`{}`: only keys can be said there", authority.name))),
+            IdentityPattern::Certificate(_) => {
+                let why = format!(
+                    "`{}`: only keys can be said: nothing is asked of certificate transparency there",
+                    authority.name
+                );
+                return Err(("authorities", why));
+            }
         };
         let Some(key) = policy.anchors().keys.iter().find(|key| key.fingerprint() == *name) else {
             return Err(("authorities", format!("`{}`: its key is not at hand", authority.name)));

@@ -33,7 +33,7 @@ fn key(path: &str) -> Result<PublicKey, String> {
 /// A policy over the authorities a, b, c, d (a key each), ab (of a's and b's keys), and wide (of a P-384 key).
 fn policy(head: &str, images: &str) -> Policy {
     let text = format!(
-        "version: 1\n{head}\nauthorities: {{ a: {{ key: '0' }}, b: {{ key: '1' }}, c: {{ key: '2' }}, d: {{ key: '3' }}, ab: {{ keys: ['0', '1'] }}, wide: {{ key: p384 }} }}\nimages:\n{images}\n"
+        "version: 1\n{head}\nauthorities: {{ a: {{ key: '0' }}, b: {{ key: '1' }}, c: {{ key: '2' }}, d: {{ key: '3' }}, ab: {{ keys: ['0', '1'] }}, wide: {{ key: p384 }}, ci: {{ keyless: {{ issuer: 'https://i.example', subject: x }} }} }}\nimages:\n{images}\n"
     );
     Policy::parse(&text, &key).unwrap()
 }
@@ -128,6 +128,7 @@ fn what_cannot_be_said_is_named_all_of_it() {
             &["signatures.annotations"],
         ),
         ("r.example/**", "{ signatures: { from: [wide], identity: tag } }", &["authorities"]),
+        ("r.example/**", "{ signatures: { from: [a, ci], identity: tag } }", &["authorities"]),
         (
             "r.example/**",
             "{ attestations: [{ type: vuln, from: [a], max-age: 7d }, { type: spdxjson, from: [a] }] }",

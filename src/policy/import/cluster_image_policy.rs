@@ -1,7 +1,12 @@
 //! Sigstore's `ClusterImagePolicy` (policy.sigstore.dev): an image has to meet every policy that matches it, and of each
 //! one authority.
 
-use super::{Draft, ImportError, Node, Read, draft::disabled};
+use super::{
+    Draft, ImportError, Node, Read,
+    draft::disabled,
+    keyless::{self, FULCIO, REKOR, is_public_good},
+    node::Fields,
+};
 use serde_json::{Value, json};
 
 pub(super) fn read(documents: impl Iterator<Item = Node>, draft: &mut Draft) -> Read<()> {
@@ -70,8 +75,8 @@ fn policy(spec: Node, draft: &mut Draft) -> Read<()> {
 /// What one authority asks.
 enum Asks {
     Anything,
-    Signature(String),
-    Attestations(String, Vec<Value>),
+    Signature(Vec<String>),
+    Attestations(Vec<String>, Vec<Value>),
 }
 
 fn authority(node: Node, draft: &mut Draft) -> Read<Option<Asks>> {
@@ -87,21 +92,13 @@ fn authority(node: Node, draft: &mut Draft) -> Read<Option<Asks>> {
         draft.lost.extend(fields.rest());
         return Ok(passes.then_some(Asks::Anything));
     }
-    let mut good = true;
     if let Some(sources) = fields.take("source") {
         draft.lose(&sources, "signatures are looked for beside the image here");
     }
-    for (field, why) in [
-        ("keyless", "keyless signatures have no equal here"),
-        ("ctlog", "a transparency log's promise has no equal for keys here"),
-        ("rfc3161timestamp", "timestamps have no equal here"),
-    ] {
-        if let Some(node) = fields.take(field) {
-            draft.lose(&node, format!("{why}; the authority is left out"));
-            good = false;
-        }
-    }
-    let key = fields.take("key").map(|key| self::key(key, draft)).transpose()?.flatten();
+    let names = match fields.take("keyless") {
+        Some(keyless) => self::keyless(keyless, &hint, &mut fields, draft)?,
+        None => self::key(&mut fields, draft)?.map(|key| vec![draft.authority(&hint, vec![key])]),
+    };
     let attestations = fields.take("attestations").map(Node::items).transpose()?.unwrap_or_default();
     let asked = attestations.len();
     let mut types = Vec::new();
@@ -109,17 +106,57 @@ fn authority(node: Node, draft: &mut Draft) -> Read<Option<Asks>> {
         types.extend(self::attestation(attestation, draft)?);
     }
     let unknown = fields.rest();
-    good &= unknown.is_empty() && types.len() == asked;
+    let good = unknown.is_empty() && types.len() == asked;
     draft.lost.extend(unknown);
-    let Some(key) = key.filter(|_| good) else {
+    let Some(names) = names.filter(|_| good) else {
         draft.lose(&here, "this authority is left out");
         return Ok(None);
     };
-    let name = draft.authority(&hint, vec![key]);
-    Ok(Some(if asked == 0 { Asks::Signature(name) } else { Asks::Attestations(name, types) }))
+    Ok(Some(if asked == 0 { Asks::Signature(names) } else { Asks::Attestations(names, types) }))
 }
 
-fn key(node: Node, draft: &mut Draft) -> Read<Option<String>> {
+/// The identities of the public good instance that an authority names; with it, its log is asked for.
+fn keyless(node: Node, hint: &str, authority: &mut Fields, draft: &mut Draft) -> Read<Option<Vec<String>>> {
+    let here = node.clone();
+    let mut fields = node.fields()?;
+    let mut good = is_public_good(&mut fields, "url", FULCIO, draft)?;
+    if let Some(log) = authority.take("ctlog") {
+        let mut log = log.fields()?;
+        good &= is_public_good(&mut log, "url", REKOR, draft)?;
+        let unknown = log.rest();
+        good &= unknown.is_empty();
+        draft.lost.extend(unknown);
+    }
+    let without_sct = fields.take("insecureIgnoreSCT").map_or(Ok(false), |node| node.flag())?;
+    let mut names = Vec::new();
+    for node in fields.take("identities").map(Node::items).transpose()?.unwrap_or_default() {
+        let mut identity = node.clone().fields()?;
+        let found = keyless::identity(&node, &mut identity, draft)?;
+        let unknown = identity.rest();
+        if let (Some(mut found), true) = (found, unknown.is_empty()) {
+            if without_sct {
+                found["sct"] = json!("optional");
+            }
+            names.push(draft.keyless(hint, found));
+        }
+        draft.lost.extend(unknown);
+    }
+    let unknown = fields.rest();
+    good &= unknown.is_empty();
+    draft.lost.extend(unknown);
+    if names.is_empty() {
+        draft.lose(&here, "no identity that can be said here");
+    }
+    Ok(Some(names).filter(|names| good && !names.is_empty()))
+}
+
+fn key(authority: &mut Fields, draft: &mut Draft) -> Read<Option<String>> {
+    let mut good = true;
+    if let Some(node) = authority.take("ctlog") {
+        draft.lose(&node, "a transparency log's promise has no equal for keys here");
+        good = false;
+    }
+    let Some(node) = authority.take("key") else { return Ok(None) };
     let mut fields = node.fields()?;
     let data = fields.take("data").map(|data| data.text().map(str::to_owned)).transpose()?;
     if let Some(algorithm) = fields.take("hashAlgorithm")
@@ -129,7 +166,7 @@ fn key(node: Node, draft: &mut Draft) -> Read<Option<String>> {
         return Ok(None);
     }
     let lost = fields.rest();
-    let good = lost.is_empty();
+    good &= lost.is_empty();
     draft.lost.extend(lost);
     // Several keys in one text are not told apart by us.
     Ok(data.filter(|data| good && data.matches("-----BEGIN").count() == 1))
@@ -159,14 +196,16 @@ fn any_of(bodies: Vec<Asks>, draft: &mut Draft, images: &[Node]) -> Option<Value
     let mut attesters = Vec::new();
     for body in bodies {
         match body {
-            Asks::Signature(name) if !signers.contains(&name) => signers.push(name),
-            Asks::Attestations(name, types) => attesters.push((name, types)),
-            _ => {}
+            Asks::Signature(names) => signers.extend(names),
+            Asks::Attestations(names, types) => attesters.push((names, types)),
+            Asks::Anything => {}
         }
     }
+    signers.sort();
+    signers.dedup();
     match (signers.as_slice(), attesters.as_slice()) {
-        ([], [(name, types)]) => {
-            let one = |predicate: &Value| json!({ "type": predicate, "from": [name] });
+        ([], [(names, types)]) => {
+            let one = |predicate: &Value| json!({ "type": predicate, "from": names });
             Some(json!({ "attestations": types.iter().map(one).collect::<Vec<_>>() }))
         }
         ([], []) => None,

@@ -7,11 +7,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Default)]
 pub(super) struct Draft {
-    /// The keys of each, as the policy writes them: PEM texts and paths.
-    authorities: BTreeMap<String, Vec<String>>,
+    authorities: BTreeMap<String, Who>,
     scopes: Vec<Scope>,
     shadows: Vec<Shadow>,
     pub lost: Vec<Lost>,
+}
+
+/// Who an authority is.
+#[derive(Debug, PartialEq)]
+enum Who {
+    /// The holders of keys, as the policy writes them: PEM texts and paths.
+    Keys(Vec<String>),
+    /// A `keyless` of the policy.
+    Keyless(Value),
 }
 
 #[derive(Debug)]
@@ -44,18 +52,30 @@ impl Draft {
         keys.iter_mut().for_each(|key| *key = key.trim().to_owned());
         keys.sort();
         keys.dedup();
-        if let Some((name, _)) = self.authorities.iter().find(|(_, known)| **known == keys) {
+        self.named(hint, Who::Keys(keys))
+    }
+
+    /// The name of the authority that is this `keyless`.
+    pub fn keyless(&mut self, hint: &str, keyless: Value) -> String {
+        self.named(hint, Who::Keyless(keyless))
+    }
+
+    fn named(&mut self, hint: &str, who: Who) -> String {
+        if let Some((name, _)) = self.authorities.iter().find(|(_, known)| **known == who) {
             return name.clone();
         }
         let hint = if hint.is_empty() { "key" } else { hint };
         let numbered = |n: usize| if n == 1 { hint.to_owned() } else { format!("{hint}-{n}") };
         let name = (1..).map(numbered).find(|name| !self.authorities.contains_key(name)).unwrap_or_default();
-        self.authorities.insert(name.clone(), keys);
+        self.authorities.insert(name.clone(), who);
         name
     }
 
     pub fn keys(&self, authority: &str) -> &[String] {
-        self.authorities.get(authority).map_or(&[], Vec::as_slice)
+        match self.authorities.get(authority) {
+            Some(Who::Keys(keys)) => keys,
+            _ => &[],
+        }
     }
 
     /// A scope; one that is none of ours is lost.
@@ -133,9 +153,12 @@ impl Draft {
             self.leave_out(&place, why);
         }
         let used: BTreeSet<String> = self.scopes.iter().flat_map(|scope| names(&scope.body)).collect();
-        let key = |keys: &Vec<String>| match keys.as_slice() {
-            [one] => json!({ "key": one }),
-            several => json!({ "keys": several }),
+        let key = |who: &Who| match who {
+            Who::Keys(keys) => match keys.as_slice() {
+                [one] => json!({ "key": one }),
+                several => json!({ "keys": several }),
+            },
+            Who::Keyless(keyless) => json!({ "keyless": keyless }),
         };
         let used = self.authorities.iter().filter(|(name, _)| used.contains(*name));
         let authorities: Map<_, _> = used.map(|(name, keys)| (name.clone(), key(keys))).collect();

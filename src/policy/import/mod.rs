@@ -6,6 +6,7 @@ mod connaisseur;
 mod containers;
 mod daemon;
 mod draft;
+mod keyless;
 mod node;
 mod notation;
 

@@ -259,6 +259,28 @@ fn what_a_cluster_image_policy_asks_beside_keys_has_no_equal() {
         (authority("  match:\n    - resource: pods\n"), "spec.match"),
         (authority("  policy: { type: rego }\n"), "spec.policy"),
         (format!("{images}  authorities:\n    - keyless: {{ identities: [] }}\n"), "spec.authorities[0].keyless"),
+        (
+            format!("{images}  authorities:\n    - keyless: {{ url: 'https://f.example', {GITHUB} }}\n"),
+            "spec.authorities[0].keyless.url",
+        ),
+        (
+            format!("{images}  authorities:\n    - keyless: {{ ca-cert: x, {GITHUB} }}\n"),
+            "spec.authorities[0].keyless.ca-cert",
+        ),
+        (
+            format!(
+                "{images}  authorities:\n    - keyless: {{ {GITHUB} }}\n      ctlog: {{ url: 'https://r.example' }}\n"
+            ),
+            "spec.authorities[0].ctlog.url",
+        ),
+        (
+            format!("{images}  authorities:\n    - keyless: {{ identities: [{{ issuerRegExp: x, subject: y }}] }}\n"),
+            "spec.authorities[0].keyless.identities[0].issuerRegExp",
+        ),
+        (
+            format!("{images}  authorities:\n    - keyless: {{ identities: [{{ issuer: x, subject: 'y*' }}] }}\n"),
+            "spec.authorities[0].keyless.identities[0]",
+        ),
         (format!("{images}  authorities:\n    - key: {{ kms: 'awskms://x' }}\n"), "spec.authorities[0].key.kms"),
         (images.to_owned(), "spec"),
     ] {
@@ -379,4 +401,28 @@ fn what_is_no_policy_of_that_tool_is_refused() {
             assert!(!error.to_string().is_empty());
         }
     }
+}
+
+/// An identity of the public good instance.
+const GITHUB: &str = "identities: [{ issuer: 'https://token.example', subjectRegExp: '^https://github.com/acme/.*$' }]";
+
+#[test]
+fn identities_of_the_public_good_instance_have_an_equal() {
+    let spec = |more: &str| {
+        cluster(&format!(
+            "  images:\n    - glob: 'r.example/**'\n  authorities:\n    - name: ci\n      keyless: {{ {GITHUB}{more} }}\n      ctlog: {{ url: 'https://rekor.sigstore.dev' }}\n"
+        ))
+    };
+    let (policy, lost) = read(Source::ClusterImagePolicy, &spec(", url: 'https://fulcio.sigstore.dev'"));
+    assert_eq!(lost, Vec::<String>::new());
+    let ci = json!({ "issuer": "https://token.example", "subject-regexp": "^https://github.com/acme/.*$" });
+    assert_eq!(policy["authorities"], json!({ "ci": { "keyless": ci } }));
+    assert_eq!(policy["images"]["r.example/**"], json!({ "signatures": { "from": ["ci"] } }));
+    let (policy, _) = read(Source::ClusterImagePolicy, &spec(", insecureIgnoreSCT: true"));
+    assert_eq!(policy["authorities"]["ci"]["keyless"]["sct"], "optional");
+    // There it matches anywhere, here the whole.
+    let loose = spec("").replace(".*$", "");
+    let (policy, lost) = read(Source::ClusterImagePolicy, &loose);
+    assert_eq!(lost, ["spec.authorities[0].keyless.identities[0].subjectRegExp"]);
+    assert_eq!(policy["authorities"]["ci"]["keyless"]["subject-regexp"], "^https://github.com/acme/");
 }
