@@ -45,10 +45,9 @@ fn attachments(rules: &BTreeMap<Place, Rule>) -> Value {
     let look = json!({ "use-sigstore-attachments": true });
     let signed = || rules.iter().filter(|(_, rule)| matches!(rule, Rule::Signed { .. })).map(|(place, _)| place);
     let named = signed().filter(|place| **place != Place::Everything);
-    let mut file =
-        json!({ "docker": named.map(|place| (place.text().to_owned(), look.clone())).collect::<Map<_, _>>() });
+    let named: Map<_, _> = named.map(|place| (place.text().to_owned(), look.clone())).collect();
     if signed().any(|place| *place == Place::Everything) {
-        file["default-docker"] = look;
+        return json!({ "default-docker": look, "docker": named });
     }
-    file
+    json!({ "docker": named })
 }

@@ -151,10 +151,8 @@ fn what_cannot_be_said_is_named_all_of_it() {
         let expected: Vec<_> = fields.iter().map(|field| (Some(scope.to_owned()), *field)).collect();
         assert_eq!(found, expected, "{scope}: {rule}");
     }
-    let permissive = policy(
-        "mode: permissive",
-        &format!("  'r.example/**': {{ mode: enforced, signatures: {{ from: [a], identity: tag }} }}"),
-    );
+    let permissive =
+        policy("mode: permissive", "  'r.example/**': { mode: enforced, signatures: { from: [a], identity: tag } }");
     assert_eq!(refused(&permissive, Target::Containers), [(None, "mode")]);
 }
 
@@ -258,14 +256,14 @@ fn accepts(policy: &Value, asked: &str, signatures: &[(usize, String)]) -> bool 
 fn allows(policy: &Policy, asked: &str, signatures: &[(usize, String)]) -> bool {
     let digest = Digest::sha256(b"image");
     let reference: Reference = asked.parse().unwrap();
-    let place = |at| Place { subject: digest.clone(), via: Via::SignatureTag, manifest: None, layer: at };
+    let place = |at| Place { subject: digest, via: Via::SignatureTag, manifest: None, layer: at };
     let verified = signatures.iter().enumerate().map(|(at, (key, name))| {
         let references = SignedReference::parse(name).into_iter().collect();
         let claim = Claim::Signature { references, annotations: BTreeMap::new() };
         let signer = KEYS[*key].fingerprint();
-        Verified::for_test(Identity::Key(signer), digest.clone(), claim, place(at))
+        Verified::for_test(Identity::Key(signer), digest, claim, place(at))
     });
-    let subject = Subject::new(reference, digest.clone());
+    let subject = Subject::new(reference, digest);
     let findings = Findings::for_test(subject, verified.collect(), Vec::new(), Vec::new());
     let decision = evaluate(policy, &findings, "2026-11-22T12:00:00Z".parse().unwrap()).decision;
     matches!(decision, Decision::Allow(_) | Decision::NotJudged)

@@ -3,7 +3,7 @@
 
 use super::{
     Draft, ImportError, Node, Read,
-    draft::disabled,
+    draft::{disabled, with},
     keyless::{self, FULCIO, REKOR, is_public_good},
     node::Fields,
 };
@@ -50,12 +50,9 @@ fn policy(spec: Node, draft: &mut Draft) -> Read<()> {
     let conditions = fields.rest();
     let good = conditions.is_empty();
     draft.lost.extend(conditions);
-    let mut body = if good { any_of(bodies, draft, &images) } else { None };
-    if let (Some(body), true) = (&mut body, warns)
-        && *body != disabled()
-    {
-        body["mode"] = json!("permissive");
-    }
+    let body = if good { any_of(bodies, draft, &images) } else { None };
+    let warned = |body: Value| if warns && body != disabled() { with(body, "mode", json!("permissive")) } else { body };
+    let body = body.map(warned);
     for image in images {
         let mut fields = image.clone().fields()?;
         let glob = fields.need("glob")?;
@@ -133,10 +130,8 @@ fn keyless(node: Node, hint: &str, authority: &mut Fields, draft: &mut Draft) ->
         let mut identity = node.clone().fields()?;
         let found = keyless::identity(&node, &mut identity, draft)?;
         let unknown = identity.rest();
-        if let (Some(mut found), true) = (found, unknown.is_empty()) {
-            if without_sct {
-                found["sct"] = json!("optional");
-            }
+        if let (Some(found), true) = (found, unknown.is_empty()) {
+            let found = if without_sct { with(found, "sct", json!("optional")) } else { found };
             names.push(draft.keyless(hint, found));
         }
         draft.lost.extend(unknown);

@@ -1,6 +1,10 @@
 //! Connaisseur's `values.yaml`: validators, and a policy of patterns that name them.
 
-use super::{Draft, Node, Read, draft::disabled, node::Fields};
+use super::{
+    Draft, Node, Read,
+    draft::{disabled, with},
+    node::Fields,
+};
 use crate::crypto::PublicKey;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -203,7 +207,7 @@ fn notary(
             let name = delegation.text()?;
             roles.push(if name.starts_with("targets/") { name.to_owned() } else { format!("targets/{name}") });
         }
-        asked["require-roles"] = json!(roles);
+        asked = with(asked, "require-roles", json!(roles));
     }
     Ok(Some(json!({ "content-trust": asked })))
 }

@@ -42,6 +42,14 @@ pub(super) fn disabled() -> Value {
     json!({ "mode": "disabled" })
 }
 
+/// A mapping with one more member.
+pub(super) fn with(mut mapping: Value, name: &str, member: Value) -> Value {
+    if let Some(members) = mapping.as_object_mut() {
+        members.insert(name.to_owned(), member);
+    }
+    mapping
+}
+
 impl Draft {
     pub fn lose(&mut self, node: &Node, why: impl Into<String>) {
         self.lost.push(node.lost(why));
@@ -177,7 +185,7 @@ impl Draft {
 
 /// The authorities that a scope names.
 fn names(body: &Value) -> Vec<String> {
-    let attestations = body["attestations"].as_array().into_iter().flatten();
-    let from = attestations.map(|one| &one["from"]).chain([&body["signatures"]["from"]]);
+    let attestations = body.get("attestations").and_then(Value::as_array).into_iter().flatten();
+    let from = attestations.chain(body.get("signatures")).filter_map(|one| one.get("from"));
     from.filter_map(Value::as_array).flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
