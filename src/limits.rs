@@ -52,6 +52,10 @@ pub const STORED_ROOT_BYTES: u64 = 16 << 20;
 pub const ROOT_NAME_BYTES: usize = 63;
 /// Scopes of a policy. Source: a fleet of 1,000 images with a scope for each, twice.
 pub const POLICY_SCOPES: usize = 2_000;
+/// Requirements that one scope becomes in another enforcer's policy. Source: 4 of 7 authorities are 35, 4 of 8 are 56.
+pub const EXPORT_CLAUSES: usize = 64;
+/// Bytes of another tool's policy that is read. Source: as [`POLICY_BYTES`]; a daemon's or chart's file holds more than its policy.
+pub const IMPORT_BYTES: u64 = 4 << 20;
 /// Bytes of a key file, encrypted or not. Source: an RSA-8192 key in PEM is 6.4 KB.
 pub const KEY_FILE_BYTES: u64 = 64 << 10;
 /// Bytes of an `ETag` that is kept and sent back. Source: docker-registry's is a quoted digest, 73 bytes.

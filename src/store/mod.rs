@@ -8,7 +8,7 @@ mod roots;
 mod trust;
 mod trust_lock;
 
-pub use atomic::write_atomic;
+pub use atomic::{replace_files, write_atomic};
 pub use key_file::{KeyFile, load_key_file};
 pub use keys::{
     KeySource, KeySourceError, LoadKeyError, LoadedKey, PermissionWarning, SaveKeyError, load_private_key,

@@ -21,6 +21,7 @@ mod bench;
 mod content_trust;
 mod cosign_reads;
 mod cosign_writes;
+mod enforcers;
 mod junk;
 mod keyless;
 mod layouts;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         cosign_reads::cases(),
         attestations::cases(),
         skopeo::cases(),
+        enforcers::cases(),
         mixed::cases(),
         races::cases(),
         access::cases(),

@@ -3,12 +3,14 @@
 mod certificate;
 mod judge;
 mod known;
+mod policy;
 mod root;
 mod sign;
 
 pub use certificate::{BlobCommand, BlobVerifyArgs, CertificateArgs, SignedHash};
 pub use judge::{IdentityRule, ImagesArgs, JudgeArgs, PullArgs, ResolveArgs, VerifyArgs};
 pub use known::KnownArgs;
+pub use policy::{ExportArgs, ExportTarget, ImportArgs, ImportSource};
 pub use root::{RootAddArgs, RootCommand, RootCreateArgs, RootUpdateArgs, ServiceFile};
 pub use sign::{AttestArgs, AttestFormat, PasswordArgs, SignArgs, SignFormat, SigningKeyArgs};
 
@@ -165,6 +167,10 @@ pub enum PolicyCommand {
     },
     /// Prints the JSON Schema of the policy language.
     Schema,
+    /// Puts the policy into another enforcer's words. What cannot be said there is named, and nothing is written.
+    Export(ExportArgs),
+    /// Makes a policy out of another tool's, and reports what has no equal. Nothing is written that asks for less.
+    Import(ImportArgs),
 }
 
 #[derive(Args)]

@@ -1,3 +1,5 @@
+mod translate;
+
 use crate::{
     args::{IdentityRule, PolicyCommand, PolicyInitArgs},
     cmd::verify::policy_source,
@@ -23,6 +25,8 @@ pub fn run(command: PolicyCommand, output: &Output) -> Result<Exit, Failure> {
             output.raw(&format!("{:#}\n", policy::schema()));
             Ok(Exit::Done)
         }
+        PolicyCommand::Export(args) => translate::export(args, output),
+        PolicyCommand::Import(args) => translate::import(&args, output),
     }
 }
 
