@@ -8,6 +8,7 @@ mod notary;
 mod pem;
 mod private;
 mod signature;
+mod timestamp_request;
 mod x509;
 
 pub use fingerprint::{Fingerprint, FingerprintError};
@@ -15,6 +16,7 @@ pub use key::{KeyAlgorithm, KeyAlgorithmError, PublicKey, PublicKeyError};
 pub use notary::NotaryMethod;
 pub use pem::PemError;
 pub use private::{PrivateKey, PrivateKeyError};
+pub use timestamp_request::timestamp_request;
 pub use signature::{SignatureError, SignatureScheme};
 pub use x509::{Certificate, CertificateError};
 /// A secret's holder: wiped on drop.
