@@ -16,8 +16,8 @@ pub use key::{KeyAlgorithm, KeyAlgorithmError, PublicKey, PublicKeyError};
 pub use notary::NotaryMethod;
 pub use pem::PemError;
 pub use private::{PrivateKey, PrivateKeyError};
-pub use timestamp_request::timestamp_request;
 pub use signature::{SignatureError, SignatureScheme};
+pub use timestamp_request::timestamp_request;
 pub use x509::{Certificate, CertificateError};
 /// A secret's holder: wiped on drop.
 pub use zeroize::Zeroizing;

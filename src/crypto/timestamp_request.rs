@@ -33,7 +33,13 @@ mod tests {
     /// As `openssl ts -query -data FILE -sha256 -cert -no_nonce` writes it.
     #[test]
     fn a_request_is_what_openssl_makes_of_the_same() {
-        let expected = [&hex::decode("3039020101").unwrap()[..], &hex::decode("3031300d060960864801650304020105000420").unwrap(), &sha256(b"x"), &[1, 1, 0xff]].concat();
+        let expected = [
+            &hex::decode("3039020101").unwrap()[..],
+            &hex::decode("3031300d060960864801650304020105000420").unwrap(),
+            &sha256(b"x"),
+            &[1, 1, 0xff],
+        ]
+        .concat();
         assert_eq!(hex::encode(timestamp_request(b"x").unwrap()), hex::encode(expected));
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod bundle;
 pub mod dsse;
+pub mod keyless_bundle;
 pub mod notary;
 pub mod predicate;
 pub mod simple_signing;

@@ -11,8 +11,10 @@ mod pin;
 pub mod policy_file;
 pub mod pull;
 pub mod sign;
+mod signatory;
 pub mod trust;
 pub mod verify;
 
 pub use error::OpsError;
 pub use pin::{Choice, Platform, pin};
+pub use signatory::{Identity, Logging, Signatory};

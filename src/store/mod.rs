@@ -6,6 +6,7 @@ mod keys;
 mod lock;
 mod trust;
 mod trust_lock;
+mod unfinished;
 
 pub use atomic::write_atomic;
 pub use key_file::{KeyFile, load_key_file};
@@ -15,3 +16,4 @@ pub use keys::{
 };
 pub use trust::{Remembered, RememberedError, TrustStore, TrustStoreError};
 pub use trust_lock::{TrustLockError, read_trust_lock, update_trust_lock};
+pub use unfinished::{Unfinished, UnfinishedStore};

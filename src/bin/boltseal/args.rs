@@ -1,10 +1,12 @@
 //! The command line as clap reads it. Flags that cosign, docker or notation users know have their names.
 
 mod judge;
+mod keyless;
 mod known;
 mod sign;
 
 pub use judge::{IdentityRule, ImagesArgs, JudgeArgs, PullArgs, ResolveArgs, VerifyArgs};
+pub use keyless::{KeylessArgs, LoginArg};
 pub use known::KnownArgs;
 pub use sign::{AttestArgs, AttestFormat, PasswordArgs, SignArgs, SignFormat, SigningKeyArgs};
 
@@ -23,7 +25,7 @@ pub struct Cli {
     /// How results are written to standard output.
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT", help_heading = "Output")]
     pub output: Format,
-    /// Yes to what is asked before something is signed: `trust cosign` and `trust import-dct` ask, other verbs never do.
+    /// Yes to what is asked before something is signed: `trust cosign`, `trust import-dct` and whoever signs without a key ask.
     #[arg(short = 'y', long, global = true, help_heading = "Output")]
     pub yes: bool,
     /// No progress and no warnings; errors and results stay.
@@ -221,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_verb_has_at_most_eight_flags_of_its_own() {
-        const SHARED: [&str; 6] = ["Registry", "Output", "Signing key", "Policy", "Trust", "Global"];
+        const SHARED: [&str; 7] = ["Registry", "Output", "Signing key", "Keyless", "Policy", "Trust", "Global"];
         for verb in Cli::command().get_subcommands() {
             let own = verb.get_arguments().filter(|argument| {
                 !argument.is_positional()

@@ -1,7 +1,9 @@
 //! What a run works with, out of flags, environment and files: connections, keys, the policy, what is remembered.
 
+mod keyless;
 mod trust;
 
+pub use keyless::{By, by};
 pub use trust::{known, lock_if_there, lock_path, memory, named_lock, trust_reader};
 
 use crate::{

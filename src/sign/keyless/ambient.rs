@@ -84,7 +84,8 @@ impl TokenEnvironment {
         let product = || read(Path::new(PRODUCT_NAME)).ok();
         let is_google = || product().is_some_and(|name| ["Google", "Google Compute Engine"].contains(&name.trim()));
         let google = text("GCE_METADATA_HOST").or_else(|| is_google().then(|| METADATA_HOST.to_owned()));
-        let github = text("ACTIONS_ID_TOKEN_REQUEST_URL").zip(text("ACTIONS_ID_TOKEN_REQUEST_TOKEN").map(Zeroizing::new));
+        let github =
+            text("ACTIONS_ID_TOKEN_REQUEST_URL").zip(text("ACTIONS_ID_TOKEN_REQUEST_TOKEN").map(Zeroizing::new));
         let socket = text("SPIFFE_ENDPOINT_SOCKET");
         Self {
             token: text("SIGSTORE_ID_TOKEN").map(Zeroizing::new),

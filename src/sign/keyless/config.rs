@@ -96,7 +96,12 @@ impl Services {
             logs: Choice::of(&config.rekor_tlog_urls, SUPPORTED_REKOR_VERSIONS, &config.rekor_tlog_config, now)
                 .map_err(wrong)?,
             timestamps: Choice::of(&config.tsa_urls, SUPPORTED_TSA_VERSIONS, &config.tsa_config, now).map_err(wrong)?,
-            issuers: config.oidc_urls.iter().filter(|one| one.valid_for.contains(now)).map(|one| one.url.clone()).collect(),
+            issuers: config
+                .oidc_urls
+                .iter()
+                .filter(|one| one.valid_for.contains(now))
+                .map(|one| one.url.clone())
+                .collect(),
             now,
         })
     }
@@ -160,8 +165,11 @@ impl Choice {
             (ServiceSelector::Exact, _) => return Err("a selector EXACT without a count".to_owned()),
             _ => 1,
         };
-        let service =
-            |one: &&ServiceEndpoint| Service { url: one.url.trim_end_matches('/').to_owned(), version: one.major_api_version, down: AtomicBool::new(false) };
+        let service = |one: &&ServiceEndpoint| Service {
+            url: one.url.trim_end_matches('/').to_owned(),
+            version: one.major_api_version,
+            down: AtomicBool::new(false),
+        };
         let expired = spoken().any(|one| one.valid_for.end.is_some_and(|end| end < now));
         Ok(Self { all: valid.iter().map(service).collect(), needed, expired })
     }

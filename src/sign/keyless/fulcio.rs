@@ -98,7 +98,9 @@ pub(super) async fn certify(
     let response: Response = serde_json::from_slice(&answer.body).map_err(|error| unlike(error.to_string()))?;
     let signed = match (response.signed_certificate_embedded_sct, response.signed_certificate_detached_sct) {
         (Some(signed), None) => signed,
-        (None, Some(_)) => return Err(unlike("the certificate comes with a detached SCT, which bundles can't carry".to_owned())),
+        (None, Some(_)) => {
+            return Err(unlike("the certificate comes with a detached SCT, which bundles can't carry".to_owned()));
+        }
         _ => return Err(unlike("it holds no certificate".to_owned())),
     };
     issued(key, &signed.chain.certificates)
@@ -118,4 +120,3 @@ fn issued(key: PrivateKey, pems: &[String]) -> Result<Issued, KeylessError> {
     let not_after = read.not_after().ok_or_else(|| KeylessError::Certificate("it never expires".to_owned()))?;
     Ok(Issued { key, leaf, above, not_after })
 }
-

@@ -127,11 +127,7 @@ pub(super) struct Http {
 
 impl Default for Http {
     fn default() -> Self {
-        Self {
-            clients: Default::default(),
-            turns: Semaphore::new(SERVICE_CONCURRENCY),
-            backoff: BACKOFF,
-        }
+        Self { clients: Default::default(), turns: Semaphore::new(SERVICE_CONCURRENCY), backoff: BACKOFF }
     }
 }
 
@@ -339,7 +335,9 @@ mod tests {
 
     #[test]
     fn what_may_pass_is_no_refusal() {
-        for (status, passes, refused) in [(429, true, false), (503, true, false), (401, false, true), (409, false, true)] {
+        for (status, passes, refused) in
+            [(429, true, false), (503, true, false), (401, false, true), (409, false, true)]
+        {
             let fault = ServiceFault::Status { status, words: None };
             assert_eq!((fault.may_pass(), fault.is_refusal()), (passes, refused), "{status}");
         }

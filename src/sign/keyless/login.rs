@@ -131,7 +131,11 @@ async fn browser(http: &Http, login: &Login, provider: &Provider) -> Result<Zero
     let token = tokens.id_token.ok_or_else(|| refused(tokens.error.as_deref()))?;
     // OpenID Connect Core 1.0, 3.1.3.7 (11): an answer to this request and no other.
     let named = IdentityToken::claims(&token).and_then(|claims| Some(claims.get("nonce")?.as_str()? == *nonce));
-    if named == Some(true) { Ok(token) } else { Err(KeylessError::Login("the token answers another request".to_owned())) }
+    if named == Some(true) {
+        Ok(token)
+    } else {
+        Err(KeylessError::Login("the token answers another request".to_owned()))
+    }
 }
 
 /// Waits for the browser to come back with a code for this state.
@@ -164,7 +168,8 @@ async fn returned(listener: TcpListener, state: &str) -> Result<Zeroizing<String
             let mut server = hyper::server::conn::http1::Builder::new();
             server.keep_alive(false);
             // A connection that says nothing, as browsers open in advance, keeps nobody waiting.
-            let _ = timeout(Duration::from_secs(2), server.serve_connection(TokioIo::new(stream), service_fn(answer))).await;
+            let _ = timeout(Duration::from_secs(2), server.serve_connection(TokioIo::new(stream), service_fn(answer)))
+                .await;
         }
     };
     tokio::select! {
@@ -184,7 +189,9 @@ fn send(sender: &Sender, code: Result<Zeroizing<String>, KeylessError>) {
 
 async fn device(http: &Http, login: &Login, provider: &Provider) -> Result<Zeroizing<String>, KeylessError> {
     let Some(url) = &provider.device_authorization_endpoint else {
-        return Err(KeylessError::Login("this identity provider knows no device codes; log in with a browser".to_owned()));
+        return Err(KeylessError::Login(
+            "this identity provider knows no device codes; log in with a browser".to_owned(),
+        ));
     };
     let (verifier, nonce) = (random()?, random()?);
     let challenge = URL_SAFE_NO_PAD.encode(sha256(verifier.as_bytes()));
@@ -231,11 +238,13 @@ fn encode(form: &[(&str, &str)]) -> Vec<u8> {
 
 fn decode<'d, T: Deserialize<'d>>(ask: &Ask<'_>, body: &'d [u8]) -> Result<T, KeylessError> {
     // serde's words on a bad value quote it, and it may be a token.
-    serde_json::from_slice(body).map_err(|_| ask.fails(ServiceFault::Answer("not as the standard has it".to_owned())).into())
+    serde_json::from_slice(body)
+        .map_err(|_| ask.fails(ServiceFault::Answer("not as the standard has it".to_owned())).into())
 }
 
 fn refused(error: Option<&str>) -> KeylessError {
-    let plain = |text: &str| text.chars().filter(|c| c.is_ascii_alphanumeric() || "_-. ".contains(*c)).take(80).collect();
+    let plain =
+        |text: &str| text.chars().filter(|c| c.is_ascii_alphanumeric() || "_-. ".contains(*c)).take(80).collect();
     KeylessError::Login(error.map_or_else(|| "there was no answer".to_owned(), plain))
 }
 

@@ -146,6 +146,14 @@ impl Keyless {
         self.log
     }
 
+    /// Whether a signature whose certificate may be over can still get the witnesses that it lacks: something shows when it
+    /// was made, and a log entry of today would not show another time.
+    #[must_use]
+    pub fn can_finish_late(&self, have: &Witnesses) -> bool {
+        let logged = self.log == LogMode::None || !have.entries.is_empty();
+        have.show_time() && (logged || !self.services.log_shows_time())
+    }
+
     /// How many certificates Fulcio made in this run.
     #[must_use]
     pub fn certificates(&self) -> usize {
@@ -238,6 +246,12 @@ impl Certified {
     /// The key did not sign.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeylessError> {
         Ok(self.0.key.sign(message)?)
+    }
+
+    /// When its certificate ends.
+    #[must_use]
+    pub fn not_after(&self) -> Timestamp {
+        self.0.not_after
     }
 
     /// The certificate.

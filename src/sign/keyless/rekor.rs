@@ -77,7 +77,10 @@ fn existing(answer: &Answer) -> Option<String> {
 }
 
 fn conflict() -> ServiceFault {
-    ServiceFault::Status { status: StatusCode::CONFLICT.as_u16(), words: Some("it does not say where the entry is".to_owned()) }
+    ServiceFault::Status {
+        status: StatusCode::CONFLICT.as_u16(),
+        words: Some("it does not say where the entry is".to_owned()),
+    }
 }
 
 fn single(ask: &Ask<'_>, answer: &Answer) -> Result<LogEntry, ServiceError> {

@@ -45,7 +45,8 @@ async fn call(socket: &Path, audience: &str) -> Result<Zeroizing<String>, String
     let most = usize::try_from(ID_TOKEN_BYTES).unwrap_or(usize::MAX);
     let collected = Limited::new(body, most).collect().await.map_err(|error| error.to_string())?;
     driver.abort();
-    let status = collected.trailers().and_then(|trailers| trailers.get("grpc-status")).or(parts.headers.get("grpc-status"));
+    let status =
+        collected.trailers().and_then(|trailers| trailers.get("grpc-status")).or(parts.headers.get("grpc-status"));
     if let Some(status) = status.filter(|status| *status != "0") {
         return Err(format!("it answered with gRPC status {}", status.to_str().unwrap_or("?")));
     }
@@ -148,12 +149,23 @@ mod tests {
         assert_eq!(fetch(&socket, "sigstore").await.unwrap().len(), 700);
         served.abort();
         let missing = fetch(&dir.path().join("none.sock"), "sigstore").await.unwrap_err().to_string();
-        assert!(missing.starts_with("the SPIFFE workload API gives no identity token: ") && missing.contains("none.sock"), "{missing}");
+        assert!(
+            missing.starts_with("the SPIFFE workload API gives no identity token: ") && missing.contains("none.sock"),
+            "{missing}"
+        );
     }
 
     #[test]
     fn junk_is_no_token() {
-        for junk in [&b""[..], b"\0", b"\0\0\0\0\0", b"\0\0\0\0\x02\x0a\x7f", b"\0\0\0\0\x01\xff", b"\x01\0\0\0\0", &[0, 0, 0, 0, 9, 0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]] {
+        for junk in [
+            &b""[..],
+            b"\0",
+            b"\0\0\0\0\0",
+            b"\0\0\0\0\x02\x0a\x7f",
+            b"\0\0\0\0\x01\xff",
+            b"\x01\0\0\0\0",
+            &[0, 0, 0, 0, 9, 0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+        ] {
             assert!(token(junk).is_none(), "{junk:?}");
         }
     }
