@@ -3,6 +3,7 @@
 pub mod archive;
 mod attach;
 pub mod attest;
+pub mod blob;
 mod collect;
 mod error;
 pub mod import_dct;
@@ -13,6 +14,7 @@ pub mod pull;
 pub mod sign;
 mod signatory;
 pub mod trust;
+pub mod trusted_root;
 pub mod verify;
 
 pub use error::OpsError;

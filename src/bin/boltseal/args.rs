@@ -1,10 +1,12 @@
 //! The command line as clap reads it. Flags that cosign, docker or notation users know have their names.
 
+mod certificate;
 mod judge;
 mod keyless;
 mod known;
 mod sign;
 
+pub use certificate::{BlobCommand, BlobVerifyArgs, CertificateArgs, SignedHash};
 pub use judge::{IdentityRule, ImagesArgs, JudgeArgs, PullArgs, ResolveArgs, VerifyArgs};
 pub use keyless::{KeylessArgs, LoginArg};
 pub use known::KnownArgs;
@@ -49,6 +51,8 @@ pub enum Command {
     Pull(PullArgs),
     Resolve(ResolveArgs),
     Inspect(InspectArgs),
+    #[command(subcommand)]
+    Blob(BlobCommand),
     #[command(subcommand)]
     Key(KeyCommand),
     #[command(subcommand)]

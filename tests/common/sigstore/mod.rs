@@ -31,6 +31,8 @@ pub mod note;
 pub mod oidc;
 pub mod rekor;
 pub mod roots;
+#[cfg(feature = "net")]
+pub mod server;
 pub mod signing;
 pub mod tsa;
 
