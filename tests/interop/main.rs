@@ -6,6 +6,8 @@
 mod attacks;
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/sigstore/mod.rs"]
+mod sigstore;
 #[path = "../common/trust_race.rs"]
 mod trust_race;
 #[path = "../common/trust.rs"]
@@ -18,6 +20,7 @@ mod content_trust;
 mod cosign_reads;
 mod cosign_writes;
 mod junk;
+mod keyless;
 mod layouts;
 mod mixed;
 mod notary;
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         pulls::cases(),
         content_trust::cases(),
         notary::cases(),
+        keyless::cases(),
     ]
     .map(Vec::into_iter);
     // In turn, so that those of one kind do not wait for each other.

@@ -1,14 +1,15 @@
 //! The private Sigstore of the tests is right where it means to be: the Sigstore project's own verifier accepts what it
 //! makes, and refuses what it makes wrong. `tests/interop` has cosign do the same.
 
-#[path = "common/sigstore/mod.rs"]
+#[path = "../common/sigstore/mod.rs"]
 mod sigstore;
+
+mod services;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sigstore::{
     CtLog, Embedded, Hash, Identity, Key, Kind, Leaf, Logged, Options, PrivateSigstore, Scts, Signing, Version,
-    Witness,
     merkle::{Tree, leaf_hash},
 };
 use sigstore_trust_root::TrustedRoot;
