@@ -149,6 +149,8 @@ pub const TRUST_KEPT: usize = 16;
 /// Rounds of reading, staging and sealing of one publication.
 pub const TRUST_ROUNDS: u32 = 24;
 
+/// Bytes of a file that is signed. Source: it is held in memory, once.
+pub const BLOB_BYTES: u64 = 1 << 30;
 /// Bytes of an identity token. Source: GitHub's have 2 KB; HTTP servers take headers of 8 to 64 KB.
 pub const ID_TOKEN_BYTES: u64 = 64 << 10;
 /// Bytes of a signing configuration. Source: the public good instance's has 2 KB.

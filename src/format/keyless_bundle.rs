@@ -46,7 +46,10 @@ struct Wire<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Material<'a> {
-    certificate: Bytes,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate: Option<Bytes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_key: Option<Hint<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     tlog_entries: &'a [TransparencyLogEntry],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,6 +60,11 @@ struct Material<'a> {
 #[serde(rename_all = "camelCase")]
 struct Bytes {
     raw_bytes: String,
+}
+
+#[derive(Serialize)]
+struct Hint<'a> {
+    hint: &'a str,
 }
 
 #[derive(Serialize)]
@@ -94,10 +102,7 @@ impl CertifiedBundle {
     pub fn encode(&self) -> Vec<u8> {
         let content = match &self.content {
             SignedContent::Envelope(envelope) => Content::DsseEnvelope(envelope.wire()),
-            SignedContent::Message { sha256, signature } => Content::MessageSignature {
-                message_digest: MessageDigest { algorithm: "SHA2_256", digest: STANDARD.encode(sha256) },
-                signature: STANDARD.encode(signature),
-            },
+            SignedContent::Message { sha256, signature } => message(sha256, signature),
         };
         let stamp = |der: &Vec<u8>| Timestamp { signed_timestamp: STANDARD.encode(der) };
         let timestamps = (!self.timestamps.is_empty())
@@ -105,7 +110,8 @@ impl CertifiedBundle {
         super::to_json(&Wire {
             media_type: BUNDLE_V03,
             verification_material: Material {
-                certificate: Bytes { raw_bytes: STANDARD.encode(&self.leaf) },
+                certificate: Some(Bytes { raw_bytes: STANDARD.encode(&self.leaf) }),
+                public_key: None,
                 tlog_entries: &self.entries,
                 timestamp_verification_data: timestamps,
             },
@@ -140,6 +146,24 @@ impl CertifiedBundle {
             timestamps: stamps.into_iter().map(|stamp| stamp.signed_timestamp.into_bytes()).collect(),
         })
     }
+}
+
+/// Encodes a v0.3 bundle of a bare signature by a key.
+#[must_use]
+pub fn encode_keyed_message(sha256: &[u8; 32], signature: &[u8], hint: &str) -> Vec<u8> {
+    let material = Material {
+        certificate: None,
+        public_key: Some(Hint { hint }),
+        tlog_entries: &[],
+        timestamp_verification_data: None,
+    };
+    let content = message(sha256, signature);
+    super::to_json(&Wire { media_type: BUNDLE_V03, verification_material: material, content })
+}
+
+fn message(sha256: &[u8; 32], signature: &[u8]) -> Content {
+    let message_digest = MessageDigest { algorithm: "SHA2_256", digest: STANDARD.encode(sha256) };
+    Content::MessageSignature { message_digest, signature: STANDARD.encode(signature) }
 }
 
 #[cfg(test)]

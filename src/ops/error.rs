@@ -67,6 +67,14 @@ pub enum OpsError {
     /// Simple signing holds no certificate that could be verified later without a log's promise.
     #[error("without a key bundles are written, not simple signatures; `--format bundle`, or sign with a key too")]
     SimpleWithoutKey,
+    /// What certificate, log or timestamp authority answered does not verify by the trusted root; nothing was pushed.
+    #[error("what the services answered does not verify by the trusted root {root} ({rejection}); nothing was pushed")]
+    Unwitnessed {
+        /// The trusted root's name.
+        root: String,
+        /// Why.
+        rejection: Rejection,
+    },
     /// What was kept unfinished is something else.
     #[error("what was kept unfinished is no envelope")]
     NoEnvelope,

@@ -4,6 +4,7 @@ pub mod archive;
 mod attach;
 pub mod attest;
 pub mod blob;
+pub mod blob_sign;
 mod collect;
 mod error;
 pub mod import_dct;

@@ -224,9 +224,10 @@ impl Task<'_> {
     /// Whether this key said the same of this digest already, as far as what is there can be read: somebody's junk, or
     /// another tool's large attachment, must not keep an image from being signed. At worst a signature is there twice.
     fn is_there(&self, format: Format, there: Collected) -> bool {
-        let Signatory::Key(signer) = self.request.signer else { return false };
-        let (verified, _) = verified_by(signer, &self.target.digest, there);
-        verified.iter().any(|verified| verified.format() == format && self.says_the_same(verified))
+        let by = self.request.signer;
+        let (verified, _) = verified_by(&by.anchors(), &self.target.digest, there);
+        let same = |verified: &Verified| verified.format() == format && self.says_the_same(verified);
+        verified.iter().any(|verified| by.made(verified) && same(verified))
     }
 
     fn says_the_same(&self, verified: &Verified) -> bool {

@@ -1,23 +1,32 @@
 //! Who signs: a key, or somebody for whom an identity provider speaks. The one joint between what is signed and how.
 
-use super::{OpsError, attach::seal_checked};
+use super::{
+    OpsError,
+    attach::{seal_checked, verified_by},
+};
 use crate::{
-    crypto::{Certificate, hash::sha256},
+    crypto::hash::sha256,
     format::{
         bundle,
         dsse::{Envelope, EnvelopeSignature},
         keyless_bundle::{CertifiedBundle, SignedContent},
     },
+    limits::Limits,
     oci::{Digest, media_type},
     sign::{
         Signer,
         keyless::{Announced, Certified, Keyless, KeylessError, LogMode, Witnessed, Witnesses, lasts},
     },
     store::{Unfinished, UnfinishedStore},
+    trust::{self, Anchors, TrustedRoot},
+    verify::{Artifact, Blob, BlobKind, Collected, Demands, Place, Rejection, Verified, Via, verify_blob},
 };
 use jiff::Timestamp;
 use sigstore_types::DerCertificate;
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
 /// Who signs.
 #[derive(Clone, Copy)]
@@ -35,8 +44,12 @@ pub struct Identity {
     pub keyless: Keyless,
     /// Who was shown as the one whom the signatures will name.
     pub announced: Announced,
+    /// What the services' answers are verified by, before anything is pushed.
+    pub root: Arc<TrustedRoot>,
     /// Where signatures wait whose witnesses are missing; without, they are lost.
     pub unfinished: Option<UnfinishedStore>,
+    /// Issuer and subject as the certificate names them, once there is one.
+    certified: OnceLock<(String, String)>,
 }
 
 /// Who has witnessed a signature that was made without a key.
@@ -67,6 +80,26 @@ struct Keep {
 }
 
 impl Signatory<'_> {
+    /// What its signatures are verified by.
+    pub(super) fn anchors(&self) -> Anchors {
+        match self {
+            Self::Key(signer) => Anchors::new(vec![signer.public_key().clone()]),
+            Self::Identity(identity) => identity.anchors(),
+        }
+    }
+
+    /// Whether what its anchors verify is its own, and has the witnesses that a new one would have.
+    pub(super) fn made(&self, verified: &Verified) -> bool {
+        match self {
+            Self::Key(_) => true,
+            Self::Identity(identity) => {
+                let who = identity.named().unwrap_or((&identity.announced.issuer, &identity.announced.subject));
+                let demands = identity.demands(identity.keyless.log_mode() != LogMode::None);
+                names(verified) == Some(who) && verified.backing().meets(&demands).is_ok()
+            }
+        }
+    }
+
     /// Signs a statement's bytes about a digest. `place` is where it goes, for what waits to be found again.
     pub(super) async fn make(&self, payload: Vec<u8>, about: &Digest, place: &str) -> Result<Made, OpsError> {
         match self {
@@ -102,7 +135,42 @@ fn name(place: &str, about: &Digest, payload: &[u8]) -> [u8; 32] {
     sha256(parts.as_flattened())
 }
 
+/// Whom a certificate names: issuer and subject.
+fn names(verified: &Verified) -> Option<(&str, &str)> {
+    match verified.identity() {
+        trust::Identity::Certificate { issuer, san } => Some((issuer, san)),
+        _ => None,
+    }
+}
+
 impl Identity {
+    /// Signs with these services; `announced` is whom the user was shown.
+    #[must_use]
+    pub fn new(
+        keyless: Keyless,
+        announced: Announced,
+        root: Arc<TrustedRoot>,
+        unfinished: Option<UnfinishedStore>,
+    ) -> Self {
+        Self { keyless, announced, root, unfinished, certified: OnceLock::new() }
+    }
+
+    /// Issuer and subject as the run's certificate names them, once it has signed something.
+    #[must_use]
+    pub fn named(&self) -> Option<(&str, &str)> {
+        self.certified.get().map(|(issuer, subject)| (issuer.as_str(), subject.as_str()))
+    }
+
+    fn anchors(&self) -> Anchors {
+        Anchors::default().with_roots([Arc::clone(&self.root)])
+    }
+
+    /// What has to stand behind a signature of ours: a log where there is one, and all that the trusted root can verify.
+    fn demands(&self, logged: bool) -> Demands {
+        let scts = usize::from(!self.root.ct_logs.is_empty());
+        Demands { logs: usize::from(logged), proofs: false, timestamps: 0, scts }
+    }
+
     async fn seal(&self, payload: Vec<u8>, about: &Digest, to: &To) -> Result<Made, OpsError> {
         let same = |content: &SignedContent| match content {
             SignedContent::Envelope(envelope) => envelope.payload == payload,
@@ -124,7 +192,15 @@ impl Identity {
             return Err(OpsError::NoEnvelope);
         };
         let bundle = draft.bundle.encode();
-        verify_own_keyless(about, &draft.bundle)?;
+        let checked = self.verify_own(about, &draft.bundle, |anchors| {
+            let place = Place { subject: *about, via: Via::Supplied, manifest: None, layer: 0 };
+            let blob = Blob { place, kind: BlobKind::Bundle, bytes: bundle.clone() };
+            match verified_by(anchors, about, Collected { blobs: vec![blob], unread: Vec::new() }) {
+                (_, Some(rejection)) => Err(rejection),
+                (verified, None) => Ok(verified),
+            }
+        });
+        self.unless_resumed(&draft, to, checked)?;
         let logging = Some(draft.logging(&missing));
         let keep = Some(Keep { name: to.name, unfinished: self.unfinished_of(&draft, to) });
         Ok(Made { envelope, bundle, logging, keep })
@@ -145,10 +221,16 @@ impl Identity {
             }
         };
         let (draft, missing) = self.witnessed(draft, &to).await?;
+        let bundle = draft.bundle.encode();
+        let artifact = Artifact::from_bytes(message.to_vec());
+        let checked = self.verify_own(about, &draft.bundle, |anchors| {
+            verify_blob(&artifact, bundle.clone(), anchors, Timestamp::now(), &Limits::default())
+        });
+        self.unless_resumed(&draft, &to, checked)?;
         if let Some(store) = &self.unfinished {
             store.forget(&to.name);
         }
-        Ok((draft.bundle.encode(), draft.logging(&missing)))
+        Ok((bundle, draft.logging(&missing)))
     }
 
     /// A signature by the same identity that a run before could not finish, and that can still be finished: its log entry
@@ -188,6 +270,34 @@ impl Identity {
         let keep = Keep { name: to.name, unfinished: self.unfinished_of(&draft, to) };
         let until = draft.not_after;
         Err(OpsError::Unfinished { about: to.about.clone(), why: Box::new(why), until, kept: self.keep(&keep) })
+    }
+
+    /// Has our own verifier read what was just made: what it would refuse, or what has less behind it than was asked for, is
+    /// never pushed.
+    fn verify_own(
+        &self,
+        about: &Digest,
+        bundle: &CertifiedBundle,
+        judge: impl FnOnce(&Anchors) -> Result<Vec<Verified>, Rejection>,
+    ) -> Result<(), OpsError> {
+        let unverified = |rejection| OpsError::Unwitnessed { root: self.root.name().to_owned(), rejection };
+        let verified = judge(&self.anchors()).map_err(unverified)?;
+        let Some(verified) = verified.first().filter(|verified| verified.digest() == about) else {
+            return Err(unverified(Rejection::SignerUnknown { hint: None }));
+        };
+        verified.backing().meets(&self.demands(!bundle.entries.is_empty())).map_err(unverified)?;
+        if let Some((issuer, subject)) = names(verified) {
+            self.certified.get_or_init(|| (issuer.to_owned(), subject.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// What was kept and does not verify is of no use to anybody: the next run makes it anew.
+    fn unless_resumed(&self, draft: &Draft, to: &To, checked: Result<(), OpsError>) -> Result<(), OpsError> {
+        if let (true, Err(_), Some(store)) = (draft.resumed, &checked, &self.unfinished) {
+            store.forget(&to.name);
+        }
+        checked
     }
 
     fn unfinished_of(&self, draft: &Draft, to: &To) -> Unfinished {
@@ -230,13 +340,4 @@ impl Made {
         }
         push
     }
-}
-
-/// Has our own verifier read what was just made without a key: what it would refuse is never pushed.
-fn verify_own_keyless(_about: &Digest, bundle: &CertifiedBundle) -> Result<(), OpsError> {
-    let SignedContent::Envelope(envelope) = &bundle.content else { return Ok(()) };
-    let leaf = Certificate::from_der(&bundle.leaf).map_err(KeylessError::from)?;
-    let signature = envelope.signatures.first().map_or(&[][..], |one| &one.signature);
-    let verified = leaf.public_key().verify(&envelope.pae(), signature);
-    verified.map_err(|error| KeylessError::Certificate(error.to_string()).into())
 }

@@ -85,6 +85,7 @@ impl From<OpsError> for Failure {
             | OpsError::Statement { .. }
             | OpsError::StatementSubject { .. }
             | OpsError::Sign(_)
+            | OpsError::Unwitnessed { .. }
             | OpsError::Archive(_)
             | OpsError::Io { .. } => Exit::Supplied,
             OpsError::Unverifiable(_) | OpsError::NoEnvelope => Exit::Bug,
@@ -108,6 +109,9 @@ impl From<OpsError> for Failure {
                 Some("what others wrote is whole; run the command again")
             }
             OpsError::Trust(inner) => hint_of_trust(inner),
+            OpsError::Unwitnessed { .. } => {
+                Some("--trusted-root has to be of the same instance as --signing-config, and as new")
+            }
             OpsError::Unfinished { .. } => {
                 Some("what was finished is pushed; run the same command again once the service answers")
             }

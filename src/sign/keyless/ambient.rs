@@ -82,7 +82,10 @@ impl TokenEnvironment {
     pub fn from_process() -> Self {
         let text = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
         let product = || read(Path::new(PRODUCT_NAME)).ok();
-        let is_google = || product().is_some_and(|name| ["Google", "Google Compute Engine"].contains(&name.trim()));
+        // Google's own libraries' word for "don't look".
+        let looks = !text("NO_GCE_CHECK").is_some_and(|no| no.eq_ignore_ascii_case("true"));
+        let is_google =
+            || looks && product().is_some_and(|name| ["Google", "Google Compute Engine"].contains(&name.trim()));
         let google = text("GCE_METADATA_HOST").or_else(|| is_google().then(|| METADATA_HOST.to_owned()));
         let github =
             text("ACTIONS_ID_TOKEN_REQUEST_URL").zip(text("ACTIONS_ID_TOKEN_REQUEST_TOKEN").map(Zeroizing::new));

@@ -73,6 +73,14 @@ impl Services {
         Self::decode(&path.display().to_string(), &bytes, now)
     }
 
+    /// The services of the public instance, as they were when this version was made.
+    ///
+    /// # Errors
+    /// None that a test would not have found.
+    pub fn public_good(now: Timestamp) -> Result<Self, KeylessError> {
+        Self::decode("public-good", sigstore_trust_root::SIGSTORE_PRODUCTION_SIGNING_CONFIG.as_bytes(), now)
+    }
+
     /// Decodes a signing configuration of version 0.2. `name` is what it is called in errors.
     ///
     /// # Errors

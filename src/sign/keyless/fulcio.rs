@@ -22,8 +22,6 @@ const NAME: &str = "Fulcio";
 pub(super) struct Issued {
     pub(super) key: PrivateKey,
     pub(super) leaf: DerCertificate,
-    /// Whose it is, up to the authority's root where Fulcio names it.
-    pub(super) above: Vec<DerCertificate>,
     /// The end of its validity.
     pub(super) not_after: Timestamp,
 }
@@ -107,16 +105,13 @@ pub(super) async fn certify(
 }
 
 fn issued(key: PrivateKey, pems: &[String]) -> Result<Issued, KeylessError> {
-    let decoded: Result<Vec<_>, _> = pems.iter().map(|pem| DerCertificate::from_pem(pem)).collect();
-    let mut above = decoded.map_err(|error| KeylessError::Certificate(error.to_string()))?;
-    if above.is_empty() {
-        return Err(KeylessError::Certificate("its chain is empty".to_owned()));
-    }
-    let leaf = above.remove(0);
+    // Those above it are the trusted root's to name.
+    let leaf = pems.first().ok_or_else(|| KeylessError::Certificate("its chain is empty".to_owned()))?;
+    let leaf = DerCertificate::from_pem(leaf).map_err(|error| KeylessError::Certificate(error.to_string()))?;
     let read = Certificate::from_der(leaf.as_bytes())?;
     if read.public_key() != key.public() {
         return Err(KeylessError::Certificate("it is another key's".to_owned()));
     }
     let not_after = read.not_after().ok_or_else(|| KeylessError::Certificate("it never expires".to_owned()))?;
-    Ok(Issued { key, leaf, above, not_after })
+    Ok(Issued { key, leaf, not_after })
 }

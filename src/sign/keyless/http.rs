@@ -306,6 +306,7 @@ fn plain(text: &str) -> String {
 mod tests {
     use super::*;
 
+    // [V-142]
     #[test]
     fn no_token_comes_back_in_an_error() {
         let token = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJtZSJ9.c2lnbmF0dXJl";
@@ -317,6 +318,7 @@ mod tests {
         assert_eq!(words(&[b'x'; 4096]).map(|text| text.len()), Some(SERVICE_WORDS));
     }
 
+    // [V-142]
     #[test]
     fn a_token_goes_over_https_or_nowhere() {
         for (url, fine) in [
@@ -333,6 +335,7 @@ mod tests {
         }
     }
 
+    // [V-146]
     #[test]
     fn what_may_pass_is_no_refusal() {
         for (status, passes, refused) in

@@ -68,13 +68,13 @@ struct Provider {
 
 #[derive(Deserialize)]
 struct Tokens {
-    id_token: Option<Zeroizing<String>>,
+    id_token: Option<String>,
     error: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct DeviceCode {
-    device_code: Zeroizing<String>,
+    device_code: String,
     user_code: String,
     verification_uri: String,
     verification_uri_complete: Option<String>,
@@ -128,7 +128,7 @@ async fn browser(http: &Http, login: &Login, provider: &Provider) -> Result<Zero
         ("code_verifier", &verifier),
     ];
     let tokens = exchange(http, &provider.token_endpoint, &form).await?;
-    let token = tokens.id_token.ok_or_else(|| refused(tokens.error.as_deref()))?;
+    let token = tokens.id_token.map(Zeroizing::new).ok_or_else(|| refused(tokens.error.as_deref()))?;
     // OpenID Connect Core 1.0, 3.1.3.7 (11): an answer to this request and no other.
     let named = IdentityToken::claims(&token).and_then(|claims| Some(claims.get("nonce")?.as_str()? == *nonce));
     if named == Some(true) {
@@ -217,7 +217,7 @@ async fn device(http: &Http, login: &Login, provider: &Provider) -> Result<Zeroi
         tokio::time::sleep(wait).await;
         let tokens = exchange(http, &provider.token_endpoint, &form).await?;
         match (tokens.id_token, tokens.error.as_deref()) {
-            (Some(token), _) => return Ok(token),
+            (Some(token), _) => return Ok(Zeroizing::new(token)),
             (None, Some("authorization_pending")) => {}
             (None, Some("slow_down")) => wait += Duration::from_secs(5),
             (None, error) => return Err(refused(error)),

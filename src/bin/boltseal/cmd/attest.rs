@@ -42,6 +42,7 @@ pub async fn run(args: AttestArgs, output: &Output) -> Result<Exit, Failure> {
         now,
     };
     let attested = attest(&settings::session(&args.registry)?, &args.reference, &request).await?;
+    by.tell_difference(output);
     let (key, who) = by.to_json();
     let value = json!({
         "version": JSON_VERSION,

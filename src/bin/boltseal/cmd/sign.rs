@@ -66,6 +66,7 @@ pub async fn run(mut args: SignArgs, output: &Output) -> Result<Exit, Failure> {
         }
     }
     drop(progress);
+    by.tell_difference(output);
     if output.is_json() {
         let (key, who) = by.to_json();
         let all = json!({

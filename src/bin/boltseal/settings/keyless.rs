@@ -7,18 +7,20 @@ use crate::{
     output::{Output, printable},
 };
 use boltseal::{
-    ops::{Identity, Signatory},
+    ops::{Identity, Signatory, trusted_root},
     sign::{
         LocalSigner,
         keyless::{Announced, Keyless, LogMode, Login, Prompt, Services, TokenEnvironment, TokenSource},
     },
     store::UnfinishedStore,
+    trust::TrustedRoot,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::{
     env,
     io::{self, IsTerminal as _},
+    path::Path,
     process::{Command, Stdio},
     sync::Arc,
 };
@@ -37,6 +39,16 @@ impl By {
         }
     }
 
+    /// Tells whoever was shown another name than the certificate has.
+    pub fn tell_difference(&self, output: &Output) {
+        let Self::Identity(identity) = self else { return };
+        let shown = (identity.announced.issuer.as_str(), identity.announced.subject.as_str());
+        if let Some((issuer, subject)) = identity.named().filter(|named| *named != shown) {
+            let (issuer, subject) = (printable(issuer), printable(subject));
+            output.warn(format_args!("the certificate names {subject}, by {issuer}: that is who has signed"));
+        }
+    }
+
     /// The members `key` and `identity` of what is written as JSON, of which one is null.
     pub fn to_json(&self) -> (Value, Value) {
         match self {
@@ -46,6 +58,7 @@ impl By {
             }
             Self::Identity(identity) => {
                 let Announced { issuer, subject, .. } = &identity.announced;
+                let (issuer, subject) = identity.named().unwrap_or((issuer, subject));
                 let certificates = identity.keyless.certificates();
                 (Value::Null, json!({ "issuer": issuer, "subject": subject, "certificates": certificates }))
             }
@@ -82,19 +95,43 @@ pub async fn by(
             )));
         }
     };
-    let config = keyless.signing_config.as_deref().ok_or_else(|| Failure {
-        hint: Some("name it with --signing-config or BOLTSEAL_SIGNING_CONFIG"),
-        ..Failure::supplied("no signing configuration: it says which services sign without a key")
-    })?;
-    let services = Services::load(config, Timestamp::now())?;
+    let (services, root) = services(keyless)?;
     let keyless = Keyless::new(services, source, keyless.log.into())?;
     let announced = keyless.announce().await?;
     output.propose(proposal(&announced, keyless.log_mode()));
     if !output.confirm(&format!("Sign as {}?", printable(&announced.subject))).await? {
         return Err(Failure::usage("nothing was signed, and nothing was sent"));
     }
-    let unfinished = unfinished();
-    Ok(By::Identity(Box::new(Identity { keyless, announced, unfinished })))
+    Ok(By::Identity(Box::new(Identity::new(keyless, announced, Arc::new(root), unfinished()))))
+}
+
+/// The services and the trusted root that verifies what they answer: both are named, or both are the public instance's.
+fn services(args: &KeylessArgs) -> Result<(Services, TrustedRoot), Failure> {
+    const PUBLIC: &str = "public-good";
+    let missing = |what, hint| Failure { hint: Some(hint), ..Failure::supplied(format!("no {what} is named")) };
+    let (config, root) = match (args.signing_config.as_deref(), args.trusted_root.as_deref()) {
+        (None, None) => (PUBLIC, PUBLIC),
+        (Some(config), Some(root)) => (config, root),
+        (Some(PUBLIC), None) | (None, Some(PUBLIC)) => (PUBLIC, PUBLIC),
+        (Some(_), None) => {
+            return Err(missing(
+                "trusted root",
+                "--trusted-root FILE: what the services of the signing configuration answer is verified by it",
+            ));
+        }
+        (None, Some(_)) => {
+            return Err(missing(
+                "signing configuration",
+                "--signing-config FILE: the services whose answers the trusted root verifies",
+            ));
+        }
+    };
+    let now = Timestamp::now();
+    let services = match config {
+        PUBLIC => Services::public_good(now)?,
+        file => Services::load(Path::new(file), now)?,
+    };
+    Ok((services, trusted_root::load(root)?))
 }
 
 /// What becomes public.
