@@ -1,7 +1,7 @@
 //! Bundles that carry a certificate: written as cosign lays them out, and read back where one was kept unfinished.
 
 use super::dsse::{self, Envelope, EnvelopeSignature};
-use crate::oci::media_type::BUNDLE_V03;
+use crate::{crypto::hash::HashAlgorithm, oci::media_type::BUNDLE_V03};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
@@ -102,7 +102,7 @@ impl CertifiedBundle {
     pub fn encode(&self) -> Vec<u8> {
         let content = match &self.content {
             SignedContent::Envelope(envelope) => Content::DsseEnvelope(envelope.wire()),
-            SignedContent::Message { sha256, signature } => message(sha256, signature),
+            SignedContent::Message { sha256, signature } => message((HashAlgorithm::Sha256, sha256), signature),
         };
         let stamp = |der: &Vec<u8>| Timestamp { signed_timestamp: STANDARD.encode(der) };
         let timestamps = (!self.timestamps.is_empty())
@@ -148,21 +148,27 @@ impl CertifiedBundle {
     }
 }
 
-/// Encodes a v0.3 bundle of a bare signature by a key.
+/// Encodes a v0.3 bundle of a bare signature by a key over bytes of this hash.
 #[must_use]
-pub fn encode_keyed_message(sha256: &[u8; 32], signature: &[u8], hint: &str) -> Vec<u8> {
+pub fn encode_keyed_message(hashed: (HashAlgorithm, &[u8]), signature: &[u8], hint: &str) -> Vec<u8> {
     let material = Material {
         certificate: None,
         public_key: Some(Hint { hint }),
         tlog_entries: &[],
         timestamp_verification_data: None,
     };
-    let content = message(sha256, signature);
+    let content = message(hashed, signature);
     super::to_json(&Wire { media_type: BUNDLE_V03, verification_material: material, content })
 }
 
-fn message(sha256: &[u8; 32], signature: &[u8]) -> Content {
-    let message_digest = MessageDigest { algorithm: "SHA2_256", digest: STANDARD.encode(sha256) };
+fn message((algorithm, hash): (HashAlgorithm, &[u8]), signature: &[u8]) -> Content {
+    // sigstore_common.proto, `HashAlgorithm`.
+    let algorithm = match algorithm {
+        HashAlgorithm::Sha256 => "SHA2_256",
+        HashAlgorithm::Sha384 => "SHA2_384",
+        HashAlgorithm::Sha512 => "SHA2_512",
+    };
+    let message_digest = MessageDigest { algorithm, digest: STANDARD.encode(hash) };
     Content::MessageSignature { message_digest, signature: STANDARD.encode(signature) }
 }
 

@@ -2,7 +2,6 @@
 
 use super::{Logging, OpsError, Signatory, attest::Content};
 use crate::{
-    crypto::hash::sha256,
     format::keyless_bundle::encode_keyed_message,
     limits::{BLOB_BYTES, Limits},
     oci::Digest,
@@ -40,7 +39,9 @@ pub async fn sign_blob(by: Signatory<'_>, path: &Path) -> Result<SignedBlob, Ops
         }
         Signatory::Key(signer) => {
             let signature = signer.sign(&content).await?;
-            let bundle = encode_keyed_message(&sha256(&content), &signature, &signer.public_key().hint());
+            let key = signer.public_key();
+            let hash = key.usual_hash();
+            let bundle = encode_keyed_message((hash, &hash.of(&content)), &signature, &key.hint());
             let artifact = Artifact::from_bytes(content);
             verify_blob(&artifact, bundle.clone(), &by.anchors(), Timestamp::now(), &Limits::default())
                 .map_err(OpsError::Unverifiable)?;

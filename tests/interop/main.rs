@@ -21,6 +21,7 @@ mod cosign_reads;
 mod cosign_writes;
 mod junk;
 mod keyless;
+mod keyless_signs;
 mod layouts;
 mod mixed;
 mod notary;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         content_trust::cases(),
         notary::cases(),
         keyless::cases(),
+        keyless_signs::cases(),
     ]
     .map(Vec::into_iter);
     // In turn, so that those of one kind do not wait for each other.

@@ -35,8 +35,10 @@ pub struct Services {
 #[derive(Debug)]
 pub(super) struct Choice {
     pub(super) all: Vec<Service>,
-    /// How many of them have to answer.
+    /// How many of them have to answer, each by another operator.
     pub(super) needed: usize,
+    /// How many operators they have.
+    operators: usize,
     /// Whether there are others, whose time is over.
     expired: bool,
 }
@@ -47,6 +49,8 @@ pub(super) struct Service {
     pub(super) url: String,
     /// Its API's major version.
     pub(super) version: u32,
+    /// Who runs it: two services of one operator count as one.
+    pub(super) operator: Option<String>,
     /// Whether it failed to answer in this run: it is asked once then, after all others.
     down: AtomicBool,
 }
@@ -132,9 +136,14 @@ impl Services {
         !self.timestamps.all.is_empty() || self.timestamps.expired
     }
 
-    /// Whether entries of the log that is asked first show the time that they were made.
-    pub(super) fn log_shows_time(&self) -> bool {
-        self.logs.all.first().is_some_and(|log| log.version == 1)
+    /// Whether entries of all logs show the time that they were made.
+    pub(super) fn all_logs_show_time(&self) -> bool {
+        self.logs.all.iter().all(|log| log.version == 1)
+    }
+
+    /// Whether entries of any of the logs do.
+    pub(super) fn some_log_shows_time(&self) -> bool {
+        self.logs.all.iter().any(|log| log.version == 1)
     }
 
     /// The identity provider that people log in at.
@@ -146,7 +155,7 @@ impl Services {
     }
 
     fn some<'c>(&self, choice: &'c Choice, service: &'static str) -> Result<&'c Choice, KeylessError> {
-        if choice.all.len() < choice.needed { Err(self.none(service, choice.expired)) } else { Ok(choice) }
+        if choice.operators < choice.needed { Err(self.none(service, choice.expired)) } else { Ok(choice) }
     }
 
     fn none(&self, service: &'static str, expired: bool) -> KeylessError {
@@ -155,7 +164,7 @@ impl Services {
 }
 
 impl Choice {
-    /// Those that are valid and of a known version: the highest version first, and one of each operator.
+    /// Those that are valid and of a known version: the highest version first, and of each operator one before its others.
     fn of(
         listed: &[ServiceEndpoint],
         versions: &[u32],
@@ -165,10 +174,13 @@ impl Choice {
         let spoken = || listed.iter().filter(|one| versions.contains(&one.major_api_version));
         let mut valid: Vec<_> = spoken().filter(|one| one.valid_for.contains(now)).collect();
         valid.sort_by_key(|one| std::cmp::Reverse(one.major_api_version));
-        let mut operators = BTreeSet::new();
-        valid.retain(|one| one.operator.as_ref().is_none_or(|operator| operators.insert(operator)));
+        let mut seen = BTreeSet::new();
+        let (first, others): (Vec<_>, Vec<_>) =
+            valid.into_iter().partition(|one| one.operator.as_ref().is_none_or(|operator| seen.insert(operator)));
+        let operators = first.len();
+        let valid: Vec<_> = first.into_iter().chain(others).collect();
         let needed = match (config.selector, config.count) {
-            (ServiceSelector::All, _) => valid.len().max(1),
+            (ServiceSelector::All, _) => operators.max(1),
             (ServiceSelector::Exact, Some(count)) if count > 0 => usize::try_from(count).unwrap_or(usize::MAX),
             (ServiceSelector::Exact, _) => return Err("a selector EXACT without a count".to_owned()),
             _ => 1,
@@ -176,10 +188,11 @@ impl Choice {
         let service = |one: &&ServiceEndpoint| Service {
             url: one.url.trim_end_matches('/').to_owned(),
             version: one.major_api_version,
+            operator: one.operator.clone(),
             down: AtomicBool::new(false),
         };
         let expired = spoken().any(|one| one.valid_for.end.is_some_and(|end| end < now));
-        Ok(Self { all: valid.iter().map(service).collect(), needed, expired })
+        Ok(Self { all: valid.iter().map(service).collect(), needed, operators, expired })
     }
 
     /// The services in the order to ask them in: those that did not answer before come last, and are tried once.
@@ -215,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_api_is_asked_first_and_one_log_of_each_operator() {
+    fn the_newest_api_is_asked_first_and_each_operator_before_its_other_services() {
         let logs = [
             endpoint("https://one", 1, "a", None),
             endpoint("https://two", 2, "a", None),
@@ -224,9 +237,9 @@ mod tests {
             endpoint("https://future", 9, "d", None),
         ];
         let services = decode(&logs, json!({ "selector": "ANY" })).unwrap();
-        assert_eq!(urls(&services), ["https://two", "https://three"]);
+        assert_eq!(urls(&services), ["https://two", "https://three", "https://one"]);
         services.logs().unwrap().all[0].set_down(true);
-        assert_eq!(urls(&services), ["https://three", "https://two"], "what does not answer comes last");
+        assert_eq!(urls(&services), ["https://three", "https://one", "https://two"], "what does not answer comes last");
         let needed = |selector| decode(&logs, selector).unwrap().logs().map(|logs| logs.needed);
         assert_eq!(needed(json!({ "selector": "ALL" })).unwrap(), 2);
         assert_eq!(needed(json!({ "selector": "EXACT", "count": 2 })).unwrap(), 2);

@@ -32,9 +32,12 @@ use futures_util::future::join;
 use http::Http;
 use jiff::Timestamp;
 use sigstore_types::{DerCertificate, TransparencyLogEntry};
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 /// The audience that Fulcio asks of tokens (fulcio, `config.yaml`, `ClientID`).
@@ -118,7 +121,7 @@ impl Keyless {
             services.logs()?;
         }
         // A log of the second version shows no time; one that is not asked shows none either.
-        if services.has_timestamps() || log == LogMode::None || !services.log_shows_time() {
+        if services.has_timestamps() || log == LogMode::None || !services.all_logs_show_time() {
             services.timestamps()?;
         }
         Ok(Self {
@@ -151,7 +154,7 @@ impl Keyless {
     #[must_use]
     pub fn can_finish_late(&self, have: &Witnesses) -> bool {
         let logged = self.log == LogMode::None || !have.entries.is_empty();
-        have.show_time() && (logged || !self.services.log_shows_time())
+        have.show_time() && (logged || !self.services.some_log_shows_time())
     }
 
     /// How many certificates Fulcio made in this run.
@@ -281,14 +284,18 @@ where
         Ok(choice) => choice,
         Err(error) => return (have, Some(error)),
     };
-    let mut failed = None;
+    let (mut failed, mut operators) = (None, BTreeSet::new());
     for service in choice.in_order() {
         if have.len() >= choice.needed {
             break;
         }
+        if service.operator.as_ref().is_some_and(|operator| operators.contains(operator)) {
+            continue;
+        }
         match ask(service).await {
             Ok(answer) => {
                 service.set_down(false);
+                operators.extend(&service.operator);
                 have.push(answer);
             }
             Err(error) => {

@@ -1,7 +1,11 @@
 //! Signing without a key, as it is typed, with a private Sigstore and a registry in this process.
 
+#[cfg(unix)]
+mod action;
+mod blobs;
+#[path = "../common/mod.rs"]
 mod common;
-#[path = "common/sigstore/mod.rs"]
+#[path = "../common/sigstore/mod.rs"]
 mod sigstore;
 
 use boltseal::{
