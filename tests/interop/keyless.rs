@@ -4,7 +4,7 @@ use crate::{
     bench::{Bench, Case, text},
     common::{Ran, peers},
     sigstore::{
-        Identity, Key, Kind, Logged, PrivateSigstore, Signing, Witness,
+        CaOptions, EVER, Identity, Key, Kind, Logged, Options, PrivateSigstore, Signing, Witness,
         server::{Endpoint, Sigstore},
     },
 };
@@ -79,7 +79,7 @@ fn statement() -> Value {
 
 fn verifies_keyless() {
     let (desk, mut sigstore) = (Desk::new(), PrivateSigstore::new());
-    sigstore.rekor2.witnesses = vec![Witness::new("witness.test")];
+    sigstore.rekor2.witnesses = vec![Witness::new("witness.test", now())];
     let one = || Signing::keyless(&sigstore, Identity::email(ISSUER, JANE), now());
     let verify = |verb: &str, bundle: &Value, more: &[&str]| desk.verify(verb, (&sigstore, bundle), more);
     let stamped = [&by(JANE, ISSUER)[..], &[STAMPED]].concat();
@@ -105,6 +105,11 @@ fn verifies_keyless() {
     let mut late = one().rekor2();
     late.stamps[0].time += SignedDuration::from_hours(1);
     verify("verify-blob", &late.blob(CONTENT), &stamped).expect(1);
+    let old = (EVER.0, now() - SignedDuration::from_hours(1));
+    let ca = CaOptions { intermediate: old, ..CaOptions::default() };
+    let expired = PrivateSigstore::with(&Options { ca, ..Options::default() });
+    let bundle = Signing::keyless(&expired, Identity::email(ISSUER, JANE), now()).blob(CONTENT);
+    desk.verify("verify-blob", (&expired, &bundle), &by(JANE, ISSUER)).expect(1);
     desk.verify("verify-blob", (&PrivateSigstore::new(), &one().blob(CONTENT)), &by(JANE, ISSUER)).expect(1);
 }
 

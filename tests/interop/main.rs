@@ -28,6 +28,7 @@ mod notary;
 mod predicates;
 mod pulls;
 mod races;
+mod sigstore_clients;
 mod skopeo;
 mod tls;
 mod token_registry;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         notary::cases(),
         keyless::cases(),
         keyless_signs::cases(),
+        sigstore_clients::cases(),
     ]
     .map(Vec::into_iter);
     // In turn, so that those of one kind do not wait for each other.

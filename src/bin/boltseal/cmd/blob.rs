@@ -63,7 +63,7 @@ fn evidence(args: &BlobVerifyArgs) -> Result<Evidence, Failure> {
 fn to_json(named: &str, judged: &Result<Verified, Reason>, exit: Exit) -> Value {
     let (decision, reasons) = match judged {
         Ok(_) => ("verified", Vec::new()),
-        Err(reason) => ("denied", vec![json!({ "id": reason.id(), "message": reason.to_string() })]),
+        Err(reason) => ("denied", vec![json!({ "id": reason.id(), "message": message(reason) })]),
     };
     let verified = judged.as_ref().ok();
     json!({
@@ -76,6 +76,14 @@ fn to_json(named: &str, judged: &Result<Verified, Reason>, exit: Exit) -> Value 
         "reasons": reasons,
         "exit": exit as u8,
     })
+}
+
+/// The reason in words that fit one file: there is no other evidence that it would stand among.
+fn message(reason: &Reason) -> String {
+    match reason {
+        Reason::EvidenceRejected { rejection, .. } => rejection.to_string(),
+        reason => reason.to_string(),
+    }
 }
 
 fn to_text(named: &str, judged: &Result<Verified, Reason>) -> String {
@@ -92,7 +100,7 @@ fn to_text(named: &str, judged: &Result<Verified, Reason>) -> String {
             text
         }
         Err(reason) => {
-            format!("denied  {named}\n  reason   {}: {}\n", reason.id(), printable(&reason.to_string()))
+            format!("denied  {named}\n  reason   {}: {}\n", reason.id(), printable(&message(reason)))
         }
     }
 }
