@@ -78,29 +78,3 @@ async fn a_key_signs_a_file_as_a_bundle() {
     let ran = world.run("x", "blob sign --key k.key --statement --bundle s.json file").expect(3);
     assert!(ran.stderr.contains("file: "), "{}", ran.stderr);
 }
-
-/// The browser's part is played by a script: it goes where it is sent, and follows the way back.
-#[cfg(unix)]
-#[tokio::test(flavor = "multi_thread")]
-async fn a_login_in_a_browser_gives_a_token() {
-    use boltseal::sign::keyless::{Keyless, LogMode, Login, Prompt, Services, TokenSource};
-    use std::sync::Arc;
-    let world = World::new(&[]).await;
-    let config = fs::read(world.machine.home.path().join("signing_config.json")).expect("it");
-    let tell = |prompt: Prompt<'_>| {
-        let Prompt::Browser(url) = prompt else { panic!("a browser was asked for") };
-        let url = url.to_owned();
-        tokio::spawn(async move {
-            let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().expect("a client");
-            let page = client.get(url).send().await.expect("an answer").text().await.expect("a page");
-            assert!(page.contains("Logged in"), "{page}");
-        });
-    };
-    let login = Login { device: false, client: "sigstore".to_owned(), tell: Arc::new(tell) };
-    let now = jiff::Timestamp::now();
-    let services = Services::decode("config", &config, now).expect("a configuration");
-    let keyless = Keyless::new(services, TokenSource::Login(login), LogMode::Required).expect("it");
-    let announced = keyless.announce().await.expect("a token");
-    assert_eq!((announced.subject.as_str(), announced.issuer), (WHO, world.sigstore.url.clone()));
-    keyless.certificate().await.expect("a certificate");
-}

@@ -5,6 +5,7 @@ mod action;
 mod blobs;
 #[path = "../common/mod.rs"]
 mod common;
+mod logins;
 #[path = "../common/sigstore/mod.rs"]
 mod sigstore;
 
@@ -12,14 +13,22 @@ use boltseal::{
     oci::{Reference, Repository},
     registry::{
         Access, Options, Session,
-        embedded::{Embedded, EmbeddedOptions},
+        embedded::{Answer, Embedded, EmbeddedOptions, Exchange, Hook},
     },
 };
 use common::{Boltseal, Ran, image};
+use http::{Method, StatusCode};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sigstore::server::{Endpoint, Sigstore};
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 const WHO: &str = "jane@example.com";
 
@@ -32,7 +41,11 @@ struct World {
 
 impl World {
     async fn new(tags: &[&str]) -> Self {
-        let registry = Embedded::start(EmbeddedOptions::default()).await.expect("a registry");
+        Self::with(tags, EmbeddedOptions::default()).await
+    }
+
+    async fn with(tags: &[&str], options: EmbeddedOptions) -> Self {
+        let registry = Embedded::start(options).await.expect("a registry");
         let world = Self { registry, sigstore: Sigstore::start().await, machine: Boltseal::new() };
         world.sigstore.write(world.machine.home.path(), WHO);
         for tag in tags {
@@ -57,10 +70,10 @@ impl World {
 
     /// Runs a line with the instance of this world; `@x` is the tag `x`.
     fn run(&self, config: &str, line: &str) -> Ran {
-        self.with(config, line, &[])
+        self.within(config, line, &[])
     }
 
-    fn with(&self, config: &str, line: &str, environment: &[(&str, &str)]) -> Ran {
+    fn within(&self, config: &str, line: &str, environment: &[(&str, &str)]) -> Ran {
         let mut command = self.machine.command();
         for word in line.split_whitespace() {
             command.arg(word.strip_prefix('@').map_or_else(|| word.to_owned(), |tag| self.at(tag)));
@@ -244,13 +257,32 @@ async fn without_a_log_it_is_pushed_only_if_that_was_said_and_is_said() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_that_fails_keeps_what_was_logged() {
-    let world = World::new(&["one"]).await;
+    let full = Arc::new(AtomicBool::new(false));
+    let refuses = Arc::clone(&full);
+    let hook: Hook = Arc::new(move |exchange: &Exchange| {
+        let refused = refuses.load(Ordering::Relaxed)
+            && exchange.method == Method::PUT
+            && exchange.path_and_query.contains("/manifests/");
+        refused.then(|| {
+            let mut answer = Answer::new(common::hostile::body("full"));
+            *answer.status_mut() = StatusCode::FORBIDDEN;
+            answer
+        })
+    });
+    let world = World::with(&["one"], EmbeddedOptions { hook: Some(hook), ..EmbeddedOptions::default() }).await;
     let line = "sign -y -o json --index-only --identity-token token";
     let missing = format!("{line} {}/app@sha256:{}", world.registry.address(), "0".repeat(64));
-    world.run("signing_config", &missing).expect(4);
+    world.run("signing_config_rekor2", &missing).expect(4);
     assert_eq!(world.sigstore.count(Endpoint::Fulcio), 0, "nothing is signed that is not there");
-    let signed = world.run("signing_config", &format!("{line} @one")).expect(0);
-    assert_eq!(logs(&signed).len(), 1);
+
+    full.store(true, Ordering::Relaxed);
+    world.run("signing_config_rekor2", &format!("{line} @one")).expect(4);
+    assert_eq!((world.kept().len(), world.sigstore.count(Endpoint::Rekor2)), (1, 1));
+    full.store(false, Ordering::Relaxed);
+    let ran = world.run("signing_config_rekor2", &format!("{line} @one")).expect(0);
+    assert_eq!(logs(&ran)[0]["resumed"], true);
+    assert_eq!((world.kept().len(), world.sigstore.count(Endpoint::Rekor2)), (0, 1), "it was logged once");
+    world.verify("one", "").expect(0);
 }
 
 // [V-141]
@@ -295,7 +327,7 @@ async fn the_ci_system_s_identity_signs_without_a_flag() {
     let actions = format!("{}/actions?api-version=2", world.sigstore.url);
     let github =
         [("ACTIONS_ID_TOKEN_REQUEST_URL", actions.as_str()), ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "a-runner-s-secret")];
-    let ran = world.with("signing_config", "sign -y -o json @one", &github).expect(0);
+    let ran = world.within("signing_config", "sign -y -o json @one", &github).expect(0);
     assert!(
         ran.stderr.contains("repository             acme/cart") && !ran.stderr.contains("secret"),
         "{}",
@@ -304,13 +336,13 @@ async fn the_ci_system_s_identity_signs_without_a_flag() {
     assert_eq!(ran.json()["identity"]["certificates"], 1);
     let token = fs::read_to_string(world.machine.home.path().join("token")).expect("it");
     let both = [github[0], github[1], ("SIGSTORE_ID_TOKEN", token.as_str())];
-    let ran = world.with("signing_config", "sign -y -o json @two", &both).expect(0);
+    let ran = world.within("signing_config", "sign -y -o json @two", &both).expect(0);
     assert_eq!(ran.json()["identity"]["subject"], WHO);
 
     // One that fails is not replaced by another: that would be somebody else.
     let down =
         [("ACTIONS_ID_TOKEN_REQUEST_URL", "http://127.0.0.1:9/"), github[1], ("BUILDKITE_AGENT_ACCESS_TOKEN", "x")];
-    let ran = world.with("signing_config", "sign -y @one", &down).expect(4);
+    let ran = world.within("signing_config", "sign -y @one", &down).expect(4);
     assert!(
         ran.stderr.contains("GitHub Actions' token service at http://127.0.0.1:9/: no connection"),
         "{}",
@@ -333,14 +365,14 @@ async fn a_buildkite_agent_and_google_s_metadata_server_are_asked_too() {
     fs::write(&agent, script).expect("a file");
     fs::set_permissions(&agent, fs::Permissions::from_mode(0o755)).expect("it");
     let path = bin.display().to_string();
-    let ran = world.with(
+    let ran = world.within(
         "signing_config",
         "sign -y -o json --index-only @one",
         &[("BUILDKITE_AGENT_ACCESS_TOKEN", "x"), ("PATH", &path)],
     );
     assert_eq!(ran.expect(0).json()["identity"]["subject"], WHO);
     let host = world.sigstore.url.trim_start_matches("http://");
-    let ran = world.with("signing_config", "sign -y --index-only @one", &[("GCE_METADATA_HOST", host)]).expect(3);
+    let ran = world.within("signing_config", "sign -y --index-only @one", &[("GCE_METADATA_HOST", host)]).expect(3);
     assert!(ran.stderr.contains("Google's metadata server at http://127.0.0.1"), "{}", ran.stderr);
 }
 
@@ -357,7 +389,7 @@ async fn a_configuration_that_is_missing_or_over_is_the_operator_s_to_mend() {
     world.file("over.json", &over);
     let ran = world.run("over", &format!("{sign} @one")).expect(3);
     assert!(ran.stderr.contains("that is valid at") && ran.stderr.contains("get a newer one"), "{}", ran.stderr);
-    let lone = world.with("signing_config", &format!("{sign} @one"), &[("BOLTSEAL_TRUSTED_ROOT", "public-good")]);
+    let lone = world.within("signing_config", &format!("{sign} @one"), &[("BOLTSEAL_TRUSTED_ROOT", "public-good")]);
     // A root of another instance verifies nothing of this one: nothing is pushed.
     let lone = lone.expect(3);
     assert!(lone.stderr.contains("does not verify by the trusted root public-good"), "{}", lone.stderr);

@@ -252,7 +252,8 @@ mod tests {
     // [V-144]
     #[test]
     fn of_several_identities_the_first_in_the_documented_order_is_used() {
-        let takes: [(&str, fn(&mut TokenEnvironment)); 6] = [
+        type Take = fn(&mut TokenEnvironment);
+        let takes: [(&str, Take); 6] = [
             ("SIGSTORE_ID_TOKEN", |all| all.token = None),
             ("GitHub Actions", |all| all.github = None),
             ("Google's metadata server", |all| all.google = None),
