@@ -269,12 +269,8 @@ fn a_log_entry_is_about_this_very_signature() {
 fn an_entry_is_in_its_log() {
     let sigstore = PrivateSigstore::new();
     let root = sigstore.trusted_root();
-    let makers: [(&str, Box<dyn Fn() -> Value>); 2] = [
-        ("v1", Box::new(|| signing(&sigstore).stamped().blob(CONTENT))),
-        ("v2", Box::new(|| signing(&sigstore).rekor2().blob(CONTENT))),
-    ];
-    for (rekor, make) in &makers {
-        let good = make();
+    let made = [("v1", signing(&sigstore).stamped().blob(CONTENT)), ("v2", signing(&sigstore).rekor2().blob(CONTENT))];
+    for (rekor, good) in made {
         let invalid = |what: &str, change: &dyn Fn(&mut Value)| {
             let bundle = edit(&good, |b| change(entry(b)));
             refused(&format!("{rekor}: {what}"), "log-entry-invalid", &root, &bundle);
@@ -293,9 +289,9 @@ fn an_entry_is_in_its_log() {
         invalid("a checkpoint without its signature", &|e| {
             let note = e["inclusionProof"]["checkpoint"]["envelope"].as_str().unwrap();
             let head = note.split_once("\n\n").unwrap().0;
-            let other = Witness::new("elsewhere");
+            let other = Witness::new("elsewhere", then());
             let unsigned = format!("{head}\n\n");
-            e["inclusionProof"]["checkpoint"]["envelope"] = json!(other.cosign(&unsigned, then()));
+            e["inclusionProof"]["checkpoint"]["envelope"] = json!(other.cosign(&unsigned));
         });
         invalid("a checkpoint of another size", &|e| {
             let note = e["inclusionProof"]["checkpoint"]["envelope"].as_str().unwrap().to_owned();
@@ -312,7 +308,7 @@ fn an_entry_is_in_its_log() {
         refused(&format!("{rekor}: no proof"), "log-entry-invalid", &root, &unproven);
         let cosigned = edit(&good, |b| {
             let note = &mut entry(b)["inclusionProof"]["checkpoint"]["envelope"];
-            let text = Witness::new("w.example").cosign(note.as_str().unwrap(), then());
+            let text = Witness::new("w.example", then()).cosign(note.as_str().unwrap());
             let (body, lines) = text.split_once("\n\n").unwrap();
             let reversed: Vec<_> = lines.lines().rev().collect();
             *note = json!(format!("{body}\n\n{}\n", reversed.join("\n")));
