@@ -170,6 +170,8 @@ pub const CERTIFICATE_LEFT: Duration = OPERATION_TIMEOUT;
 pub const LOGIN_TIMEOUT: Duration = Duration::from_secs(300);
 /// Bytes of a signature that waits for its log. Source: [`ATTACHMENT_BYTES`] and what is said of it.
 pub const KEPT_BYTES: u64 = ATTACHMENT_BYTES + (1 << 20);
+/// Time after which a signature that waits is thrown away. Source: nobody finishes a release that is a month old.
+pub const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Time to open a connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,12 +1,15 @@
 //! Signatures whose witnesses are missing: kept until another run finishes them. No private key is among it.
 
 use super::atomic::{read_bounded, write_atomic};
-use crate::{json, limits::KEPT_BYTES};
+use crate::{
+    json,
+    limits::{KEPT_BYTES, KEPT_FOR},
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{
-    fs::DirBuilder,
+    fs::{self, DirBuilder, DirEntry},
     io,
     path::{Path, PathBuf},
 };
@@ -65,20 +68,28 @@ impl UnfinishedStore {
         json::decode(&bytes).ok().filter(|kept: &Unfinished| kept.version == VERSION)
     }
 
-    /// Keeps a signature; its file.
+    /// Keeps a signature; its file. Those that have waited for [`KEPT_FOR`] are thrown away.
     ///
     /// # Errors
     /// As the file system says.
     pub fn keep(&self, name: &[u8; 32], unfinished: &Unfinished) -> io::Result<PathBuf> {
         private_folder(&self.dir)?;
+        self.throw_old_away();
         let path = self.path(name);
         write_atomic(&path, &serde_json::to_vec(unfinished)?, MODE)?;
         Ok(path)
     }
 
+    fn throw_old_away(&self) {
+        let is_old = |file: &DirEntry| file.metadata().ok()?.modified().ok()?.elapsed().ok().map(|age| age > KEPT_FOR);
+        for file in self.dir.read_dir().into_iter().flatten().flatten().filter(|file| is_old(file) == Some(true)) {
+            let _ = fs::remove_file(file.path());
+        }
+    }
+
     /// Forgets a signature, if it is kept.
     pub fn forget(&self, name: &[u8; 32]) {
-        let _ = std::fs::remove_file(self.path(name));
+        let _ = fs::remove_file(self.path(name));
     }
 }
 
@@ -113,6 +124,12 @@ mod tests {
         assert_eq!(store.load(&[2; 32]), None);
         std::fs::write(&path, "junk").unwrap();
         assert_eq!(store.load(&[1; 32]), None, "what can't be read is made anew");
+        let month = std::time::SystemTime::now() - KEPT_FOR - std::time::Duration::from_secs(60);
+        fs::File::open(&path).unwrap().set_modified(month).unwrap();
+        store.keep(&[2; 32], &Unfinished::new("x".to_owned(), (String::new(), String::new()), end, json!({}))).unwrap();
+        assert!(!path.exists() && store.path(&[2; 32]).exists(), "what is a month old goes");
+        store.forget(&[2; 32]);
+        assert!(!store.path(&[2; 32]).exists());
         store.forget(&[1; 32]);
         assert!(!path.exists());
     }

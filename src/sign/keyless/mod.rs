@@ -307,3 +307,38 @@ where
     let failed = failed.filter(|_| have.len() < choice.needed);
     (have, failed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // [V-145]
+    #[test]
+    fn a_certificate_that_is_about_to_expire_signs_nothing_more() {
+        let at = |seconds| Timestamp::now() + jiff::SignedDuration::from_secs(seconds);
+        assert!(lasts(at(600)) && lasts(at(70)));
+        assert!(!lasts(at(50)) && !lasts(at(-1)));
+    }
+
+    #[test]
+    fn what_shows_no_time_is_finished_in_time_or_never() {
+        let log = |version| {
+            format!(
+                "{{\"url\":\"https://x\",\"majorApiVersion\":{version},\"validFor\":{{\"start\":\"2020-01-01T00:00:00Z\"}}}}"
+            )
+        };
+        let keyless = |version| {
+            let config = format!(
+                "{{\"mediaType\":\"application/vnd.dev.sigstore.signingconfig.v0.2+json\",\"caUrls\":[{0}],\"tsaUrls\":[{0}],\"rekorTlogUrls\":[{1}]}}",
+                log(1),
+                log(version)
+            );
+            let services = Services::decode("config", config.as_bytes(), Timestamp::now()).unwrap();
+            Keyless::new(services, TokenSource::File("token".into()), LogMode::Required).unwrap()
+        };
+        let stamped = Witnesses { timestamps: vec![vec![0x30]], ..Witnesses::default() };
+        assert!(keyless(2).can_finish_late(&stamped), "an entry of the second version shows no time");
+        assert!(!keyless(1).can_finish_late(&stamped), "one of the first shows that it came too late");
+        assert!(!keyless(2).can_finish_late(&Witnesses::default()));
+    }
+}

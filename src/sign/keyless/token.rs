@@ -143,7 +143,10 @@ impl IdentityToken {
 fn announce(issuer: &str, subject: &str, claims: &Value) -> Announced {
     let claim = |name: &str| claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let built = match issuer {
-        GITHUB => claim("job_workflow_ref").map(|workflow| format!("https://github.com/{workflow}")),
+        // An enterprise's own issuer has its name behind GitHub's.
+        github if github.strip_prefix(GITHUB).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) => {
+            claim("job_workflow_ref").map(|workflow| format!("https://github.com/{workflow}"))
+        }
         GITLAB => claim("ci_config_ref_uri").map(|config| format!("https://{config}")),
         BUILDKITE => claim("organization_slug")
             .zip(claim("pipeline_slug"))
@@ -191,6 +194,17 @@ pub(super) mod tests {
                 json!({ "iss": GITHUB, "sub": "repo:acme/app:ref:refs/tags/v1", "exp": 1, "job_workflow_ref": workflow }),
                 GITHUB,
                 "https://github.com/acme/app/.github/workflows/release.yml@refs/tags/v1",
+            ),
+            (
+                json!({ "iss": "https://token.actions.githubusercontent.com/acme", "sub": "s", "exp": 1, "job_workflow_ref": "a" }),
+                "https://token.actions.githubusercontent.com/acme",
+                "https://github.com/a",
+            ),
+            (
+                json!({ "iss": "https://token.actions.githubusercontent.com.example.com", "sub": "s", "exp": 1,
+                    "job_workflow_ref": "a" }),
+                "https://token.actions.githubusercontent.com.example.com",
+                "s",
             ),
             (
                 json!({ "iss": GITLAB, "sub": "project_path:a/b", "exp": 1, "user_email": "x@y.z",
