@@ -2,7 +2,7 @@
 //! (docs/keyless-signing.md), or somebody who logs in.
 
 use super::{
-    IdentityToken, KeylessError, Services,
+    AUDIENCE, IdentityToken, KeylessError, Services,
     http::{Ask, Http},
     login::{self, Login},
     spiffe,
@@ -141,6 +141,14 @@ impl TokenSource {
             Self::Buildkite(_) => "the Buildkite agent",
             Self::Spiffe(_) => "the SPIFFE workload API",
             Self::Login(_) => "the login",
+        }
+    }
+
+    /// Whom its tokens have to be for: whoever logs in does so for what the identity provider knows this program as.
+    pub(super) fn audience(&self) -> &str {
+        match self {
+            Self::Login(login) => &login.client,
+            _ => AUDIENCE,
         }
     }
 

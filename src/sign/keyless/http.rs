@@ -296,7 +296,10 @@ fn plain(text: &str) -> String {
     let mut out = parts.next().unwrap_or_default().to_owned();
     for after in parts {
         let rest = after.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "-_.=+/".contains(c));
-        out.push_str("[token]");
+        // A token's two first parts begin alike.
+        if !out.ends_with("[token]") {
+            out.push_str("[token]");
+        }
         out.push_str(rest);
     }
     out.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SERVICE_WORDS).collect()

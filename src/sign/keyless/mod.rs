@@ -166,14 +166,14 @@ impl Keyless {
     /// The token; a new one once it has expired, where the source makes them anew.
     async fn token(&self) -> Result<Arc<IdentityToken>, KeylessError> {
         let mut held = self.token.lock().await;
-        let origin = self.source.name();
+        let (origin, audience) = (self.source.name(), self.source.audience());
         if let Some(token) = &*held
-            && token.check(origin, AUDIENCE, Timestamp::now()).is_ok()
+            && token.check(origin, audience, Timestamp::now()).is_ok()
         {
             return Ok(Arc::clone(token));
         }
-        let token = self.source.fetch(&self.http, AUDIENCE, &self.services).await?;
-        token.check(origin, AUDIENCE, Timestamp::now())?;
+        let token = self.source.fetch(&self.http, audience, &self.services).await?;
+        token.check(origin, audience, Timestamp::now())?;
         if let Some(before) = held.as_ref().filter(|before| before.announced() != token.announced()) {
             let (was, is) = (&before.announced().subject, &token.announced().subject);
             let why = format!("it names {is} now, and {was} was shown");
