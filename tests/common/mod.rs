@@ -86,6 +86,12 @@ pub fn isolate(command: &mut Command, home: &Path) {
         "BUILDKITE_AGENT_ACCESS_TOKEN",
         "GCE_METADATA_HOST",
         "SPIFFE_ENDPOINT_SOCKET",
+        "BOLTSEAL_ROOTS",
+        "XDG_DATA_HOME",
+        "SIGSTORE_ROOT_FILE",
+        "SIGSTORE_REKOR_PUBLIC_KEY",
+        "SIGSTORE_CT_LOG_PUBLIC_KEY_FILE",
+        "SIGSTORE_TSA_CERTIFICATE_FILE",
     ] {
         command.env_remove(variable);
     }

@@ -6,6 +6,8 @@
 mod attacks;
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../roots/instance.rs"]
+mod instance;
 #[path = "../common/sigstore/mod.rs"]
 mod sigstore;
 #[path = "../common/trust_race.rs"]
@@ -32,6 +34,7 @@ mod sigstore_clients;
 mod skopeo;
 mod tls;
 mod token_registry;
+mod trusted_roots;
 
 use bench::Registries;
 use libtest_mimic::Arguments;
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         keyless::cases(),
         keyless_signs::cases(),
         sigstore_clients::cases(),
+        trusted_roots::cases(),
     ]
     .map(Vec::into_iter);
     // In turn, so that those of one kind do not wait for each other.

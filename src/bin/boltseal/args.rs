@@ -4,12 +4,14 @@ mod certificate;
 mod judge;
 mod keyless;
 mod known;
+mod root;
 mod sign;
 
 pub use certificate::{BlobCommand, BlobVerifyArgs, CertificateArgs, SignedHash};
 pub use judge::{IdentityRule, ImagesArgs, JudgeArgs, PullArgs, ResolveArgs, VerifyArgs};
 pub use keyless::{BlobSignArgs, KeylessArgs, LoginArg};
 pub use known::KnownArgs;
+pub use root::{RootAddArgs, RootCommand, RootCreateArgs, RootUpdateArgs, ServiceFile};
 pub use sign::{AttestArgs, AttestFormat, MaybeKeyArgs, PasswordArgs, SignArgs, SignFormat, SigningKeyArgs};
 
 use crate::cmd::trust::TrustCommand;
@@ -57,6 +59,8 @@ pub enum Command {
     Key(KeyCommand),
     #[command(subcommand)]
     Policy(PolicyCommand),
+    #[command(subcommand)]
+    Root(RootCommand),
     #[command(subcommand)]
     Trust(TrustCommand),
     Demo(DemoArgs),

@@ -13,11 +13,11 @@ pub struct KeylessArgs {
     /// The identity token, or a file with it; else what the CI system or the machine offers, else a login.
     #[arg(long, value_name = "FILE|TOKEN", hide_env_values = true)]
     pub identity_token: Option<String>,
-    /// Which services make the certificate, log and timestamp: public-good (the default), or a file with a signing
-    /// configuration.
+    /// Which services make the certificate, log and timestamp: public-good (the default), another name of
+    /// `boltseal root`, or a file with a signing configuration.
     #[arg(long, value_name = "NAME|FILE", env = "BOLTSEAL_SIGNING_CONFIG", hide_env_values = true)]
     pub signing_config: Option<String>,
-    /// What their answers are verified by before anything is pushed: public-good, or a file with a trusted root.
+    /// What their answers are verified by before anything is pushed: a name, or a file with a trusted root.
     #[arg(long, value_name = "NAME|FILE", env = "BOLTSEAL_TRUSTED_ROOT", hide_env_values = true)]
     pub trusted_root: Option<String>,
     /// If no transparency log answers: keep the signature and fail, push it with its timestamp alone, or ask no log at all.

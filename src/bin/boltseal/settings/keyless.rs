@@ -7,7 +7,7 @@ use crate::{
     output::{Output, printable},
 };
 use boltseal::{
-    ops::{Identity, Signatory, trusted_root},
+    ops::{Identity, Signatory},
     sign::{
         LocalSigner,
         keyless::{Announced, Keyless, LogMode, Login, Prompt, Services, TokenEnvironment, TokenSource},
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use std::{
     env,
     io::{self, IsTerminal as _},
-    path::Path,
+    path::{MAIN_SEPARATOR, Path},
     process::{Command, Stdio},
     sync::Arc,
 };
@@ -105,33 +105,39 @@ pub async fn by(
     Ok(By::Identity(Box::new(Identity::new(keyless, announced, Arc::new(root), unfinished()))))
 }
 
-/// The services and the trusted root that verifies what they answer: both are named, or both are the public instance's.
+/// The services and the trusted root that verifies what they answer. Of an instance with a name (`boltseal root`) both are known;
+/// of files both are named.
 fn services(args: &KeylessArgs) -> Result<(Services, TrustedRoot), Failure> {
     const PUBLIC: &str = "public-good";
+    let is_file = |text: &str| text.contains(['.', MAIN_SEPARATOR]);
     let missing = |what, hint| Failure { hint: Some(hint), ..Failure::supplied(format!("no {what} is named")) };
     let (config, root) = match (args.signing_config.as_deref(), args.trusted_root.as_deref()) {
         (None, None) => (PUBLIC, PUBLIC),
         (Some(config), Some(root)) => (config, root),
-        (Some(PUBLIC), None) | (None, Some(PUBLIC)) => (PUBLIC, PUBLIC),
+        (Some(name), None) | (None, Some(name)) if !is_file(name) => (name, name),
         (Some(_), None) => {
-            return Err(missing(
-                "trusted root",
-                "--trusted-root FILE: what the services of the signing configuration answer is verified by it",
-            ));
+            let hint = "--trusted-root: what the services of the signing configuration answer is verified by it";
+            return Err(missing("trusted root", hint));
         }
         (None, Some(_)) => {
-            return Err(missing(
-                "signing configuration",
-                "--signing-config FILE: the services whose answers the trusted root verifies",
-            ));
+            let hint = "--signing-config: the services whose answers the trusted root verifies";
+            return Err(missing("signing configuration", hint));
         }
     };
-    let now = Timestamp::now();
-    let services = match config {
-        PUBLIC => Services::public_good(now)?,
-        file => Services::load(Path::new(file), now)?,
+    let (roots, now) = (super::roots(), Timestamp::now());
+    let services = if is_file(config) {
+        Services::load(Path::new(config), now)?
+    } else {
+        match roots.signing_config(config)? {
+            Some(bytes) => Services::decode(config, &bytes, now)?,
+            None if config == PUBLIC => Services::public_good(now)?,
+            None => {
+                let hint = "--signing-config FILE; `boltseal root update` fetches it where the instance publishes one";
+                return Err(missing("signing configuration", hint));
+            }
+        }
     };
-    Ok((services, trusted_root::load(root)?))
+    Ok((services, roots.load(root)?))
 }
 
 /// What becomes public.
