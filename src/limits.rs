@@ -157,6 +157,30 @@ pub const TRUST_KEPT: usize = 16;
 /// Rounds of reading, staging and sealing of one publication.
 pub const TRUST_ROUNDS: u32 = 24;
 
+/// Bytes of a file that is signed. Source: it is held in memory, once.
+pub const BLOB_BYTES: u64 = 1 << 30;
+/// Bytes of an identity token. Source: GitHub's have 2 KB; HTTP servers take headers of 8 to 64 KB.
+pub const ID_TOKEN_BYTES: u64 = 64 << 10;
+/// Bytes of a signing configuration. Source: the public good instance's has 2 KB.
+pub const SIGNING_CONFIG_BYTES: u64 = 1 << 20;
+/// Services of one kind in a signing configuration. Source: logs are sharded by the year; ten years, twice.
+pub const SIGNING_SERVICES: usize = 20;
+/// Bytes of what Fulcio, a log or a timestamp authority answers. Source: a log entry of Rekor has 10 KB with its proof.
+pub const SERVICE_ANSWER_BYTES: u64 = 1 << 20;
+/// Characters of a service's own words in an error.
+pub const SERVICE_WORDS: usize = 300;
+/// Requests under way at once to Fulcio, logs and timestamp authorities together. Source: the public log admits a few a second.
+pub const SERVICE_CONCURRENCY: usize = 8;
+/// What has to be left of a certificate's life for it to sign something more. Source: [`OPERATION_TIMEOUT`], within which
+/// the log's word or a timestamp has to fall.
+pub const CERTIFICATE_LEFT: Duration = OPERATION_TIMEOUT;
+/// The longest wait for somebody who logs in. Source: Sigstore's own device codes last five minutes.
+pub const LOGIN_TIMEOUT: Duration = Duration::from_secs(300);
+/// Bytes of a signature that waits for its log. Source: [`ATTACHMENT_BYTES`] and what is said of it.
+pub const KEPT_BYTES: u64 = ATTACHMENT_BYTES + (1 << 20);
+/// Time after which a signature that waits is thrown away. Source: nobody finishes a release that is a month old.
+pub const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// Time to open a connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time without a byte before a read is given up.

@@ -7,6 +7,7 @@ mod lock;
 mod roots;
 mod trust;
 mod trust_lock;
+mod unfinished;
 
 pub use atomic::{replace_files, write_atomic};
 pub use key_file::{KeyFile, load_key_file};
@@ -17,3 +18,4 @@ pub use keys::{
 pub use roots::{Kept, RootStore, RootStoreError, StoredRoot};
 pub use trust::{Remembered, RememberedError, TrustStore, TrustStoreError};
 pub use trust_lock::{TrustLockError, read_trust_lock, update_trust_lock};
+pub use unfinished::{Unfinished, UnfinishedStore};

@@ -24,6 +24,7 @@ mod cosign_writes;
 mod enforcers;
 mod junk;
 mod keyless;
+mod keyless_signs;
 mod layouts;
 mod mixed;
 mod notary;
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
         content_trust::cases(),
         notary::cases(),
         keyless::cases(),
+        keyless_signs::cases(),
         sigstore_clients::cases(),
         trusted_roots::cases(),
     ]

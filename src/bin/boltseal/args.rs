@@ -2,6 +2,7 @@
 
 mod certificate;
 mod judge;
+mod keyless;
 mod known;
 mod policy;
 mod root;
@@ -9,10 +10,11 @@ mod sign;
 
 pub use certificate::{BlobCommand, BlobVerifyArgs, CertificateArgs, SignedHash};
 pub use judge::{IdentityRule, ImagesArgs, JudgeArgs, PullArgs, ResolveArgs, VerifyArgs};
+pub use keyless::{BlobSignArgs, KeylessArgs, LoginArg};
 pub use known::KnownArgs;
 pub use policy::{ExportArgs, ExportTarget, ImportArgs, ImportSource};
 pub use root::{RootAddArgs, RootCommand, RootCreateArgs, RootUpdateArgs, ServiceFile};
-pub use sign::{AttestArgs, AttestFormat, PasswordArgs, SignArgs, SignFormat, SigningKeyArgs};
+pub use sign::{AttestArgs, AttestFormat, MaybeKeyArgs, PasswordArgs, SignArgs, SignFormat, SigningKeyArgs};
 
 use crate::cmd::trust::TrustCommand;
 use boltseal::{crypto::KeyAlgorithm, oci::Reference};
@@ -29,7 +31,7 @@ pub struct Cli {
     /// How results are written to standard output.
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT", help_heading = "Output")]
     pub output: Format,
-    /// Yes to what is asked before something is signed: `trust cosign` and `trust import-dct` ask, other verbs never do.
+    /// Yes to what is asked before something is signed: `trust cosign`, `trust import-dct` and whoever signs without a key ask.
     #[arg(short = 'y', long, global = true, help_heading = "Output")]
     pub yes: bool,
     /// No progress and no warnings; errors and results stay.
@@ -235,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_verb_has_at_most_eight_flags_of_its_own() {
-        const SHARED: [&str; 6] = ["Registry", "Output", "Signing key", "Policy", "Trust", "Global"];
+        const SHARED: [&str; 7] = ["Registry", "Output", "Signing key", "Keyless", "Policy", "Trust", "Global"];
         for verb in Cli::command().get_subcommands() {
             let own = verb.get_arguments().filter(|argument| {
                 !argument.is_positional()

@@ -11,6 +11,7 @@ use boltseal::{
     },
     policy::PolicyError,
     registry::{Fault, RegistryError},
+    sign::keyless::KeylessError,
     store::{LoadKeyError, RootStoreError, SaveKeyError, TrustLockError},
     trust::tuf::{LookupError, UpdateError},
 };
@@ -82,14 +83,17 @@ impl From<OpsError> for Failure {
             OpsError::NoPlatform { .. }
             | OpsError::NotAnIndex { .. }
             | OpsError::Unprintable { .. }
+            | OpsError::SimpleWithoutKey
             | OpsError::PredicateType(_) => Exit::Usage,
+            OpsError::Keyless(inner) if !inner.is_unreachable() => Exit::Supplied,
             OpsError::Predicate { .. }
             | OpsError::Statement { .. }
             | OpsError::StatementSubject { .. }
             | OpsError::Sign(_)
+            | OpsError::Unwitnessed { .. }
             | OpsError::Archive(_)
             | OpsError::Io { .. } => Exit::Supplied,
-            OpsError::Unverifiable(_) => Exit::Bug,
+            OpsError::Unverifiable(_) | OpsError::NoEnvelope => Exit::Bug,
             _ => Exit::Unknown,
         };
         let hint = match &error {
@@ -110,6 +114,12 @@ impl From<OpsError> for Failure {
                 Some("what others wrote is whole; run the command again")
             }
             OpsError::Trust(inner) => hint_of_trust(inner),
+            OpsError::Unwitnessed { .. } => {
+                Some("--trusted-root has to be of the same instance as --signing-config, and as new")
+            }
+            OpsError::Unfinished { .. } => {
+                Some("what was finished is pushed; run the same command again once the service answers")
+            }
             OpsError::NoPlatform { .. } => Some("`boltseal inspect` lists the platforms"),
             _ => None,
         };
@@ -203,6 +213,12 @@ impl From<BlobFileError> for Failure {
 impl From<TrustLockError> for Failure {
     fn from(error: TrustLockError) -> Self {
         Self::supplied(error.to_string())
+    }
+}
+
+impl From<KeylessError> for Failure {
+    fn from(error: KeylessError) -> Self {
+        OpsError::from(error).into()
     }
 }
 

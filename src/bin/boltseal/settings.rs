@@ -1,10 +1,12 @@
 //! What a run works with, out of flags, environment and files: connections, keys, the policy, what is remembered.
 
 mod certificate;
+mod keyless;
 mod roots;
 mod trust;
 
 pub use certificate::{certificate_pattern, trusted_root};
+pub use keyless::{By, by};
 pub use roots::{root_variables, roots};
 pub use trust::{known, lock_if_there, lock_path, memory, named_lock, trust_reader};
 

@@ -1,3 +1,4 @@
+use super::keyless::BlobSignArgs;
 use clap::{ArgGroup, Args};
 use std::path::PathBuf;
 
@@ -35,6 +36,7 @@ pub struct CertificateArgs {
 /// Signs and verifies files.
 #[derive(clap::Subcommand)]
 pub enum BlobCommand {
+    Sign(BlobSignArgs),
     Verify(BlobVerifyArgs),
 }
 

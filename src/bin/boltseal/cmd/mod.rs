@@ -2,6 +2,7 @@
 
 pub mod attest;
 pub mod blob;
+pub mod blob_sign;
 pub mod docs;
 pub mod inspect;
 pub mod key;
