@@ -38,6 +38,17 @@ pub const JSON_DEPTH: usize = 64;
 pub const JSON_VALUES: usize = 1_000_000;
 /// Signatures in one DSSE envelope. Source: DSSE 1.0 leaves it open; cosign and boltseal write one.
 pub const ENVELOPE_SIGNATURES: usize = 16;
+/// Log entries that come with one signature. Source: sigstore-go's own bound; clients write one a log.
+pub const LOG_ENTRIES: usize = 32;
+/// Timestamps that come with one signature. Source: as [`LOG_ENTRIES`].
+pub const TIMESTAMPS: usize = 32;
+/// Certificates that come with one signature, or with one timestamp. Source: Fulcio's chains have three, GitHub's four;
+/// four times that.
+pub const CERTIFICATES: usize = 16;
+/// Bytes of one certificate. Source: Fulcio's have 2 KB, one with an RSA-8192 key 5 KB.
+pub const CERTIFICATE_BYTES: usize = 64 << 10;
+/// Signatures on one checkpoint of a log. Source: C2SP's witness networks have about 10; six times that.
+pub const CHECKPOINT_SIGNATURES: usize = 64;
 /// Subjects of one in-toto statement. Source: GitHub's attestation action allows 1,024.
 pub const STATEMENT_SUBJECTS: usize = 1_024;
 /// Bytes of a policy file.
@@ -235,6 +246,12 @@ pub struct Limits {
     pub envelope_signatures: usize,
     /// Subjects of one statement.
     pub statement_subjects: usize,
+    /// Log entries of one signature.
+    pub log_entries: usize,
+    /// Timestamps of one signature.
+    pub timestamps: usize,
+    /// Certificates of one signature.
+    pub certificates: usize,
 }
 
 impl Default for Limits {
@@ -244,6 +261,9 @@ impl Default for Limits {
             attachments: ATTACHMENTS,
             envelope_signatures: ENVELOPE_SIGNATURES,
             statement_subjects: STATEMENT_SUBJECTS,
+            log_entries: LOG_ENTRIES,
+            timestamps: TIMESTAMPS,
+            certificates: CERTIFICATES,
         }
     }
 }

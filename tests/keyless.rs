@@ -14,3 +14,5 @@ mod images;
 mod judges;
 #[path = "keyless/real.rs"]
 mod real;
+#[path = "keyless/strict.rs"]
+mod strict;

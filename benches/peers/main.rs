@@ -1,15 +1,19 @@
 //! boltseal beside cosign and notation: whole processes, in turn, on this machine.
 //!
 //! `benches/run.sh` runs it in a release build; `--write` puts the tables into docs/benchmarks.md, `trust` measures content
-//! trust alone. A target that is missed is said plainly and fails nothing: times depend on the machine, and what they depend
+//! trust alone, `keyless` keyless verification. A target that is missed is said plainly and fails nothing: times depend on the machine, and what they depend
 //! on stands beside them.
 
 #[path = "../../tests/common/mod.rs"]
 mod common;
 mod fixture;
+mod keyless;
+mod keyless_math;
 mod measure;
 mod proxy;
 mod report;
+#[path = "../../tests/common/sigstore/mod.rs"]
+mod sigstore;
 mod tls;
 mod tools;
 mod trust;
@@ -50,9 +54,10 @@ fn main() -> ExitCode {
     if arguments.first().is_some_and(|first| first == trust::CHILD) {
         return trust::child(&arguments[1..]);
     }
-    if arguments.first().is_some_and(|first| first == "trust") {
+    let alone: [(&str, fn(&mut String)); 2] = [("trust", trust::table), ("keyless", keyless::table)];
+    if let Some((_, table)) = alone.iter().find(|(name, _)| arguments.first().is_some_and(|first| first == name)) {
         let mut text = heading(&[]);
-        trust::table(&mut text);
+        table(&mut text);
         println!("{text}");
         return ExitCode::SUCCESS;
     }
@@ -77,6 +82,7 @@ fn main() -> ExitCode {
     }
     bench.fleet(&mut text);
     trust::table(&mut text);
+    keyless::table(&mut text);
     println!("{text}");
     if arguments.iter().any(|argument| argument == "--write") {
         write(&text);

@@ -1,7 +1,10 @@
 //! One command's wall time and memory. Each is started by a fresh, small process, since a child's peak memory counts
 //! from that of the process that forked it.
 
-use nix::sys::resource::{UsageWho, getrusage};
+use nix::{
+    sys::resource::{UsageWho, getrusage},
+    time::{ClockId, clock_gettime},
+};
 use std::{
     process::{Command, ExitCode, Stdio},
     time::{Duration, Instant},
@@ -61,4 +64,9 @@ pub fn child(arguments: &[String]) -> ExitCode {
     let micros = |time: nix::sys::time::TimeVal| time.tv_sec() * 1_000_000 + time.tv_usec();
     println!("{} {} {}", wall.as_micros(), micros(usage.user_time()) + micros(usage.system_time()), usage.max_rss());
     if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The processor time of this thread.
+pub fn thread_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).expect("a thread has a clock").into()
 }

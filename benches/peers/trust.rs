@@ -2,6 +2,7 @@
 //! signature, by us and by the crate `sigstore-tuf`.
 
 use crate::{
+    measure::thread_time,
     report::{median, millis, word},
     trust_files::{self, Files, REPOSITORY, SIGNERS, TAG},
 };
@@ -16,7 +17,6 @@ use boltseal::{
     trust::tuf::{Asked, Floors, Rules, Terms, TrustState, TrustedStart, Update},
 };
 use jiff::Timestamp;
-use nix::time::{ClockId, clock_gettime};
 use sigstore_tuf::TrustedMetadataSet;
 use std::{
     collections::BTreeSet,
@@ -155,15 +155,10 @@ fn judge_theirs(files: &Files) {
     black_box(target.expect("the tag is listed"));
 }
 
-/// The processor time of this thread.
-fn used() -> Duration {
-    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).expect("a thread has a clock").into()
-}
-
 fn timed(work: Work, fixture: &Fixture) -> Duration {
-    let before = used();
+    let before = thread_time();
     (work.run)(fixture);
-    used() - before
+    thread_time() - before
 }
 
 /// The small process: judges once.

@@ -1,6 +1,7 @@
 //! Certificates that signatures are made with (RFC 5280), as Fulcio and private authorities issue them.
 
 use super::{CertificateError, PublicKey, hash};
+use crate::limits::CERTIFICATE_BYTES;
 use jiff::Timestamp;
 use pkcs8::der::{Decode as _, Encode as _, Tag, TagNumber, Tagged as _, asn1::AnyRef};
 use std::collections::BTreeMap;
@@ -8,7 +9,7 @@ use x509_cert::{
     ext::{
         Extension,
         pkix::{
-            BasicConstraints, ExtendedKeyUsage, SubjectAltName,
+            BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName,
             name::GeneralName,
             sct::{SignedCertificateTimestamp, SignedCertificateTimestampList},
         },
@@ -17,6 +18,7 @@ use x509_cert::{
 };
 
 const ALTERNATIVE_NAMES: &str = "2.5.29.17";
+const KEY_USAGE: &str = "2.5.29.15";
 const BASIC_CONSTRAINTS: &str = "2.5.29.19";
 const EXTENDED_KEY_USAGE: &str = "2.5.29.37";
 const SCT_LIST: &str = "1.3.6.1.4.1.11129.2.4.2";
@@ -32,6 +34,10 @@ pub struct SigningCertificate {
     issuer: String,
     names: Vec<AlternativeName>,
     usages: Vec<String>,
+    /// Whether whoever does not understand `usages` has to refuse.
+    usages_critical: bool,
+    /// None where it does not say.
+    key_usage: Option<KeyUsage>,
     is_ca: bool,
     /// By OID, in dotted form.
     extensions: BTreeMap<String, Vec<u8>>,
@@ -80,16 +86,21 @@ pub struct Sct {
 impl SigningCertificate {
     /// Decodes a certificate in DER.
     ///
-    /// Checks: DER, a key that Boltseal verifies with, no extension twice, extensions of the known kinds well formed. Does
+    /// Checks: its size, DER, a key that Boltseal verifies with, no extension twice, extensions of the known kinds well formed. Does
     /// not check: its signature, its dates, who issued it, what it is for.
     ///
     /// # Errors
     /// As [`CertificateError`] says.
     pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
+        if der.len() > CERTIFICATE_BYTES {
+            return Err(CertificateError::Size(der.len()));
+        }
         let certificate = x509_cert::Certificate::from_der(der)?;
         let signed = certificate.tbs_certificate();
         let mut extensions = BTreeMap::new();
-        for Extension { extn_id, extn_value, .. } in signed.extensions().into_iter().flatten() {
+        let mut usages_critical = false;
+        for Extension { extn_id, extn_value, critical } in signed.extensions().into_iter().flatten() {
+            usages_critical |= *critical && extn_id.to_string() == EXTENDED_KEY_USAGE;
             if extensions.insert(extn_id.to_string(), extn_value.as_bytes().to_vec()).is_some() {
                 return Err(CertificateError::Repeated(extn_id.to_string()));
             }
@@ -102,6 +113,7 @@ impl SigningCertificate {
             Some(value) => ExtendedKeyUsage::from_der(value)?.0.iter().map(ToString::to_string).collect(),
             None => Vec::new(),
         };
+        let key_usage = extensions.get(KEY_USAGE).map(|value| KeyUsage::from_der(value)).transpose()?;
         let is_ca = match extensions.get(BASIC_CONSTRAINTS) {
             Some(value) => BasicConstraints::from_der(value)?.ca,
             None => false,
@@ -115,6 +127,8 @@ impl SigningCertificate {
             issuer: signed.issuer().to_string(),
             names,
             usages,
+            usages_critical,
+            key_usage,
             is_ca,
             extensions,
         })
@@ -174,6 +188,24 @@ impl SigningCertificate {
     #[must_use]
     pub fn is_for(&self, purpose: &str) -> bool {
         self.usages.iter().any(|usage| usage == purpose)
+    }
+
+    /// Whether its extended key usage is this purpose alone, and critical, as RFC 3161 has it for time stamping.
+    #[must_use]
+    pub fn is_for_nothing_but(&self, purpose: &str) -> bool {
+        self.usages_critical && matches!(self.usages.as_slice(), [only] if only == purpose)
+    }
+
+    /// Whether its key may make signatures over messages: a key usage, where it has one, allows it (RFC 5280, 4.2.1.3).
+    #[must_use]
+    pub fn may_sign(&self) -> bool {
+        self.key_usage.as_ref().is_none_or(|usage| usage.digital_signature() || usage.non_repudiation())
+    }
+
+    /// Whether its key may sign certificates, likewise.
+    #[must_use]
+    pub fn may_certify(&self) -> bool {
+        self.key_usage.as_ref().is_none_or(KeyUsage::key_cert_sign)
     }
 
     /// Whether it says that it is a certification authority's.

@@ -73,6 +73,9 @@ pub enum ChainError {
     /// The leaf is not for this.
     #[error("its extended key usage does not list {0}")]
     Purpose(Purpose),
+    /// The leaf's key may not be used so.
+    #[error("{0}")]
+    Usage(&'static str),
     /// Everything else that a path must not be.
     #[error("no valid path to the authority {authority}: {why}")]
     Invalid {
@@ -95,7 +98,8 @@ impl Authority {
         let Some((last, rest)) = chain.split_last() else { return Err(CertificateError::NoChain) };
         let der = CertificateDer::from(last.der());
         let anchor = anchor_from_trusted_cert(&der).map_err(|_| CertificateError::NoChain)?.to_owned();
-        let intermediates = rest.iter().map(|one| CertificateDer::from(one.der().to_vec())).collect();
+        let intermediates =
+            rest.iter().filter(|one| one.may_certify()).map(|one| CertificateDer::from(one.der().to_vec())).collect();
         Ok(Self { anchor, name: last.subject().to_owned(), intermediates })
     }
 
@@ -123,6 +127,8 @@ impl Authority {
     ///
     /// Checked: the signatures, each certificate's validity at `at`, basic constraints, path lengths, name constraints,
     /// critical extensions, and that the leaf lists `purpose`; an intermediate that limits its purposes has to list it too.
+    /// Key usages, where they stand: the leaf's allows signatures, those above it sign certificates. A leaf for time
+    /// stamping is for nothing else, and says so critically (RFC 3161, 2.3).
     /// Not checked: revocation, and the validity of the anchor itself, which is trusted for what it is.
     ///
     /// # Errors
@@ -138,9 +144,15 @@ impl Authority {
         if !leaf.is_for(&purpose.0) {
             return Err(ChainError::Purpose(purpose.clone()));
         }
+        if !leaf.may_sign() {
+            return Err(ChainError::Usage("its key usage does not allow signatures"));
+        }
+        if *purpose == Purpose::TIME_STAMPING && !leaf.is_for_nothing_but(&purpose.0) {
+            return Err(ChainError::Usage("its extended key usage is not time stamping alone, and critical"));
+        }
         let der = CertificateDer::from(leaf.der());
         let end = EndEntityCert::try_from(&der).map_err(|error| self.error(error, at, purpose))?;
-        let also = also.iter().map(|one| CertificateDer::from(one.der()));
+        let also = also.iter().filter(|one| one.may_certify()).map(|one| CertificateDer::from(one.der()));
         let intermediates: Vec<CertificateDer<'_>> = self.intermediates.iter().cloned().chain(also).collect();
         let path = end
             .verify_for_usage(

@@ -1,6 +1,7 @@
 //! Time-stamp tokens (RFC 3161, as CMS of RFC 5652).
 
-use super::{CertificateError, PublicKey, SignatureError, SigningCertificate, hash::HashAlgorithm};
+use super::{CertificateError, SignatureError, SigningCertificate, hash::HashAlgorithm};
+use crate::limits::CERTIFICATES;
 use cms::{
     cert::CertificateChoices,
     content_info::ContentInfo,
@@ -20,6 +21,7 @@ const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.1135
 const TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
 const CONTENT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.3");
 const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.4");
+const SIGNING_CERTIFICATE_V2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.47");
 const HASHES: [(&str, HashAlgorithm); 3] = [
     ("2.16.840.1.101.3.4.2.1", HashAlgorithm::Sha256),
     ("2.16.840.1.101.3.4.2.2", HashAlgorithm::Sha384),
@@ -55,6 +57,12 @@ pub enum TimestampError {
     /// It is over something else.
     #[error("timestamp: it is over something else, its imprint ({0}) is another one")]
     Imprint(HashAlgorithm),
+    /// More certificates inside than may be.
+    #[error("timestamp: {0} certificates inside, at most {CERTIFICATES}")]
+    Certificates(usize),
+    /// It was made with another certificate, by its own signed word.
+    #[error("timestamp: it says that it was signed with another certificate")]
+    Certificate,
     /// What was signed is not what stands in it.
     #[error("timestamp: its signed digest is not that of its content")]
     Digest,
@@ -89,6 +97,10 @@ impl TimestampToken {
         let mut signers = signed.signer_infos.0.into_vec();
         let signer = signers.pop().filter(|_| signers.is_empty());
         let signer = signer.ok_or(TimestampError::Shape("not exactly one signer"))?;
+        let count = signed.certificates.as_ref().map_or(0, |set| set.0.len());
+        if count > CERTIFICATES {
+            return Err(TimestampError::Certificates(count));
+        }
         let embedded = signed.certificates.iter().flat_map(|set| set.0.iter());
         let certificates = embedded.filter_map(|choice| match choice {
             CertificateChoices::Certificate(one) => SigningCertificate::from_der(&one.to_der().ok()?).ok(),
@@ -130,12 +142,12 @@ impl TimestampToken {
     /// Verifies that the holder of `signer` made this token, and that it is over `message`.
     ///
     /// Checked: the imprint, by the hash that the token names; that the signed attributes name the content's type and
-    /// digest; the signature over them (RFC 5652, 5.4). Not checked: the signer's certificate, the token's policy,
-    /// accuracy and nonce.
+    /// digest, and this certificate, where they name one by SHA-2 (RFC 5816); the signature over them (RFC 5652, 5.4).
+    /// Not checked: the signer's certificate, the token's policy, accuracy and nonce.
     ///
     /// # Errors
     /// As [`TimestampError`] says.
-    pub fn verify(&self, message: &[u8], signer: &PublicKey) -> Result<(), TimestampError> {
+    pub fn verify(&self, message: &[u8], signer: &SigningCertificate) -> Result<(), TimestampError> {
         let (algorithm, imprint) = &self.imprint;
         if algorithm.of(message) != *imprint {
             return Err(TimestampError::Imprint(*algorithm));
@@ -155,8 +167,13 @@ impl TimestampToken {
         if only(MESSAGE_DIGEST)?.decode_as::<OctetString>()?.as_bytes() != algorithm.of(&self.content) {
             return Err(TimestampError::Digest);
         }
+        if attributes.iter().any(|attribute| attribute.oid == SIGNING_CERTIFICATE_V2)
+            && !names_by_hash(only(SIGNING_CERTIFICATE_V2)?, signer)?
+        {
+            return Err(TimestampError::Certificate);
+        }
         // Signed as the SET that they are, not under the tag that they stand with.
-        Ok(signer.verify_hashed(algorithm, &attributes.to_der()?, self.signer.signature.as_bytes())?)
+        Ok(signer.public_key().verify_hashed(algorithm, &attributes.to_der()?, self.signer.signature.as_bytes())?)
     }
 }
 
@@ -171,6 +188,23 @@ fn of_response(bytes: &[u8]) -> Result<Vec<u8>, TimestampError> {
         (Some(status), _) => Err(TimestampError::Refused(status)),
         (None, _) => Err(TimestampError::Shape("no status")),
     }
+}
+
+/// Whether a `SigningCertificateV2` (RFC 5035, 3) names this certificate: the first in it is the signer's.
+fn names_by_hash(value: AnyRef<'_>, certificate: &SigningCertificate) -> Result<bool, TimestampError> {
+    let parts = value.decode_as::<Vec<AnyRef<'_>>>()?;
+    let ids = parts.first().map(|ids| ids.decode_as::<Vec<AnyRef<'_>>>()).transpose()?.unwrap_or_default();
+    let id = ids.first().map(|id| id.decode_as::<Vec<AnyRef<'_>>>()).transpose()?.unwrap_or_default();
+    let (algorithm, hash) = match id.as_slice() {
+        [algorithm, hash, ..] if algorithm.tag() == Tag::Sequence => {
+            let identifier = algorithm.decode_as::<Vec<AnyRef<'_>>>()?;
+            let oid = identifier.first().ok_or(TimestampError::Shape("a certificate's hash by no function"))?;
+            (hash_by(oid.decode_as()?)?, hash)
+        }
+        [hash, ..] => (HashAlgorithm::Sha256, hash),
+        [] => return Err(TimestampError::Shape("a signed attribute that names no certificate")),
+    };
+    Ok(hash.decode_as::<OctetString>()?.as_bytes() == algorithm.of(certificate.der()))
 }
 
 /// The imprint and the time of a `TSTInfo` (RFC 3161, 2.4.2).

@@ -1,4 +1,5 @@
 use super::{PublicKey, PublicKeyError, pem, pem::PemError};
+use crate::limits::CERTIFICATE_BYTES;
 use jiff::Timestamp;
 use pkcs8::{
     ObjectIdentifier,
@@ -33,6 +34,9 @@ pub enum CertificateError {
     /// Not a certificate in DER.
     #[error("certificate: not X.509 in DER: {0}")]
     Der(#[from] pkcs8::der::Error),
+    /// More bytes than a certificate may have.
+    #[error("certificate: {0} bytes, at most {CERTIFICATE_BYTES}")]
+    Size(usize),
     /// An extension that stands in it twice (RFC 5280, 4.2).
     #[error("certificate: extension {0} comes twice")]
     Repeated(String),

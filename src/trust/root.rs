@@ -10,7 +10,8 @@ pub use refreshed::{REFRESHED_TARGETS, RefreshedError, SIGNING_CONFIG, TRUSTED_R
 
 use crate::{
     crypto::{
-        Authority, CertificateError, KeyAlgorithm, PublicKey, Purpose, SignatureScheme, SigningCertificate, hash,
+        Authority, CertificateError, KeyAlgorithm, PublicKey, Purpose, SignatureScheme, SigningCertificate,
+        hash::{self, HashAlgorithm},
     },
     json::{self, JsonError},
 };
@@ -77,6 +78,8 @@ pub struct Log {
     pub id: Vec<u8>,
     /// Its key.
     pub key: PublicKey,
+    /// What it signs over; a pure Ed25519 key nothing but the message.
+    pub hash: HashAlgorithm,
     /// Where it is.
     pub url: String,
 }
@@ -299,14 +302,19 @@ fn log_of(
     url: &str,
     key: &sigstore_trust_root::trusted_root::PublicKey,
 ) -> Result<Log, crate::crypto::PublicKeyError> {
-    let bytes = key.raw_bytes.as_bytes();
+    let (bytes, key_details) = (key.raw_bytes.as_bytes(), key.key_details.as_str());
     // The oldest logs' keys stand there as PKCS#1 writes them.
-    let key = if key.key_details.as_str().starts_with("PKCS1_") {
+    let key = if key_details.starts_with("PKCS1_") {
         PublicKey::from_raw(SignatureScheme::RsaPssSha256, bytes)?
     } else {
         PublicKey::from_spki_der(bytes)?
     };
-    Ok(Log { id: id.to_vec(), key, url: url.to_owned() })
+    // Some of that curve sign over SHA-256, and the root says so.
+    let hash = match key_details {
+        "PKIX_ECDSA_P384_SHA_256" => HashAlgorithm::Sha256,
+        _ => key.usual_hash(),
+    };
+    Ok(Log { id: id.to_vec(), key, hash, url: url.to_owned() })
 }
 
 impl Log {
@@ -320,7 +328,7 @@ impl Log {
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), crate::crypto::SignatureError> {
         match self.key.algorithm() {
             KeyAlgorithm::Ed25519 => self.key.verify_with(SignatureScheme::Ed25519, message, signature),
-            _ => self.key.verify_hashed(self.key.usual_hash(), message, signature),
+            _ => self.key.verify_hashed(self.hash, message, signature),
         }
     }
 }

@@ -30,11 +30,14 @@ pub(super) fn backing(seal: &Seal<'_>, by: By<'_>, root: &TrustedRoot, now: Time
             None => backing.passed_over.push(Rejection::TimestampUnknown),
         }
     }
-    let latest = now + SignedDuration::from_secs(CLOCK_SKEW.as_secs().cast_signed());
-    match backing.times().into_iter().find(|time| *time > latest) {
-        Some(time) => Err(Rejection::FromFuture { time, now }),
-        None => Ok(backing),
+    backing.times().into_iter().try_for_each(|time| past(time, now)).map(|()| backing)
+}
+
+fn past(time: Timestamp, now: Timestamp) -> Result<(), Rejection> {
+    if time.duration_since(now) > SignedDuration::from_secs(CLOCK_SKEW.as_secs().cast_signed()) {
+        return Err(Rejection::FromFuture { time, now });
     }
+    Ok(())
 }
 
 /// Who holds the certificate, and what stands behind the signature.
@@ -70,6 +73,7 @@ pub(super) fn holder(
         let log = root.ct_logs.iter().find(|log| log.what.id == sct.log && log.covers(sct.time));
         if let Some(log) = log {
             sct.verify(&log.what.key).map_err(|error| Rejection::SctInvalid(error.to_string()))?;
+            past(sct.time, now)?;
             backing.sct_logs.insert(sct.log.to_vec());
         }
     }
@@ -133,7 +137,7 @@ fn stamp(token: &[u8], signature: &[u8], root: &TrustedRoot) -> Result<Option<St
             Ok(_) if !tsa.covers(at) => {
                 wrong = Some(invalid(&format_args!("the trusted root does not name its authority for {at}")));
             }
-            Ok(_) => match token.verify(signature, signer.public_key()) {
+            Ok(_) => match token.verify(signature, signer) {
                 Ok(()) => return Ok(Some(Stamped { authority: authority.name().to_owned(), time: at })),
                 Err(error) => wrong = Some(invalid(&error)),
             },

@@ -9,6 +9,7 @@ use crate::{
         log_entry::{InclusionProof, LogEntry},
         rekor::{Body, LoggedContent, LoggedSignature, Verifier},
     },
+    limits::CHECKPOINT_SIGNATURES,
     trust::{Log, TrustedRoot, Windowed},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -38,17 +39,19 @@ pub(super) fn entry(
     let body =
         Body::decode(&entry.body, &entry.kind, &entry.version).map_err(|e| Rejection::Malformed(e.to_string()))?;
     records(&body, seal, by)?;
-    match &entry.proof {
+    // Before v0.2 a proof could do without a signed head. It proves nothing then, and the promise has to.
+    let proof = entry.proof.as_ref().filter(|proof| seal.proofs || proof.checkpoint.is_some());
+    match proof {
         Some(proof) => included(entry, proof, log)?,
         None if seal.proofs => return Err(invalid("it has no inclusion proof")),
         None => {}
     }
     let promised = match &entry.promise {
         Some(promise) => Some(promised(entry, promise, log)?),
-        None if entry.proof.is_none() => return Err(invalid("it has neither an inclusion proof nor a promise")),
+        None if proof.is_none() => return Err(invalid("it has neither an inclusion proof nor a promise")),
         None => None,
     };
-    let proven = entry.proof.is_some();
+    let proven = proof.is_some();
     Ok(Ok(Logged { log: log.id.clone(), url: log.url.clone(), index: entry.index, proven, integrated: promised }))
 }
 
@@ -70,9 +73,9 @@ fn records(body: &Body, seal: &Seal<'_>, by: By<'_>) -> Result<(), Rejection> {
     }
     let same = match (verifier, by) {
         (Verifier::Certificate(der), By::Certificate(certificate)) => der == certificate.der(),
-        // `intoto` records the key alone, of a certificate too.
-        (Verifier::Key(spki), _) => spki == by.key().spki_der(),
-        (Verifier::Certificate(_), By::Key(_)) => false,
+        (Verifier::Key(spki), By::Key(key)) => spki == key.spki_der(),
+        // Whoever watches a log for an identity finds it in certificates alone: an entry of the bare key hides it.
+        (Verifier::Key(_), By::Certificate(_)) | (Verifier::Certificate(_), By::Key(_)) => false,
     };
     if !same {
         return Err(mismatch("it records another signer"));
@@ -94,6 +97,10 @@ fn records(body: &Body, seal: &Seal<'_>, by: By<'_>) -> Result<(), Rejection> {
 /// Whether the entry is a leaf of a tree whose head the log signed.
 fn included(entry: &LogEntry, proof: &InclusionProof, log: &Log) -> Result<(), Rejection> {
     let text = proof.checkpoint.as_deref().ok_or_else(|| invalid("its inclusion proof has no checkpoint"))?;
+    // A signed note is one text, one blank line and the signatures (C2SP): what stands behind them is nobody's.
+    if text.matches("\n\n").count() != 1 || !text.ends_with('\n') {
+        return Err(invalid("its checkpoint is no signed note"));
+    }
     let checkpoint = Checkpoint::from_text(text).map_err(|error| invalid(format!("its checkpoint: {error}")))?;
     // Rekor v2 has one tree; in v1 an entry's place in the log and in its shard's tree are two numbers.
     let is_v2 = entry.version == "0.0.2" && entry.kind != "intoto";
@@ -104,6 +111,11 @@ fn included(entry: &LogEntry, proof: &InclusionProof, log: &Log) -> Result<(), R
     let path: Vec<_> = proof.path.iter().map(|hash| Sha256Hash::new(*hash)).collect();
     verify_inclusion_proof(&hash_leaf(&entry.body), index, checkpoint.tree_size(), &path, checkpoint.root_hash())
         .map_err(|error| invalid(format!("its inclusion proof: {error}")))?;
+    let count = checkpoint.signatures().len();
+    if count > CHECKPOINT_SIGNATURES {
+        let why = format!("{count} signatures on one checkpoint, at most {CHECKPOINT_SIGNATURES}");
+        return Err(Rejection::OverLimit(why));
+    }
     // The log's own signature counts; witnesses' stand beside it.
     let own = checkpoint.signatures().iter().filter(|one| one.key_id.as_slice() == log.hint());
     if { own }.any(|one| log.verify(checkpoint.signed_data(), one.signature.as_bytes()).is_ok()) {

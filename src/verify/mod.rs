@@ -127,7 +127,7 @@ impl Judge<'_> {
             BlobKind::Bundle => self.bundle(blob),
             BlobKind::Envelope { material } => {
                 let envelope = Envelope::decode(&blob.bytes).map_err(malformed)?;
-                self.envelope(blob, &envelope, Format::Envelope, &Came::of(material)?)
+                self.envelope(blob, &envelope, Format::Envelope, &self.came(material)?)
             }
             BlobKind::SimpleSigning { signature, material } => self.simple_signing(blob, signature, material),
             BlobKind::Malformed { why } => Err(Rejection::Malformed(why.clone())),
@@ -138,14 +138,41 @@ impl Judge<'_> {
     fn bundle(&self, blob: &Blob) -> Result<Vec<Verified>, Rejection> {
         let Bundle { content, material, entries, timestamps, proofs } =
             Bundle::decode(&blob.bytes).map_err(malformed)?;
-        let certificates = match material {
+        let chain = match material {
             Material::PublicKey { .. } => Vec::new(),
-            Material::Certificates(chain) => certificates(chain.iter().map(Vec::as_slice))?,
+            Material::Certificates(chain) => chain,
         };
+        self.count(chain.len(), entries.len(), timestamps.len())?;
+        let certificates = chain.iter().map(|der| SigningCertificate::from_der(der).map_err(malformed));
+        let certificates = certificates.collect::<Result<_, _>>()?;
         let came = Came { certificates, entries, timestamps, proofs };
         match content {
             Content::Envelope(envelope) => self.envelope(blob, &envelope, Format::Bundle, &came),
             Content::Message(message) => self.message(blob, &message, &came),
+        }
+    }
+
+    /// What came in annotations: a log's promise is all that these formats have, so no proof is asked for.
+    fn came(&self, material: &LegacyMaterial) -> Result<Came, Rejection> {
+        let Decoded { certificates, entry, timestamp } = material.decode().map_err(malformed)?;
+        self.count(certificates.len(), 1, 1)?;
+        let (entries, timestamps) = (entry.into_iter().collect(), timestamp.into_iter().collect());
+        Ok(Came { certificates, entries, timestamps, proofs: false })
+    }
+
+    /// What came along costs time, each piece of it: no more than may be.
+    fn count(&self, certificates: usize, entries: usize, timestamps: usize) -> Result<(), Rejection> {
+        let limits = self.limits;
+        let counted = [
+            ("certificates", certificates, limits.certificates),
+            ("log entries", entries, limits.log_entries),
+            ("timestamps", timestamps, limits.timestamps),
+        ];
+        match counted.into_iter().find(|(_, count, most)| count > most) {
+            Some((what, count, most)) => {
+                Err(Rejection::OverLimit(format!("{count} {what} beside one signature, at most {most}")))
+            }
+            None => Ok(()),
         }
     }
 
@@ -177,7 +204,7 @@ impl Judge<'_> {
         let signature = decode_base64(signature)
             .ok_or_else(|| Rejection::Malformed("the signature annotation is no base64".to_owned()))?;
         let signature = EnvelopeSignature { key_hint: None, signature };
-        let came = Came::of(material)?;
+        let came = self.came(material)?;
         let signers = self.signers(Over::Bytes(&blob.bytes), &[signature], &came)?;
         let payload = Payload::decode(&blob.bytes).map_err(malformed)?;
         let About::Subject(subject) = self.about else {
@@ -252,20 +279,9 @@ struct Came {
 }
 
 impl Came {
-    /// What came in annotations: a log's promise is all that these formats have, so no proof is asked for.
-    fn of(material: &LegacyMaterial) -> Result<Self, Rejection> {
-        let Decoded { certificates, entry, timestamp } = material.decode().map_err(malformed)?;
-        let (entries, timestamps) = (entry.into_iter().collect(), timestamp.into_iter().collect());
-        Ok(Self { certificates, entries, timestamps, proofs: false })
-    }
-
     fn seal<'a>(&'a self, over: Over<'a>, signature: &'a [u8]) -> Seal<'a> {
         Seal { over, signature, entries: &self.entries, timestamps: &self.timestamps, proofs: self.proofs }
     }
-}
-
-fn certificates<'d>(chain: impl Iterator<Item = &'d [u8]>) -> Result<Vec<SigningCertificate>, Rejection> {
-    chain.map(|der| SigningCertificate::from_der(der).map_err(malformed)).collect()
 }
 
 /// The one constructor of [`Verified`].

@@ -31,15 +31,6 @@ pub(super) enum By<'a> {
     Certificate(&'a SigningCertificate),
 }
 
-impl<'a> By<'a> {
-    pub fn key(self) -> &'a PublicKey {
-        match self {
-            Self::Key(key) => key,
-            Self::Certificate(certificate) => certificate.public_key(),
-        }
-    }
-}
-
 impl Over<'_> {
     /// The hash of what was signed; `None` where only another hash of it is known.
     pub fn digest(self, algorithm: HashAlgorithm) -> Option<Vec<u8>> {

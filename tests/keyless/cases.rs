@@ -16,35 +16,35 @@ use std::sync::Arc;
 const ISSUER: &str = "https://issuer.test";
 const JANE: &str = "jane@example.com";
 
-fn jane() -> Identity {
+pub fn jane() -> Identity {
     Identity::email(ISSUER, JANE)
 }
 
-fn signing(sigstore: &PrivateSigstore) -> Signing<'_> {
+pub fn signing(sigstore: &PrivateSigstore) -> Signing<'_> {
     Signing::keyless(sigstore, jane(), then())
 }
 
-fn minutes(n: i64) -> SignedDuration {
+pub fn minutes(n: i64) -> SignedDuration {
     SignedDuration::from_mins(n)
 }
 
 /// Both accept.
 #[track_caller]
-fn accepted(what: &str, root: &Value, bundle: &Value) {
+pub fn accepted(what: &str, root: &Value, bundle: &Value) {
     assert_eq!(ours(root, bundle).map(|_| ()), Ok(()), "{what}");
     assert_eq!(theirs(root, bundle), Ok(()), "{what}");
 }
 
 /// Both refuse, and this is our reason.
 #[track_caller]
-fn refused(what: &str, id: &str, root: &Value, bundle: &Value) {
+pub fn refused(what: &str, id: &str, root: &Value, bundle: &Value) {
     assert_eq!(ours(root, bundle).map(|_| ()), Err(id), "{what}");
     assert!(theirs(root, bundle).is_err(), "{what}: they accept it");
 }
 
 /// We accept and they refuse, for this part of their words.
 #[track_caller]
-fn accepted_by_us(why: &str, their_words: &str, root: &Value, bundle: &Value) {
+pub fn accepted_by_us(why: &str, their_words: &str, root: &Value, bundle: &Value) {
     assert_eq!(ours(root, bundle).map(|_| ()), Ok(()), "{why}");
     let error = theirs(root, bundle).expect_err(why);
     assert!(error.contains(their_words), "{why}: {error}");
@@ -52,24 +52,24 @@ fn accepted_by_us(why: &str, their_words: &str, root: &Value, bundle: &Value) {
 
 /// We refuse and they accept.
 #[track_caller]
-fn refused_by_us(why: &str, id: &str, root: &Value, bundle: &Value) {
+pub fn refused_by_us(why: &str, id: &str, root: &Value, bundle: &Value) {
     assert_eq!(ours(root, bundle).map(|_| ()), Err(id), "{why}");
     assert_eq!(theirs(root, bundle), Ok(()), "{why}");
 }
 
-fn entry(bundle: &mut Value) -> &mut Value {
+pub fn entry(bundle: &mut Value) -> &mut Value {
     &mut bundle["verificationMaterial"]["tlogEntries"][0]
 }
 
 /// A changed copy.
-fn edit(bundle: &Value, change: impl FnOnce(&mut Value)) -> Value {
+pub fn edit(bundle: &Value, change: impl FnOnce(&mut Value)) -> Value {
     let mut bundle = bundle.clone();
     change(&mut bundle);
     bundle
 }
 
 /// The base64 of something with one bit changed.
-fn flipped(text: &Value) -> Value {
+pub fn flipped(text: &Value) -> Value {
     let mut bytes = unb64(text.as_str().unwrap()).unwrap();
     let last = bytes.len() - 1;
     bytes[last] ^= 1;

@@ -65,6 +65,8 @@ pub struct Stamp {
     pub other_signer: bool,
     /// Signed attributes with the digest of something else.
     pub other_digest: bool,
+    /// Signed attributes that name another certificate.
+    pub other_certificate: bool,
 }
 
 impl Stamp {
@@ -81,6 +83,7 @@ impl Stamp {
             accuracy: None,
             other_signer: false,
             other_digest: false,
+            other_certificate: false,
         }
     }
 }
@@ -165,7 +168,7 @@ impl Tsa {
     /// The signed attributes, as the SET that is signed.
     fn attributes(&self, info: &[u8], stamp: &Stamp) -> Vec<u8> {
         let digest = self.key.hash().of(if stamp.other_digest { b"something else" } else { info });
-        let certificate = Hash::Sha256.of(&self.chain[0]);
+        let certificate = Hash::Sha256.of(&self.chain[usize::from(stamp.other_certificate)]);
         let attribute = |w: DERWriter<'_>, id: &[u64], value: &dyn Fn(DERWriter<'_>)| {
             w.write_sequence(|w| {
                 oid(w.next(), id);
