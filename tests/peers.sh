@@ -2,7 +2,8 @@
 # tests/peers.sh [TARGET_DIR]
 # Fetches the real tools that boltseal is tested against, from Debian (sid, trixie as the second source), and unpacks them
 # below TARGET_DIR (target/peers): cosign, notation, crane, oras, docker-registry, notary and its server, skopeo, and refreg,
-# which is go-containerregistry's in-memory registry with the referrers API, built from Debian's Go. Nothing is installed,
+# which is go-containerregistry's in-memory registry with the referrers API, built from Debian's Go; containerd with ctr,
+# docker with dockerd, the runtimes that ask boltseal before they pull. Nothing is installed,
 # apt's own state is untouched, a second run fetches nothing. TARGET_DIR/missing lists what could not be had, a line each.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -10,19 +11,21 @@ HERE=$PWD/tests/peers
 TARGET=$(realpath -m "${1:-target/peers}")
 PEERS=(cosign notation crane oras docker-registry notary notary-server)
 SKOPEO=(skopeo libc6 libgpgme45 libassuan9 libgpg-error0 libsqlite3-0)
+# runtimes: tool=package/path
+RUNTIMES=(containerd=containerd/usr/bin ctr=containerd/usr/bin docker=docker-cli/usr/bin dockerd=docker.io/usr/sbin)
 GOLANG=(golang-1.26-go golang-1.26-src golang-github-google-go-containerregistry-dev)
 mkdir -p "$TARGET"/{debs,bin,apt/lists/partial,apt/cache/archives/partial,apt/empty}
 : > "$TARGET/missing"
 
 missing() { echo "$1: $2" | tee -a "$TARGET/missing" >&2; }
 
-have_all() { for tool in "${PEERS[@]}" skopeo refreg; do [ -x "$TARGET/bin/$tool" ] || return 1; done; }
+have_all() { for tool in "${PEERS[@]}" "${RUNTIMES[@]%%=*}" skopeo refreg; do [ -x "$TARGET/bin/$tool" ] || return 1; done; }
 have_all && exit 0
 
 mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN)' 2>/dev/null |
   awk '$2 == "Debian" {print $1}' | grep -v security | sort -u | head -1)}
 if [ -z "$mirror" ]; then
-  for tool in "${PEERS[@]}" skopeo refreg; do missing "$tool" "no Debian source is configured on this machine"; done
+  for tool in "${PEERS[@]}" "${RUNTIMES[@]%%=*}" skopeo refreg; do missing "$tool" "no Debian source is configured on this machine"; done
   exit 0
 fi
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -46,6 +49,15 @@ for tool in "${PEERS[@]}"; do
   # notary's package has the server, too
   if fetch "${tool/notary-server/notary}" "$TARGET/root" && [ -x "$TARGET/root/usr/bin/$tool" ]; then
     ln -sf "../root/usr/bin/$tool" "$TARGET/bin/$tool"
+  else
+    missing "$tool" "could not be fetched from Debian"
+  fi
+done
+
+for runtime in "${RUNTIMES[@]}"; do
+  tool=${runtime%%=*} package=${runtime#*=}
+  if fetch "${package%%/*}" "$TARGET/root" && [ -x "$TARGET/root/${package#*/}/$tool" ]; then
+    ln -sf "../root/${package#*/}/$tool" "$TARGET/bin/$tool"
   else
     missing "$tool" "could not be fetched from Debian"
   fi

@@ -1,5 +1,6 @@
 //! Use-cases: the only place that joins I/O and judgement.
 
+pub mod admit;
 pub mod archive;
 mod attach;
 pub mod attest;

@@ -5,6 +5,7 @@
 
 mod args;
 mod cmd;
+mod containerd;
 mod demo;
 mod exit;
 mod output;
@@ -18,6 +19,9 @@ use output::Output;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(arguments) = containerd::called() {
+        return containerd::run(&arguments);
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
