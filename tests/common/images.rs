@@ -38,9 +38,14 @@ pub struct Row {
 impl Row {
     /// The row by digest, as CRI asks.
     pub fn by_digest(&self) -> String {
-        let after_slash = self.name.rfind('/').map_or(0, |at| at + 1);
-        let end = self.name[after_slash..].find(':').map_or(self.name.len(), |at| after_slash + at);
-        format!("{}@{}", &self.name[..end], self.served)
+        let reference: Reference = self.name.parse().expect("a reference");
+        format!("{}@{}", reference.repository, self.served)
+    }
+
+    /// The row by its tag, where it has one; else by digest.
+    pub fn by_tag(&self) -> String {
+        let reference: Reference = self.name.parse().expect("a reference");
+        if reference.tag.is_some() { self.name.clone() } else { self.by_digest() }
     }
 }
 

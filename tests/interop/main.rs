@@ -14,6 +14,7 @@ mod world;
 mod access;
 mod attestations;
 mod bench;
+mod containerd;
 mod content_trust;
 mod cosign_reads;
 mod cosign_writes;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         pulls::cases(),
         content_trust::cases(),
         notary::cases(),
+        containerd::cases(),
     ]
     .map(Vec::into_iter);
     // In turn, so that those of one kind do not wait for each other.

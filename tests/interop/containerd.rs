@@ -1,0 +1,111 @@
+//! containerd 2.1 asks boltseal before it pulls, by `ctr` and by CRI.
+
+mod daemon;
+
+use crate::{
+    bench::{Case, says},
+    common::{
+        images::{Expected, Row, Table},
+        peers::{self, Kind, Registry},
+    },
+};
+use daemon::Daemon;
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt as _, symlink},
+};
+
+const NEEDS: [&str; 4] = ["containerd", "ctr", "docker-registry", "CAP_SYS_ADMIN"];
+
+pub fn cases() -> Vec<Case> {
+    vec![
+        Case::new("containerd pulls what the policy allows, by ctr and by CRI", &NEEDS, table),
+        Case::new("containerd pulls nothing where boltseal is down, slow or misconfigured", &NEEDS, fails_closed),
+    ]
+}
+
+struct Node {
+    table: Table,
+    daemon: Daemon,
+    registry: Registry,
+}
+
+/// A registry with images, and a containerd with boltseal as its verifier.
+fn node(small: bool, per_verifier_timeout: &str) -> Node {
+    let registry = peers::start(Kind::DockerRegistry);
+    let address = registry.address.to_string();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let build = async { if small { Table::small(&address).await } else { Table::build(&address).await } };
+    let table = runtime.block_on(build);
+    fs::write(table.file("containerd.toml"), "state = \"state\"\nhosts = []\n").expect("a file");
+    let daemon = Daemon::start(&address, &table.file("containerd.toml"), per_verifier_timeout);
+    symlink(env!("CARGO_BIN_EXE_boltseal"), daemon.verifiers().join("boltseal-containerd")).expect("a link");
+    Node { table, daemon, registry }
+}
+
+fn table() {
+    let Node { table, daemon, registry: _registry } = node(false, "10s");
+    for row in &table.rows {
+        let ran = daemon.pull(&row.by_tag());
+        let result = if ran.code == 0 { Ok(String::new()) } else { Err(ran.stderr) };
+        agrees(row, &row.as_served, result, &daemon);
+        agrees(row, &row.as_served, daemon.pull_by_cri(&row.by_tag()), &daemon);
+        // Without its tag, what a moved tag serves is what it was signed as.
+        let moved = row.what == "a moved tag";
+        let expected = if moved { &Expected::Allowed(row.served.clone()) } else { &row.expected };
+        agrees(row, expected, daemon.pull_by_cri(&row.by_digest()), &daemon);
+    }
+    let calls = daemon.log().matches("boltseal-containerd").count();
+    assert!(calls >= 3 * (table.rows.len() - 1), "the verifier was called {calls} times");
+}
+
+#[track_caller]
+fn agrees(row: &Row, expected: &Expected, result: Result<String, String>, daemon: &Daemon) {
+    match (expected, result) {
+        (Expected::Allowed(_), Ok(_)) => {}
+        (Expected::Denied(id), Err(said)) if said.contains(id) && said.contains("denied: ") => {}
+        // containerd can't reach it either.
+        (Expected::Unknown, Err(_)) => {}
+        (expected, result) => panic!("{}: expected {expected:?}, got {result:?}\n{}", row.what, daemon.log()),
+    }
+}
+
+fn fails_closed() {
+    let Node { table, daemon, registry: _registry } = node(true, "3s");
+    let signed = table.find("signed").name.clone();
+    let blocked = |part: &str| {
+        let ran = daemon.pull(&signed);
+        assert_eq!(ran.code, 1, "{part}: {}", daemon.log());
+        says(&ran, part);
+        let said = daemon.pull_by_cri(&signed).expect_err("it is blocked");
+        assert!(said.contains(part), "{said}");
+    };
+    // Misconfigured.
+    let policy = fs::read(table.policy()).expect("the policy");
+    fs::write(table.policy(), "version: 2").expect("a file");
+    blocked("not usable: policy");
+    fs::remove_file(table.policy()).expect("it goes");
+    blocked("not usable: policy");
+    fs::write(table.policy(), policy).expect("a file");
+    // Slow: a registry that takes connections and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = silent.local_addr().expect("an address");
+    let hosts = table.file(&format!("certs.d/{}", table.address));
+    fs::create_dir_all(&hosts).expect("a folder");
+    fs::write(format!("{hosts}/hosts.toml"), format!("server = \"http://{address}\"")).expect("a file");
+    fs::write(table.file("containerd.toml"), "state = \"state\"\nhosts = [\"certs.d\"]\ntimeout = 1").expect("a file");
+    blocked("could not tell: no result within 1 s");
+    // A deadline behind containerd's: it kills the verifier, and blocks too.
+    fs::write(table.file("containerd.toml"), "state = \"state\"\nhosts = [\"certs.d\"]\ntimeout = 30").expect("a file");
+    blocked("signal: killed");
+    // Down: not to be started.
+    let verifier = daemon.verifiers().join("boltseal-containerd");
+    fs::remove_file(&verifier).expect("it goes");
+    fs::write(&verifier, "").expect("a file");
+    fs::set_permissions(&verifier, fs::Permissions::from_mode(0o644)).expect("its mode");
+    blocked("permission denied");
+    fs::remove_file(&verifier).expect("it goes");
+    fs::write(table.file("containerd.toml"), "state = \"state\"\nhosts = []").expect("a file");
+    symlink(env!("CARGO_BIN_EXE_boltseal"), &verifier).expect("a link");
+    daemon.pull(&signed).expect(0);
+}
