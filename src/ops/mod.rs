@@ -5,6 +5,7 @@ pub mod archive;
 mod attach;
 pub mod attest;
 mod collect;
+pub mod doctor;
 mod error;
 pub mod import_dct;
 pub mod inspect;

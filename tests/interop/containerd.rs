@@ -1,6 +1,7 @@
 //! containerd 2.1 asks boltseal before it pulls, by `ctr` and by CRI.
 
 mod daemon;
+mod doctor;
 
 use crate::{
     bench::{Case, says},
@@ -21,30 +22,41 @@ pub fn cases() -> Vec<Case> {
     vec![
         Case::new("containerd pulls what the policy allows, by ctr and by CRI", &NEEDS, table),
         Case::new("containerd pulls nothing where boltseal is down, slow or misconfigured", &NEEDS, fails_closed),
+        Case::new("doctor and containerd agree on who is asked", &NEEDS, doctor::agrees_with_the_daemon),
+        Case::new(
+            "doctor reads containerd's default configuration",
+            &NEEDS[..1],
+            doctor::reads_the_default_configuration,
+        ),
     ]
 }
 
 struct Node {
     table: Table,
     daemon: Daemon,
-    registry: Registry,
+    _registry: Registry,
 }
 
 /// A registry with images, and a containerd with boltseal as its verifier.
 fn node(small: bool, per_verifier_timeout: &str) -> Node {
+    node_with(small, per_verifier_timeout, "")
+}
+
+/// The same with more of containerd's configuration.
+fn node_with(small: bool, per_verifier_timeout: &str, more: &str) -> Node {
     let registry = peers::start(Kind::DockerRegistry);
     let address = registry.address.to_string();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let build = async { if small { Table::small(&address).await } else { Table::build(&address).await } };
     let table = runtime.block_on(build);
     fs::write(table.file("containerd.toml"), "state = \"state\"\nhosts = []\n").expect("a file");
-    let daemon = Daemon::start(&address, &table.file("containerd.toml"), per_verifier_timeout);
+    let daemon = Daemon::start(&address, &table.file("containerd.toml"), per_verifier_timeout, more);
     symlink(env!("CARGO_BIN_EXE_boltseal"), daemon.verifiers().join("boltseal-containerd")).expect("a link");
-    Node { table, daemon, registry }
+    Node { table, daemon, _registry: registry }
 }
 
 fn table() {
-    let Node { table, daemon, registry: _registry } = node(false, "10s");
+    let Node { table, daemon, _registry } = node(false, "10s");
     for row in &table.rows {
         let ran = daemon.pull(&row.by_tag());
         let result = if ran.code == 0 { Ok(String::new()) } else { Err(ran.stderr) };
@@ -71,7 +83,7 @@ fn agrees(row: &Row, expected: &Expected, result: Result<String, String>, daemon
 }
 
 fn fails_closed() {
-    let Node { table, daemon, registry: _registry } = node(true, "3s");
+    let Node { table, daemon, _registry } = node(true, "3s");
     let signed = table.find("signed").name.clone();
     let blocked = |part: &str| {
         let ran = daemon.pull(&signed);

@@ -1,9 +1,11 @@
 //! The command line as clap reads it. Flags that cosign, docker or notation users know have their names.
 
+mod doctor;
 mod judge;
 mod known;
 mod sign;
 
+pub use doctor::{DoctorCommand, DoctorContainerdArgs};
 pub use judge::{IdentityRule, ImagesArgs, JudgeArgs, PullArgs, ResolveArgs, VerifyArgs};
 pub use known::KnownArgs;
 pub use sign::{AttestArgs, AttestFormat, PasswordArgs, SignArgs, SignFormat, SigningKeyArgs};
@@ -53,6 +55,8 @@ pub enum Command {
     Policy(PolicyCommand),
     #[command(subcommand)]
     Trust(TrustCommand),
+    #[command(subcommand)]
+    Doctor(DoctorCommand),
     Demo(DemoArgs),
     Completions(CompletionsArgs),
     #[command(hide = true)]

@@ -68,6 +68,7 @@ async fn dispatch(command: Command, output: &Output) -> Result<Exit, Failure> {
         Command::Key(args) => cmd::key::run(args, output),
         Command::Policy(args) => cmd::policy::run(args, output),
         Command::Trust(command) => cmd::trust::run(command, output).await,
+        Command::Doctor(command) => cmd::doctor::run(command, output).await,
         Command::Demo(args) => demo::run(args, output).await,
         Command::Completions(args) => cmd::docs::completions(&args, output),
         Command::Man(args) => cmd::docs::man(&args),

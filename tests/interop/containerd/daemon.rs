@@ -25,7 +25,7 @@ impl Drop for Daemon {
 
 impl Daemon {
     /// Starts it: the registry is plain http, the verifier's configuration is named by BOLTSEAL_CONFIG.
-    pub fn start(registry: &str, config: &str, per_verifier_timeout: &str) -> Self {
+    pub fn start(registry: &str, config: &str, per_verifier_timeout: &str, more: &str) -> Self {
         let home = tempfile::tempdir().expect("a folder");
         let at = |name: &str| home.path().join(name);
         for folder in ["verifiers".to_owned(), format!("certs.d/{registry}")] {
@@ -33,7 +33,7 @@ impl Daemon {
         }
         let hosts = format!("server = \"http://{registry}\"\n");
         fs::write(at(&format!("certs.d/{registry}/hosts.toml")), hosts).expect("a file");
-        fs::write(at("config.toml"), config_of(home.path(), per_verifier_timeout)).expect("a file");
+        fs::write(at("config.toml"), config_of(home.path(), per_verifier_timeout) + more).expect("a file");
         let log = fs::File::create(at("log")).expect("a file");
         let mut command = Command::new(peers::folder().join("containerd"));
         command.arg("-c").arg(at("config.toml")).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
@@ -50,6 +50,11 @@ impl Daemon {
 
     pub fn log(&self) -> String {
         fs::read_to_string(self.home.path().join("log")).unwrap_or_default()
+    }
+
+    /// The file that it was started with.
+    pub fn config(&self) -> PathBuf {
+        self.home.path().join("config.toml")
     }
 
     /// The folder of verifiers.

@@ -2,6 +2,7 @@
 
 pub mod attest;
 pub mod docs;
+pub mod doctor;
 pub mod inspect;
 pub mod key;
 pub mod policy;
