@@ -53,6 +53,8 @@ pub const ERROR_BODY_BYTES: u64 = 64 << 10;
 /// Bytes of another tool's settings file: `hosts.toml`, containerd's `config.toml`. Source: containerd's own default
 /// configuration has 10 KB.
 pub const SETTINGS_BYTES: u64 = 1 << 20;
+/// Bytes of a file whose images are pinned. Source: rendered charts of a large platform have 2 MB.
+pub const PINNED_FILE_BYTES: u64 = 16 << 20;
 /// Bytes of a descriptor that a runtime passes. Source: containerd's have 200; annotations may come.
 pub const DESCRIPTOR_BYTES: u64 = 64 << 10;
 /// Bytes of the one line that a runtime is told. Source: an event of Kubernetes holds 1,024.

@@ -12,7 +12,8 @@ TARGET=$(realpath -m "${1:-target/peers}")
 PEERS=(cosign notation crane oras docker-registry notary notary-server)
 SKOPEO=(skopeo libc6 libgpgme45 libassuan9 libgpg-error0 libsqlite3-0)
 # runtimes: tool=package/path
-RUNTIMES=(containerd=containerd/usr/bin ctr=containerd/usr/bin docker=docker-cli/usr/bin dockerd=docker.io/usr/sbin)
+RUNTIMES=(containerd=containerd/usr/bin ctr=containerd/usr/bin docker=docker-cli/usr/bin dockerd=docker.io/usr/sbin
+  docker-buildx=docker-buildx/usr/libexec/docker/cli-plugins)
 GOLANG=(golang-1.26-go golang-1.26-src golang-github-google-go-containerregistry-dev)
 mkdir -p "$TARGET"/{debs,bin,apt/lists/partial,apt/cache/archives/partial,apt/empty}
 : > "$TARGET/missing"

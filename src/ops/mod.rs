@@ -10,9 +10,11 @@ mod error;
 pub mod import_dct;
 pub mod inspect;
 mod pin;
+pub mod pin_files;
 pub mod policy_file;
 pub mod pull;
 pub mod sign;
+pub mod source_policy;
 pub mod trust;
 pub mod verify;
 

@@ -18,6 +18,7 @@ mod containerd;
 mod content_trust;
 mod cosign_reads;
 mod cosign_writes;
+mod docker;
 mod junk;
 mod layouts;
 mod mixed;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         content_trust::cases(),
         notary::cases(),
         containerd::cases(),
+        docker::cases(),
     ]
     .map(Vec::into_iter);
     // In turn, so that those of one kind do not wait for each other.

@@ -3,17 +3,19 @@
 mod doctor;
 mod judge;
 mod known;
+mod pin;
 mod sign;
 
 pub use doctor::{DoctorCommand, DoctorContainerdArgs};
 pub use judge::{IdentityRule, ImagesArgs, JudgeArgs, PullArgs, ResolveArgs, VerifyArgs};
 pub use known::KnownArgs;
+pub use pin::{PinArgs, PinKind, RunArgs};
 pub use sign::{AttestArgs, AttestFormat, PasswordArgs, SignArgs, SignFormat, SigningKeyArgs};
 
 use crate::cmd::trust::TrustCommand;
 use boltseal::{crypto::KeyAlgorithm, oci::Reference};
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use std::{ffi::OsString, path::PathBuf};
 
 /// Signs container images in their registry and verifies them before they are used.
 ///
@@ -33,6 +35,14 @@ pub struct Cli {
     pub quiet: bool,
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// Reads words that were typed behind another command's: usage and help name that one.
+pub fn parse_as(command: &str, words: Vec<OsString>) -> Result<Cli, clap::Error> {
+    let name = OsString::from(command);
+    let matches =
+        Cli::command().bin_name(command.to_owned()).try_get_matches_from(std::iter::once(name).chain(words))?;
+    Cli::from_arg_matches(&matches)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -55,6 +65,8 @@ pub enum Command {
     Policy(PolicyCommand),
     #[command(subcommand)]
     Trust(TrustCommand),
+    Pin(PinArgs),
+    Run(RunArgs),
     #[command(subcommand)]
     Doctor(DoctorCommand),
     Demo(DemoArgs),

@@ -7,6 +7,7 @@ mod args;
 mod cmd;
 mod containerd;
 mod demo;
+mod docker;
 mod exit;
 mod output;
 mod render;
@@ -22,7 +23,13 @@ fn main() -> ExitCode {
     if let Some(arguments) = containerd::called() {
         return containerd::run(&arguments);
     }
-    let cli = match Cli::try_parse() {
+    let plugin = docker::Plugin::called();
+    let parsed = match plugin.map(docker::Plugin::call) {
+        None => Cli::try_parse(),
+        Some(docker::Called::Answered(code)) => return code,
+        Some(docker::Called::Words(words)) => args::parse_as(plugin.map_or("boltseal", docker::Plugin::typed), words),
+    };
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
@@ -68,6 +75,8 @@ async fn dispatch(command: Command, output: &Output) -> Result<Exit, Failure> {
         Command::Key(args) => cmd::key::run(args, output),
         Command::Policy(args) => cmd::policy::run(args, output),
         Command::Trust(command) => cmd::trust::run(command, output).await,
+        Command::Pin(args) => cmd::pin::run(args, output).await,
+        Command::Run(args) => cmd::run::run(args, output).await,
         Command::Doctor(command) => cmd::doctor::run(command, output).await,
         Command::Demo(args) => demo::run(args, output).await,
         Command::Completions(args) => cmd::docs::completions(&args, output),
