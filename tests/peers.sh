@@ -3,7 +3,7 @@
 # Fetches the real tools that boltseal is tested against, from Debian (sid, trixie as the second source), and unpacks them
 # below TARGET_DIR (target/peers): cosign, notation, crane, oras, docker-registry, notary and its server, skopeo, and refreg,
 # which is go-containerregistry's in-memory registry with the referrers API, built from Debian's Go; containerd with ctr,
-# docker with dockerd, the runtimes that ask boltseal before they pull. Nothing is installed,
+# docker with dockerd, buildx and runc, the runtimes that ask boltseal before they pull. Nothing is installed,
 # apt's own state is untouched, a second run fetches nothing. TARGET_DIR/missing lists what could not be had, a line each.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -20,13 +20,13 @@ mkdir -p "$TARGET"/{debs,bin,apt/lists/partial,apt/cache/archives/partial,apt/em
 
 missing() { echo "$1: $2" | tee -a "$TARGET/missing" >&2; }
 
-have_all() { for tool in "${PEERS[@]}" "${RUNTIMES[@]%%=*}" skopeo refreg; do [ -x "$TARGET/bin/$tool" ] || return 1; done; }
+have_all() { for tool in "${PEERS[@]}" "${RUNTIMES[@]%%=*}" runc skopeo refreg; do [ -x "$TARGET/bin/$tool" ] || return 1; done; }
 have_all && exit 0
 
 mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN)' 2>/dev/null |
   awk '$2 == "Debian" {print $1}' | grep -v security | sort -u | head -1)}
 if [ -z "$mirror" ]; then
-  for tool in "${PEERS[@]}" "${RUNTIMES[@]%%=*}" skopeo refreg; do missing "$tool" "no Debian source is configured on this machine"; done
+  for tool in "${PEERS[@]}" "${RUNTIMES[@]%%=*}" runc skopeo refreg; do missing "$tool" "no Debian source is configured on this machine"; done
   exit 0
 fi
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -76,6 +76,15 @@ SH
   "$TARGET/bin/skopeo" --version > /dev/null || { rm "$TARGET/bin/skopeo"; missing skopeo "does not run here"; }
 else
   missing skopeo "could not be fetched from Debian"
+fi
+
+# dockerd's BuildKit does not start without runc, which is never run here
+if fetch runc "$TARGET/skopeo" && fetch libseccomp2 "$TARGET/skopeo" && [ -x "$TARGET/bin/skopeo" ]; then
+  sed "s,usr/bin/skopeo ,usr/sbin/runc ," "$TARGET/bin/skopeo" > "$TARGET/bin/runc"
+  chmod +x "$TARGET/bin/runc"
+  "$TARGET/bin/runc" --version > /dev/null || { rm "$TARGET/bin/runc"; missing runc "does not run here"; }
+else
+  missing runc "could not be fetched from Debian"
 fi
 
 good=1

@@ -18,8 +18,8 @@ use std::{
 };
 
 pub fn cases() -> Vec<Case> {
-    let daemon = ["dockerd", "docker", "containerd", "docker-registry", "CAP_SYS_ADMIN"];
-    let build = ["docker-buildx", "dockerd", "docker", "containerd", "docker-registry", "CAP_SYS_ADMIN"];
+    let daemon = ["dockerd", "docker", "containerd", "runc", "docker-registry", "CAP_SYS_ADMIN"];
+    let build = ["docker-buildx", "dockerd", "docker", "containerd", "runc", "docker-registry", "CAP_SYS_ADMIN"];
     vec![
         Case::new("docker calls boltseal as its plugin", &["docker", "docker-registry"], plugin),
         Case::new("run docker pull pulls what the policy allows, by digest", &daemon, pulls),
