@@ -159,12 +159,13 @@ impl Reader<'_> {
     }
 }
 
-/// What stands between commas.
+/// What stands between commas. Of a word with a line's end in it no part is known to be whole.
 fn parts(word: &Word) -> impl Iterator<Item = Word> {
+    let (whole, all) = (word.is_whole(), word.at.clone());
     let mut start = word.at.start;
     word.text.split(',').map(move |text| {
-        let at = start..start + text.len();
-        start = at.end + 1;
+        let at = if whole { start..start + text.len() } else { all.clone() };
+        start += text.len() + 1;
         Word { text: text.to_owned(), at }
     })
 }

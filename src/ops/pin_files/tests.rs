@@ -86,6 +86,8 @@ fn no_line_of_a_dockerfile_hides_the_next() {
     ] {
         assert_eq!(dockerfile(text).0.len(), images, "{text:?}: {:?}", dockerfile(text));
     }
+    // A name behind a line's end in the same word is not where it seems to be.
+    assert_eq!(dockerfile("FROM scratch\nRUN --mount=type=bind,\\\nfrom=a:1,target=/a x\n"), (vec![], vec![2]));
     // A heredoc without an end is told.
     assert_eq!(dockerfile("FROM a:1\nRUN cat <<EOF\nFROM b:1").1, [2]);
 }
