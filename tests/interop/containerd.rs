@@ -22,6 +22,7 @@ pub fn cases() -> Vec<Case> {
     vec![
         Case::new("containerd pulls what the policy allows, by ctr and by CRI", &NEEDS, table),
         Case::new("containerd pulls nothing where boltseal is down, slow or misconfigured", &NEEDS, fails_closed),
+        Case::new("containerd pulls from a mirror, and boltseal looks there", &NEEDS, mirror),
         Case::new("doctor and containerd agree on who is asked", &NEEDS, doctor::agrees_with_the_daemon),
         Case::new(
             "doctor reads containerd's default configuration",
@@ -82,6 +83,30 @@ fn agrees(row: &Row, expected: &Expected, result: Result<String, String>, daemon
     }
 }
 
+/// containerd names the registry, not the mirror that it pulls from; nothing else answers by that name.
+fn mirror() {
+    let Node { table, daemon, _registry } = node(true, "10s");
+    let hosts = daemon.hosts();
+    let folder = hosts.join("registry.example.test");
+    fs::create_dir_all(&folder).expect("a folder");
+    let text = format!("server = \"http://{}\"\n", table.address);
+    fs::write(folder.join("hosts.toml"), text).expect("a file");
+    let config = |hosts: &str| {
+        fs::write(table.file("containerd.toml"), format!("state = \"state\"\nhosts = [{hosts}]\n")).expect("a file")
+    };
+    let name = |what: &str| table.find(what).name.replace(&table.address, "registry.example.test");
+    config(&format!("{:?}", hosts.display().to_string()));
+    daemon.pull(&name("signed")).expect(0);
+    daemon.pull_by_cri(&name("signed")).expect("it is signed");
+    assert!(daemon.pull_by_cri(&name("unsigned")).expect_err("it is not").contains("denied: unsigned"));
+    // Who is told to look where nobody is can't tell.
+    let elsewhere = table.file("elsewhere/registry.example.test");
+    fs::create_dir_all(&elsewhere).expect("a folder");
+    fs::write(format!("{elsewhere}/hosts.toml"), "server = \"http://127.0.0.1:1\"\n").expect("a file");
+    config("\"elsewhere\"");
+    assert!(daemon.pull_by_cri(&name("signed")).expect_err("it is blocked").contains("could not tell"));
+}
+
 fn fails_closed() {
     let Node { table, daemon, _registry } = node(true, "3s");
     let signed = table.find("signed").name.clone();
@@ -110,9 +135,12 @@ fn fails_closed() {
     // A deadline behind containerd's: it kills the verifier, and blocks too.
     fs::write(table.file("containerd.toml"), "state = \"state\"\nhosts = [\"certs.d\"]\ntimeout = 30").expect("a file");
     blocked("signal: killed");
-    // Down: not to be started.
+    // Down: it crashes, it is not to be started.
     let verifier = daemon.verifiers().join("boltseal-containerd");
     fs::remove_file(&verifier).expect("it goes");
+    fs::write(&verifier, "#!/bin/sh\nkill -SEGV $$\n").expect("a file");
+    fs::set_permissions(&verifier, fs::Permissions::from_mode(0o755)).expect("its mode");
+    blocked("signal: segmentation fault");
     fs::write(&verifier, "").expect("a file");
     fs::set_permissions(&verifier, fs::Permissions::from_mode(0o644)).expect("its mode");
     blocked("permission denied");

@@ -30,6 +30,8 @@ pub struct ContainerdNode {
     pub program: PathBuf,
     /// When our verifier answers at the latest.
     pub deadline: Duration,
+    /// Where our verifier looks for `hosts.toml`.
+    pub hosts: Vec<PathBuf>,
 }
 
 /// Looks for every way in which an image is pulled unverified, and for what would block pulls; worst first. Beside it the
@@ -41,6 +43,7 @@ pub fn containerd(node: &ContainerdNode) -> (Vec<Finding>, Option<String>) {
     for file in &files {
         findings.extend(disabled(file));
         findings.extend(falls_back(file));
+        findings.extend(hosts(file, &node.hosts));
     }
     verifiers(node, &files, &mut findings);
     findings.sort_by_key(|finding| finding.level);
@@ -120,6 +123,23 @@ fn falls_back(file: &Settings) -> Vec<Finding> {
         Finding::new("cri-falls-back", Level::Bypass, message, remedy).at(&file.path)
     };
     found.into_iter().filter(|found| found.1).map(one).collect()
+}
+
+/// Folders of `hosts.toml` that containerd follows and our verifier does not: it would not know the mirrors.
+fn hosts(file: &Settings, ours: &[PathBuf]) -> Vec<Finding> {
+    let cri = file.plugin(&CRI).and_then(|cri| cri.get("registry")?.get("config_path"));
+    let transfer = file.plugin(&[TRANSFER]).and_then(|transfer| transfer.get("config_path"));
+    let named = [cri, transfer].into_iter().flatten().filter_map(Value::as_str);
+    let mut folders: Vec<_> = named.flat_map(|paths| paths.split(':')).filter(|path| !path.is_empty()).collect();
+    folders.sort_unstable();
+    folders.dedup();
+    let unknown = folders.into_iter().filter(|folder| !ours.iter().any(|ours| ours.as_os_str() == *folder));
+    let one = |folder| {
+        let message = format!("containerd follows the mirrors of {folder}, boltseal does not");
+        Finding::new("hosts-differ", Level::Warning, message, "the same folders as `hosts` in containerd.toml")
+            .at(&file.path)
+    };
+    unknown.map(one).collect()
 }
 
 /// The folders of verifiers that may hold, and what is in them. Where one file names a folder and another one has the same

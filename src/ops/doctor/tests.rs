@@ -47,6 +47,7 @@ impl Node {
             version: version.map(str::to_owned),
             program: self.at("boltseal"),
             deadline: Duration::from_secs(8),
+            hosts: vec!["/x".into()],
         };
         containerd(&node).0
     }
@@ -161,6 +162,19 @@ fn the_folder_of_verifiers_is_looked_through() {
     node.mode("bin/boltseal-containerd", 0o755);
     node.mode("bin", 0o777);
     assert_eq!(node.ids(), [("writable", Level::Bypass)]);
+}
+
+#[test]
+fn folders_of_mirrors_are_compared() {
+    let node = Node::new();
+    let paths = |paths: &str| {
+        let cri = format!("[plugins.\"io.containerd.cri.v1.images\".registry]\nconfig_path = \"{paths}\"");
+        node.write("config.toml", &node.verifier("bin", &cri));
+        node.ids()
+    };
+    assert_eq!(paths(""), []);
+    assert_eq!(paths("/x"), []);
+    assert_eq!(paths("/y:/x"), [("hosts-differ", Level::Warning)]);
 }
 
 #[test]

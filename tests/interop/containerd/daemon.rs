@@ -57,6 +57,11 @@ impl Daemon {
         self.home.path().join("config.toml")
     }
 
+    /// The folder of `hosts.toml`.
+    pub fn hosts(&self) -> PathBuf {
+        self.home.path().join("certs.d")
+    }
+
     /// The folder of verifiers.
     pub fn verifiers(&self) -> PathBuf {
         self.home.path().join("verifiers")

@@ -13,6 +13,7 @@ fn look(table: &Table, daemon: &Daemon) -> (Vec<String>, i32) {
     let ran = Ran::of(&mut command);
     let findings = ran.json();
     let ids = findings["findings"].as_array().expect("findings").iter();
+    let ids = ids.filter(|finding| finding["level"] != "warning");
     (ids.map(|finding| finding["id"].as_str().expect("an id").to_owned()).collect(), ran.code)
 }
 

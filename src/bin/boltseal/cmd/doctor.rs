@@ -31,6 +31,7 @@ async fn containerd(args: DoctorContainerdArgs, output: &Output) -> Result<Exit,
         config: args.config,
         version: version.clone(),
         program: std::env::current_exe().map_err(|error| Failure::new(Exit::Bug, error.to_string()))?,
+        hosts: ours.as_ref().map(|config| config.hosts.clone()).unwrap_or_default(),
         deadline: ours.as_ref().map(|config| config.timeout + GRACE).unwrap_or_default(),
     };
     let (mut findings, pause) = doctor::containerd(&node);

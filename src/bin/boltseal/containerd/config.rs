@@ -45,7 +45,8 @@ pub struct Config {
     pub timeout: Duration,
     auth_file: Option<PathBuf>,
     registry_ca: Vec<PathBuf>,
-    hosts: Vec<PathBuf>,
+    /// Folders of `hosts.toml`.
+    pub hosts: Vec<PathBuf>,
     insecure_http: bool,
 }
 
