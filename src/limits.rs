@@ -73,6 +73,15 @@ pub const KEY_FILE_BYTES: u64 = 64 << 10;
 pub const ETAG_BYTES: usize = 256;
 /// Bytes of a registry's error answer or of a token answer.
 pub const ERROR_BODY_BYTES: u64 = 64 << 10;
+/// Bytes of another tool's settings file: `hosts.toml`, containerd's `config.toml`. Source: containerd's own default
+/// configuration has 10 KB.
+pub const SETTINGS_BYTES: u64 = 1 << 20;
+/// Bytes of a file whose images are pinned. Source: rendered charts of a large platform have 2 MB.
+pub const PINNED_FILE_BYTES: u64 = 16 << 20;
+/// Bytes of a descriptor that a runtime passes. Source: containerd's have 200; annotations may come.
+pub const DESCRIPTOR_BYTES: u64 = 64 << 10;
+/// Bytes of the one line that a runtime is told. Source: an event of Kubernetes holds 1,024.
+pub const REASON_BYTES: usize = 1_000;
 /// Bytes of a credential file or of a credential helper's answer.
 pub const CREDENTIALS_BYTES: u64 = 1 << 20;
 /// scrypt's N, r and p that a key file may ask for: twice cosign's N and the same r and p, 128 MiB at most.
@@ -218,6 +227,8 @@ pub const SLOWEST_WRITES: u32 = 5;
 pub const CONTENDED_SETTLES: u32 = 3;
 /// Times a lost update of a shared tag is written again.
 pub const MERGES: u32 = 24;
+/// Time that a result has after its deadline before the process is ended.
+pub const GRACE: Duration = Duration::from_millis(500);
 /// Time a credential helper may take. Source: some ask the user to unlock a key ring.
 pub const HELPER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Tokens remembered for one registry, a repository and access each. Keeps memory flat over many repositories.

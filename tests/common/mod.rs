@@ -3,6 +3,7 @@
 
 pub mod hostile;
 pub mod image;
+pub mod images;
 pub mod peers;
 pub mod token_server;
 

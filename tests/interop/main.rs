@@ -18,9 +18,11 @@ mod world;
 mod access;
 mod attestations;
 mod bench;
+mod containerd;
 mod content_trust;
 mod cosign_reads;
 mod cosign_writes;
+mod docker;
 mod enforcers;
 mod junk;
 mod keyless;
@@ -66,6 +68,8 @@ fn main() -> ExitCode {
         keyless_signs::cases(),
         sigstore_clients::cases(),
         trusted_roots::cases(),
+        containerd::cases(),
+        docker::cases(),
     ]
     .map(Vec::into_iter);
     // In turn, so that those of one kind do not wait for each other.

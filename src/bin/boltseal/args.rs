@@ -1,6 +1,7 @@
 //! The command line as clap reads it. Flags that cosign, docker or notation users know have their names.
 
 mod certificate;
+mod doctor;
 mod judge;
 mod keyless;
 mod known;
@@ -9,17 +10,21 @@ mod root;
 mod sign;
 
 pub use certificate::{BlobCommand, BlobVerifyArgs, CertificateArgs, SignedHash};
+mod pin;
+
+pub use doctor::{DoctorCommand, DoctorContainerdArgs};
 pub use judge::{IdentityRule, ImagesArgs, JudgeArgs, PullArgs, ResolveArgs, VerifyArgs};
 pub use keyless::{BlobSignArgs, KeylessArgs, LoginArg};
 pub use known::KnownArgs;
+pub use pin::{PinArgs, PinKind, RunArgs};
 pub use policy::{ExportArgs, ExportTarget, ImportArgs, ImportSource};
 pub use root::{RootAddArgs, RootCommand, RootCreateArgs, RootUpdateArgs, ServiceFile};
 pub use sign::{AttestArgs, AttestFormat, MaybeKeyArgs, PasswordArgs, SignArgs, SignFormat, SigningKeyArgs};
 
 use crate::cmd::trust::TrustCommand;
 use boltseal::{crypto::KeyAlgorithm, oci::Reference};
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use std::{ffi::OsString, path::PathBuf};
 
 /// Signs container images in their registry and verifies them before they are used.
 ///
@@ -39,6 +44,14 @@ pub struct Cli {
     pub quiet: bool,
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// Reads words that were typed behind another command's: usage and help name that one.
+pub fn parse_as(command: &str, words: Vec<OsString>) -> Result<Cli, clap::Error> {
+    let name = OsString::from(command);
+    let matches =
+        Cli::command().bin_name(command.to_owned()).try_get_matches_from(std::iter::once(name).chain(words))?;
+    Cli::from_arg_matches(&matches)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -65,6 +78,10 @@ pub enum Command {
     Root(RootCommand),
     #[command(subcommand)]
     Trust(TrustCommand),
+    Pin(PinArgs),
+    Run(RunArgs),
+    #[command(subcommand)]
+    Doctor(DoctorCommand),
     Demo(DemoArgs),
     Completions(CompletionsArgs),
     #[command(hide = true)]
