@@ -42,12 +42,13 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let blobs = vec![Blob { place, kind: BlobKind::Bundle, bytes: BUNDLE.to_vec() }];
     let collected = Collected { blobs, unread: Vec::new() };
 
+    let now = Timestamp::now();
     // 4. Bytes to findings, findings to a decision. The time is an argument: the caller knows which one counts.
-    let findings = verify_all(&subject, collected, anchors, &Limits::default());
+    let findings = verify_all(&subject, collected, anchors, now, &Limits::default());
     for rejected in findings.rejected() {
         println!("rejected  {}", rejected.rejection);
     }
-    match evaluate(&policy, &findings, Timestamp::now()).decision {
+    match evaluate(&policy, &findings, now).decision {
         // 5. From here on the approved digest is used, never the tag.
         Decision::Allow(approved) => {
             println!("allowed   {}", approved.reference());

@@ -52,6 +52,10 @@ pub const ENVELOPE_SIGNATURES: usize = 16;
 pub const STATEMENT_SUBJECTS: usize = 1_024;
 /// Bytes of a policy file.
 pub const POLICY_BYTES: u64 = 1 << 20;
+/// Bytes of a pattern for identities. Source: the longest workflow reference of GitHub has about 500.
+pub const IDENTITY_PATTERN_BYTES: usize = 2_048;
+/// Bytes of a trusted root. Source: the public good instance's has 7 KB after four years.
+pub const TRUSTED_ROOT_BYTES: u64 = 1 << 20;
 /// Scopes of a policy. Source: a fleet of 1,000 images with a scope for each, twice.
 pub const POLICY_SCOPES: usize = 2_000;
 /// Bytes of a key file, encrypted or not. Source: an RSA-8192 key in PEM is 6.4 KB.

@@ -10,7 +10,7 @@ use boltseal::{
     policy::{Decision, Policy, evaluate},
     sign::{LocalSigner, Signer, seal},
     trust::Identity,
-    verify::{Blob, BlobKind, Claim, Collected, Place, Subject, Via, verify_all},
+    verify::{Blob, BlobKind, Claim, Collected, LegacyMaterial, Place, Subject, Via, verify_all},
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -85,7 +85,7 @@ fn our_envelope() -> Good {
     let asked = json!({ "attestations": [{ "type": "vuln", "from": ["a"], "max-age": "7d" }] });
     Good {
         name: "our .att envelope",
-        kind: BlobKind::Envelope,
+        kind: BlobKind::Envelope { material: LegacyMaterial::default() },
         bytes: envelope.encode(),
         reference: "registry.example.com/app:v1",
         policy: policy("keys/p256-pub.test.pem", asked),
@@ -100,7 +100,7 @@ fn our_simple() -> Good {
     let asked = json!({ "signatures": { "from": ["a"], "identity": "tag", "annotations": { "env": "prod" } } });
     Good {
         name: "our .sig",
-        kind: BlobKind::SimpleSigning { signature },
+        kind: BlobKind::SimpleSigning { signature, material: LegacyMaterial::default() },
         bytes,
         reference: "registry.example.com/app:v1",
         policy: policy("keys/ed25519-pub.test.pem", asked),
@@ -123,14 +123,14 @@ fn cosigns() -> Vec<Good> {
         },
         Good {
             name: "cosign's .sig",
-            kind: BlobKind::SimpleSigning { signature },
+            kind: BlobKind::SimpleSigning { signature, material: LegacyMaterial::default() },
             bytes: read("wire/cosign-simple-signing.json"),
             reference: "127.0.0.1:5100/cs-legacy:v1",
             policy: by_cosign(json!({ "signatures": repository })),
         },
         Good {
             name: "cosign's .att envelope",
-            kind: BlobKind::Envelope,
+            kind: BlobKind::Envelope { material: LegacyMaterial::default() },
             bytes: read("wire/cosign-att-legacy/blob-4c5b6678defc.json"),
             reference: "registry.example.com/app:v1",
             policy: by_cosign(json!({ "attestations": [{ "type": "slsaprovenance1", "from": ["a"] }] })),
@@ -166,7 +166,7 @@ impl Judge {
     fn decide(&self, kind: BlobKind, bytes: Vec<u8>) -> Decided {
         let place = Place { subject: image(), via: Via::Supplied, manifest: None, layer: 0 };
         let collected = Collected { blobs: vec![Blob { place, kind, bytes }], unread: Vec::new() };
-        let findings = verify_all(&self.subject, collected, self.policy.anchors(), &Limits::default());
+        let findings = verify_all(&self.subject, collected, self.policy.anchors(), self.now, &Limits::default());
         let allowed = matches!(evaluate(&self.policy, &findings, self.now).decision, Decision::Allow(_));
         let signers = findings.verified().iter().map(|one| one.identity().clone()).collect();
         let claims = findings.verified().iter().map(|one| one.claim().clone()).collect();
@@ -210,11 +210,14 @@ fn flip(good: &Good) {
     println!("{}: {unchanged} of {bits} flips change nothing, the others deny", good.name);
     // Most bits are signed, or make the rest unreadable.
     assert!(unchanged * 4 < bits, "{}: {unchanged} of {bits} flips change nothing", good.name);
-    let BlobKind::SimpleSigning { signature } = &good.kind else { return };
+    let BlobKind::SimpleSigning { signature, .. } = &good.kind else { return };
     let unchanged = flip_all(good.name, signature.as_bytes(), &before, |text| {
         // What is no text can't stand in a manifest.
         let signature = String::from_utf8(text).ok()?;
-        Some(judge.decide(BlobKind::SimpleSigning { signature }, good.bytes.clone()))
+        Some(
+            judge
+                .decide(BlobKind::SimpleSigning { signature, material: LegacyMaterial::default() }, good.bytes.clone()),
+        )
     });
     println!("{}, signature annotation: {unchanged} of {} change nothing", good.name, signature.len() * 8);
     assert!(unchanged <= 8, "{}: {unchanged} flips of the annotation change nothing", good.name);

@@ -13,8 +13,9 @@ use boltseal::{
     oci::{Descriptor, Digest, ImageIndex, ImageManifest, Manifest, Reference, Repository, RepositoryName},
     policy::Policy,
     trust::Anchors,
-    verify::{Blob, BlobKind, Collected, Place, SignedReference, Subject, Via, verify_all},
+    verify::{Blob, BlobKind, Collected, LegacyMaterial, Place, SignedReference, Subject, Via, verify_all},
 };
+use jiff::Timestamp;
 use proptest::{collection, prelude::*};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::PathBuf, sync::LazyLock};
@@ -90,7 +91,7 @@ fn judge(kind: BlobKind, bytes: Vec<u8>) -> (usize, usize) {
     let place = Place { subject: subject().digest(), via: Via::Supplied, manifest: None, layer: 0 };
     let collected = Collected { blobs: vec![Blob { place, kind, bytes }], unread: Vec::new() };
     let anchors = Anchors::new([KEY.public().clone()]);
-    let findings = verify_all(&subject(), collected, &anchors, &Limits::default());
+    let findings = verify_all(&subject(), collected, &anchors, Timestamp::UNIX_EPOCH, &Limits::default());
     (findings.verified().len(), findings.rejected().len())
 }
 
@@ -101,8 +102,8 @@ proptest! {
     fn nothing_is_verified_that_nobody_signed(bytes in contents(), signature in ".{0,40}", why in ".{0,20}") {
         let kinds = [
             BlobKind::Bundle,
-            BlobKind::Envelope,
-            BlobKind::SimpleSigning { signature },
+            BlobKind::Envelope { material: LegacyMaterial::default() },
+            BlobKind::SimpleSigning { signature, material: LegacyMaterial::default() },
             BlobKind::Malformed { why: why.clone() },
             BlobKind::Foreign { media_type: why },
         ];
@@ -121,7 +122,7 @@ proptest! {
         let envelope = Envelope { payload_type, payload: statement.encode(), signatures };
         let hint = if hint { KEY.public().hint() } else { String::new() };
         prop_assert_eq!(judge(BlobKind::Bundle, bundle::encode_keyed(&envelope, &hint)), (0, 1));
-        prop_assert_eq!(judge(BlobKind::Envelope, envelope.encode()), (0, 1));
+        prop_assert_eq!(judge(BlobKind::Envelope { material: LegacyMaterial::default() }, envelope.encode()), (0, 1));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use boltseal::{
     limits::Limits,
     oci::Digest,
     policy::{Decision, Policy, evaluate},
-    verify::{Blob, BlobKind, Collected, Place, Subject, Unread, Via, verify_all},
+    verify::{Blob, BlobKind, Collected, LegacyMaterial, Place, Subject, Unread, Via, verify_all},
 };
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -100,8 +100,10 @@ impl CaseBlob {
         };
         let (kind, bytes) = match self {
             Self::Bundle { content } => (BlobKind::Bundle, bytes(content)),
-            Self::SimpleSigning { signature, content } => (BlobKind::SimpleSigning { signature }, bytes(content)),
-            Self::Envelope { content } => (BlobKind::Envelope, bytes(content)),
+            Self::SimpleSigning { signature, content } => {
+                (BlobKind::SimpleSigning { signature, material: LegacyMaterial::default() }, bytes(content))
+            }
+            Self::Envelope { content } => (BlobKind::Envelope { material: LegacyMaterial::default() }, bytes(content)),
             Self::Malformed { why } => (BlobKind::Malformed { why }, Vec::new()),
             Self::Foreign { media_type } => (BlobKind::Foreign { media_type }, Vec::new()),
         };
@@ -126,7 +128,7 @@ fn judge(case: Case) -> (String, Vec<String>, Vec<String>, Option<String>) {
     let blobs = case.blobs.into_iter().enumerate().map(|(layer, blob)| blob.into_blob(case.digest, layer)).collect();
     let unread = case.unread.into_iter().map(|CaseUnread { what, why }| Unread { what, why }).collect();
     let policy = policy(&case.policy);
-    let findings = verify_all(&subject, Collected { blobs, unread }, policy.anchors(), &Limits::default());
+    let findings = verify_all(&subject, Collected { blobs, unread }, policy.anchors(), case.now, &Limits::default());
     let rejections = findings.rejected().iter().map(|one| one.rejection.id().to_owned()).collect();
     let outcome = evaluate(&policy, &findings, case.now);
     let mode = outcome.mode.to_string();

@@ -11,7 +11,9 @@ use boltseal::{
     oci::{Digest, Reference},
     policy::{Decision, Policy, evaluate},
     trust::Anchors,
-    verify::{Blob, BlobKind, Claim, Collected, Place, SignedReference, Subject, Via, verify_all as judge},
+    verify::{
+        Blob, BlobKind, Claim, Collected, LegacyMaterial, Place, SignedReference, Subject, Via, verify_all as judge,
+    },
 };
 use jiff::Timestamp;
 use std::sync::LazyLock;
@@ -45,14 +47,17 @@ fn claims(input: &[u8]) -> Vec<Claim> {
     let (first, rest) = input.split_at(line);
     let kind = match first {
         b"bundle" => BlobKind::Bundle,
-        b"envelope" => BlobKind::Envelope,
-        signature => BlobKind::SimpleSigning { signature: String::from_utf8_lossy(signature).into_owned() },
+        b"envelope" => BlobKind::Envelope { material: LegacyMaterial::default() },
+        signature => BlobKind::SimpleSigning {
+            signature: String::from_utf8_lossy(signature).into_owned(),
+            material: LegacyMaterial::default(),
+        },
     };
     let subject = image();
     let place = Place { subject: subject.digest(), via: Via::Supplied, manifest: None, layer: 0 };
     let bytes = rest.get(1..).unwrap_or_default().to_vec();
     let collected = Collected { blobs: vec![Blob { place, kind, bytes }], unread: Vec::new() };
-    let findings = judge(&subject, collected, &Anchors::new([KEY.clone()]), &Limits::default());
+    let findings = judge(&subject, collected, &Anchors::new([KEY.clone()]), Timestamp::UNIX_EPOCH, &Limits::default());
     assert_eq!(findings.verified().len() + findings.rejected().len(), 1, "one blob by one key has one end");
     findings.verified().iter().map(|verified| verified.claim().clone()).collect()
 }
@@ -70,7 +75,7 @@ pub fn policy(input: &[u8]) {
     let Ok(policy) = Policy::parse(text, &|_| Ok(KEY.clone())) else { return };
     let subject = image();
     let _ = policy.explain(subject.reference());
-    let findings = judge(&subject, Collected::default(), policy.anchors(), &Limits::default());
+    let findings = judge(&subject, Collected::default(), policy.anchors(), Timestamp::UNIX_EPOCH, &Limits::default());
     let decision = evaluate(&policy, &findings, Timestamp::UNIX_EPOCH).decision;
     assert!(matches!(decision, Decision::Deny(_) | Decision::NotJudged), "{decision:?}");
 }

@@ -47,6 +47,15 @@ pub enum PemError {
 /// Text outside of it is passed over (RFC 7468, section 2), so is `EC PARAMETERS`, which OpenSSL writes before a key.
 /// Headers inside the block (`role: root`, `Proc-Type: …`) are passed over too.
 pub(crate) fn decode_one(bytes: &[u8]) -> Result<Block, PemError> {
+    let mut blocks = decode_all(bytes)?;
+    match blocks.len() {
+        0 | 1 => blocks.pop().ok_or(PemError::Missing),
+        several => Err(PemError::Several(several)),
+    }
+}
+
+/// Decodes every PEM block in a file, at least one, as [`decode_one`] does.
+pub(crate) fn decode_all(bytes: &[u8]) -> Result<Vec<Block>, PemError> {
     let text = std::str::from_utf8(bytes).map_err(|_| PemError::NotText)?;
     let mut lines = text.lines().map(str::trim);
     let mut blocks = Vec::new();
@@ -59,11 +68,7 @@ pub(crate) fn decode_one(bytes: &[u8]) -> Result<Block, PemError> {
             }
         }
     }
-    match blocks.len() {
-        0 => Err(PemError::Missing),
-        1 => blocks.pop().ok_or(PemError::Missing),
-        several => Err(PemError::Several(several)),
-    }
+    if blocks.is_empty() { Err(PemError::Missing) } else { Ok(blocks) }
 }
 
 /// Decodes a block's lines, which have at most so many bytes.

@@ -31,6 +31,18 @@ pub enum CertificateError {
     /// Not a certificate in DER.
     #[error("certificate: not X.509 in DER: {0}")]
     Der(#[from] pkcs8::der::Error),
+    /// An extension that stands in it twice (RFC 5280, 4.2).
+    #[error("certificate: extension {0} comes twice")]
+    Repeated(String),
+    /// A date that no calendar has.
+    #[error("certificate: a date outside of the calendar")]
+    Date,
+    /// Signed certificate timestamps that are not well formed (RFC 6962, 3.3).
+    #[error("certificate: its signed certificate timestamps are not as RFC 6962 writes them")]
+    Sct,
+    /// No chain of certificates that ends in one that can be trusted.
+    #[error("certificate: expected a chain whose last certificate is an authority's")]
+    NoChain,
     /// Its key is none that boltseal verifies with.
     #[error("certificate: {0}")]
     Key(#[from] PublicKeyError),

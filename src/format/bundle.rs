@@ -1,13 +1,17 @@
 //! Sigstore bundles, v0.1 to v0.3 (sigstore/protobuf-specs, `sigstore_bundle.proto`), read through `sigstore-types`.
 
-use super::dsse::{Envelope, EnvelopeSignature};
+use super::{
+    dsse::{Envelope, EnvelopeSignature},
+    log_entry::LogEntry,
+};
 use crate::{
+    crypto::hash::HashAlgorithm,
     json::{self, JsonError},
     oci::media_type::BUNDLE_V03,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sigstore_types::{SignatureContent, VerificationMaterialContent};
+use sigstore_types::{MediaType, SignatureContent, VerificationMaterialContent};
 
 /// A bundle as it was found: nothing of it is verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +20,12 @@ pub struct Bundle {
     pub content: Content,
     /// What the signer says it was signed with.
     pub material: Material,
+    /// Where it was logged.
+    pub entries: Vec<LogEntry>,
+    /// Who saw the signature when: RFC 3161 responses.
+    pub timestamps: Vec<Vec<u8>>,
+    /// Whether each entry has to come with an inclusion proof: from v0.2 on (v0.1 made do with a promise).
+    pub proofs: bool,
 }
 
 /// What a bundle holds.
@@ -25,7 +35,16 @@ pub enum Content {
     /// A DSSE envelope; a bundle's has exactly one signature.
     Envelope(Envelope),
     /// A bare signature over bytes that are elsewhere.
-    MessageSignature,
+    Message(MessageSignature),
+}
+
+/// A signature over bytes that are not in the bundle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageSignature {
+    /// The bytes' hash, by the bundle's own word.
+    pub digest: Option<(HashAlgorithm, Vec<u8>)>,
+    /// The signature.
+    pub signature: Vec<u8>,
 }
 
 /// What a bundle says it was signed with.
@@ -37,8 +56,8 @@ pub enum Material {
         /// base64 of the key's SHA-256 in cosign's and our bundles; any text in others.
         hint: String,
     },
-    /// A certificate, with or without its chain.
-    Certificate,
+    /// Certificates in DER, the signer's first, and at least that one.
+    Certificates(Vec<Vec<u8>>),
 }
 
 /// Why bytes are no bundle.
@@ -56,6 +75,9 @@ pub enum BundleError {
         /// How many are there.
         found: usize,
     },
+    /// No certificate where there has to be one.
+    #[error("the bundle's certificate chain is empty")]
+    NoCertificate,
     /// A kind of content or material that the bundle format does not have today.
     #[error("the bundle holds a kind of {0} that this version does not know")]
     Unknown(&'static str),
@@ -73,33 +95,68 @@ impl Bundle {
     /// # Errors
     /// As [`BundleError`] says.
     pub fn decode(bytes: &[u8]) -> Result<Self, BundleError> {
-        let value = json::decode_value(bytes)?;
+        let mut value = json::decode_value(bytes)?;
         exactly_one(&value, CONTENTS)?;
         exactly_one(value.get("verificationMaterial").unwrap_or(&Value::Null), MATERIALS)?;
+        let entries = value.get_mut("verificationMaterial").and_then(|material| material.get_mut("tlogEntries"));
+        let entries = entries.map_or(Value::Null, Value::take);
+        if let Some(Value::Object(material)) = value.get_mut("verificationMaterial") {
+            material.remove("tlogEntries");
+        }
+        let entries = Option::<Vec<LogEntry>>::deserialize(entries).map_err(JsonError::from)?.unwrap_or_default();
         let bundle = sigstore_types::Bundle::deserialize(value).map_err(JsonError::from)?;
-        let material = match bundle.verification_material.content {
-            VerificationMaterialContent::PublicKey(key) => Material::PublicKey { hint: key.hint },
-            VerificationMaterialContent::Certificate(_) | VerificationMaterialContent::X509CertificateChain { .. } => {
-                Material::Certificate
-            }
-            _ => return Err(BundleError::Unknown("verification material")),
-        };
-        let content = match bundle.content {
-            SignatureContent::DsseEnvelope(envelope) => Content::Envelope(Envelope {
-                payload_type: envelope.payload_type,
-                payload: envelope.payload.into_bytes(),
-                signatures: vec![EnvelopeSignature {
-                    key_hint: match &material {
-                        Material::PublicKey { hint } if !hint.is_empty() => Some(hint.clone()),
-                        _ => None,
-                    },
-                    signature: envelope.signature.sig.into_bytes(),
-                }],
-            }),
-            SignatureContent::MessageSignature(_) => Content::MessageSignature,
-            _ => return Err(BundleError::Unknown("content")),
-        };
-        Ok(Self { content, material })
+        let material = material(bundle.verification_material.content)?;
+        let content = content(bundle.content, &material)?;
+        let timestamps = bundle.verification_material.timestamp_verification_data.rfc3161_timestamps;
+        let timestamps = timestamps.into_iter().map(|one| one.signed_timestamp.into_bytes()).collect();
+        let proofs = bundle.media_type != MediaType::Bundle0_1;
+        Ok(Self { content, material, entries, timestamps, proofs })
+    }
+}
+
+fn material(material: VerificationMaterialContent) -> Result<Material, BundleError> {
+    match material {
+        VerificationMaterialContent::PublicKey(key) => Ok(Material::PublicKey { hint: key.hint }),
+        VerificationMaterialContent::Certificate(one) => {
+            Ok(Material::Certificates(vec![one.raw_bytes.as_bytes().to_vec()]))
+        }
+        VerificationMaterialContent::X509CertificateChain { certificates } if certificates.is_empty() => {
+            Err(BundleError::NoCertificate)
+        }
+        VerificationMaterialContent::X509CertificateChain { certificates } => {
+            Ok(Material::Certificates(certificates.iter().map(|one| one.raw_bytes.as_bytes().to_vec()).collect()))
+        }
+        _ => Err(BundleError::Unknown("verification material")),
+    }
+}
+
+fn content(content: SignatureContent, material: &Material) -> Result<Content, BundleError> {
+    match content {
+        SignatureContent::DsseEnvelope(envelope) => {
+            let key_hint = match material {
+                Material::PublicKey { hint } if !hint.is_empty() => Some(hint.clone()),
+                _ => None,
+            };
+            let signatures = vec![EnvelopeSignature { key_hint, signature: envelope.signature.sig.into_bytes() }];
+            let (payload_type, payload) = (envelope.payload_type, envelope.payload.into_bytes());
+            Ok(Content::Envelope(Envelope { payload_type, payload, signatures }))
+        }
+        SignatureContent::MessageSignature(message) => {
+            let digest = message.message_digest.map(|digest| {
+                let algorithm = match digest.algorithm {
+                    sigstore_types::HashAlgorithm::Sha2256 => HashAlgorithm::Sha256,
+                    sigstore_types::HashAlgorithm::Sha2384 => HashAlgorithm::Sha384,
+                    sigstore_types::HashAlgorithm::Sha2512 => HashAlgorithm::Sha512,
+                    _ => return Err(BundleError::Unknown("message digest")),
+                };
+                Ok((algorithm, digest.digest.into_bytes()))
+            });
+            Ok(Content::Message(MessageSignature {
+                digest: digest.transpose()?,
+                signature: message.signature.into_bytes(),
+            }))
+        }
+        _ => Err(BundleError::Unknown("content")),
     }
 }
 

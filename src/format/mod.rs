@@ -2,8 +2,12 @@
 
 pub mod bundle;
 pub mod dsse;
+pub mod fulcio;
+pub mod legacy;
+pub mod log_entry;
 pub mod notary;
 pub mod predicate;
+pub mod rekor;
 pub mod simple_signing;
 pub mod statement;
 pub mod trust_manifest;

@@ -38,6 +38,14 @@ pub const EMPTY_CONTENT: &[u8] = b"{}";
 pub const TUF_FILENAME_ANNOTATION: &str = "tuf.io/filename";
 /// Annotation of a `.sig` layer that holds its signature, base64.
 pub const SIGNATURE_ANNOTATION: &str = "dev.cosignproject.cosign/signature";
+/// Annotation of a `.sig` or `.att` layer that holds its signer's certificate, PEM.
+pub const CERTIFICATE_ANNOTATION: &str = "dev.sigstore.cosign/certificate";
+/// Annotation of such a layer: the certificates that lead to it, PEM.
+pub const CHAIN_ANNOTATION: &str = "dev.sigstore.cosign/chain";
+/// Annotation of such a layer: a log entry with the log's promise, JSON.
+pub const LOG_ENTRY_ANNOTATION: &str = "dev.sigstore.cosign/bundle";
+/// Annotation of such a layer: a timestamp, JSON.
+pub const TIMESTAMP_ANNOTATION: &str = "dev.sigstore.cosign/rfc3161timestamp";
 /// Annotation of a bundle's manifest: what its content is.
 pub const BUNDLE_CONTENT_ANNOTATION: &str = "dev.sigstore.bundle.content";
 /// Annotation of a bundle's manifest: the statement's predicate type (a hint).

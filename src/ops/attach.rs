@@ -8,7 +8,7 @@ use crate::{
     registry::{Merge, Merged, RegistryError, Repo},
     sign::{Signer, seal},
     trust::Anchors,
-    verify::{Blob, BlobKind, Collected, Place, Rejection, Subject, Verified, Via, verify_all},
+    verify::{Blob, BlobKind, Collected, LegacyMaterial, Place, Rejection, Subject, Verified, Via, verify_all},
 };
 use futures_util::future::try_join;
 use jiff::Timestamp;
@@ -23,7 +23,7 @@ pub(super) async fn seal_checked(
     about: &Digest,
 ) -> Result<dsse::Envelope, OpsError> {
     let envelope = seal(payload, signer).await?;
-    verify_own(signer, about, BlobKind::Envelope, envelope.encode())?;
+    verify_own(signer, about, BlobKind::Envelope { material: LegacyMaterial::default() }, envelope.encode())?;
     let bytes = bundle::encode_keyed(&envelope, &signer.public_key().hint());
     verify_own(signer, about, BlobKind::Bundle, bytes)?;
     Ok(envelope)
@@ -46,7 +46,7 @@ pub(super) fn verified_by(
     let anchors = Anchors::new(vec![signer.public_key().clone()]);
     let nowhere = Repository::Layout(PathBuf::new());
     let subject = Subject::new(Reference { repository: nowhere, tag: None, digest: Some(*about) }, *about);
-    let findings = verify_all(&subject, collected, &anchors, &Limits::default());
+    let findings = verify_all(&subject, collected, &anchors, Timestamp::now(), &Limits::default());
     (findings.verified().to_vec(), findings.rejected().first().map(|rejected| rejected.rejection.clone()))
 }
 

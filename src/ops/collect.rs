@@ -5,7 +5,7 @@ use crate::{
     limits::{ATTACHMENT_BYTES, ATTACHMENTS, ATTACHMENTS_BYTES, CONCURRENCY, LARGE_AT_ONCE, LARGE_MANIFEST_BYTES},
     oci::{Descriptor, Digest, ImageManifest, Manifest, media_type},
     registry::{Fault, Fetched, ListSource, Listing, RegistryError, Repo, Selector},
-    verify::{Blob, BlobKind, Collected, Place, Unread, Via},
+    verify::{Blob, BlobKind, Collected, LegacyMaterial, Place, Unread, Via},
 };
 use futures_util::{
     StreamExt as _,
@@ -232,11 +232,22 @@ fn kind_of(layer: &Descriptor) -> Option<BlobKind> {
     match layer.media_type.as_str() {
         media_type::SIMPLE_SIGNING => {
             let signature = layer.annotations.get(media_type::SIGNATURE_ANNOTATION).cloned().unwrap_or_default();
-            Some(BlobKind::SimpleSigning { signature })
+            Some(BlobKind::SimpleSigning { signature, material: material(layer) })
         }
-        media_type::DSSE => Some(BlobKind::Envelope),
+        media_type::DSSE => Some(BlobKind::Envelope { material: material(layer) }),
         bundle if bundle.starts_with(media_type::BUNDLE_PREFIX) => Some(BlobKind::Bundle),
         _ => None,
+    }
+}
+
+/// What cosign's older formats keep beside a signature.
+fn material(layer: &Descriptor) -> LegacyMaterial {
+    let text = |name: &str| layer.annotations.get(name).cloned();
+    LegacyMaterial {
+        certificate: text(media_type::CERTIFICATE_ANNOTATION),
+        chain: text(media_type::CHAIN_ANNOTATION),
+        log_entry: text(media_type::LOG_ENTRY_ANNOTATION),
+        timestamp: text(media_type::TIMESTAMP_ANNOTATION),
     }
 }
 

@@ -95,7 +95,9 @@ async fn node(repo: &Repo, descriptor: &Descriptor) -> Node {
 fn attachment(blob: Blob) -> Attachment {
     let claim = match &blob.kind {
         BlobKind::Bundle => of_bundle(&blob.bytes),
-        BlobKind::Envelope => Envelope::decode(&blob.bytes).map_or_else(broken, |envelope| of_envelope(&envelope)),
+        BlobKind::Envelope { .. } => {
+            Envelope::decode(&blob.bytes).map_or_else(broken, |envelope| of_envelope(&envelope))
+        }
         BlobKind::SimpleSigning { .. } => Payload::decode(&blob.bytes).map_or_else(broken, of_payload),
         BlobKind::Malformed { why } => broken(why),
         BlobKind::Foreign { .. } => Claimed::default(),

@@ -3,6 +3,7 @@
 pub mod archive;
 mod attach;
 pub mod attest;
+pub mod blob;
 mod collect;
 mod error;
 pub mod import_dct;
@@ -12,6 +13,7 @@ pub mod policy_file;
 pub mod pull;
 pub mod sign;
 pub mod trust;
+pub mod trusted_root;
 pub mod verify;
 
 pub use error::OpsError;

@@ -1,6 +1,7 @@
 //! Finds and loads the policy file. Never from the working directory by itself: a cloned repository must not bring
 //! its own law.
 
+use super::trusted_root;
 use crate::{
     limits::POLICY_BYTES,
     oci::Digest,
@@ -90,7 +91,12 @@ pub fn load(path: &Path) -> Result<PolicyFile, PolicyFileError> {
     let text = std::str::from_utf8(&bytes).map_err(|_| PolicyFileError::Text { path: path.to_owned() })?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let key = |name: &str| load_public_key(&KeySource::Path(folder.join(name))).map_err(|error| error.to_string());
-    let policy = Policy::parse(text, &key)
+    // What comes with this version needs no file; a file of that name would be found as `./github`.
+    let file = |name: &str| match trusted_root::instance(name) {
+        Some(_) => Ok(None),
+        None => trusted_root::read(&folder.join(name)).map(Some).map_err(|error| error.to_string()),
+    };
+    let policy = Policy::parse_with(text, &key, &file)
         .map_err(|source| PolicyFileError::Policy { path: path.to_owned(), source: Box::new(source) })?;
     let lock = |name: &str| Ok((name.to_owned(), read_trust_lock(&folder.join(name))?));
     let locks = policy.locks().map(lock).collect::<Result<_, _>>();

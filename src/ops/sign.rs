@@ -15,7 +15,7 @@ use crate::{
     oci::{Descriptor, Digest, Manifest, Reference, Repository, media_type},
     registry::{Access, Fault, Fetched, RegistryError, Repo, Session},
     sign::Signer,
-    verify::{BlobKind, Claim, Collected, Format, SignedReference, Verified, Via},
+    verify::{BlobKind, Claim, Collected, Format, LegacyMaterial, SignedReference, Verified, Via},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures_util::future::{join_all, try_join};
@@ -210,7 +210,7 @@ impl Task<'_> {
         let content = self.payload().encode();
         let signer = self.request.signer;
         let signature = STANDARD.encode(signer.sign(&content).await?);
-        let kind = BlobKind::SimpleSigning { signature: signature.clone() };
+        let kind = BlobKind::SimpleSigning { signature: signature.clone(), material: LegacyMaterial::default() };
         verify_own(signer, &digest, kind, content.clone())?;
         let layer =
             Descriptor::of(media_type::SIMPLE_SIGNING, &content).annotated(media_type::SIGNATURE_ANNOTATION, signature);

@@ -91,7 +91,7 @@ impl Verifier<'_> {
         let evidence = judged && self.policy.asks_for_evidence(repository);
         let collected = if evidence { collect(repo, subject.digests()).await } else { Collected::default() };
         let anchors = self.policy.anchors_for(repository);
-        let findings = verify_all(subject, collected, &anchors, self.limits);
+        let findings = verify_all(subject, collected, &anchors, self.now, self.limits);
         if evidence && findings.verified().is_empty() && findings.unread().is_empty() {
             // A digest that the registry does not have is not an unsigned image, whatever hangs on it.
             repo.manifest(&Selector::Digest(subject.digest())).await?;

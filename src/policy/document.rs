@@ -44,10 +44,10 @@ pub(super) enum DefaultDecision {
     Deny,
 }
 
-/// Who may sign: any of these keys. They are one authority, and count once.
+/// Who may sign: the holder of any of these keys, or of a certificate for this identity. It is one authority, and counts once.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(extend("oneOf" = [{ "required": ["key"] }, { "required": ["keys"] }]))]
+#[schemars(extend("oneOf" = [{ "required": ["key"] }, { "required": ["keys"] }, { "required": ["keyless"] }, { "required": ["x509"] }]))]
 pub(super) struct Authority {
     /// A public key: a file, relative to the policy's folder, or the PEM text itself.
     #[serde(default, deserialize_with = "given")]
@@ -57,6 +57,91 @@ pub(super) struct Authority {
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "Vec<String>", length(min = 1))]
     pub keys: Option<Vec<Spanned<String>>>,
+    /// An identity that Fulcio has issued certificates for.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Keyless")]
+    pub keyless: Option<Keyless>,
+    /// A subject of a private certification authority.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "X509")]
+    pub x509: Option<X509>,
+}
+
+/// An identity that Fulcio has issued certificates for. `*` stands for any text without a slash, `**` for any text.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("oneOf" = [{ "required": ["subject"] }, { "required": ["subject-regexp"] }]))]
+pub(super) struct Keyless {
+    /// The OIDC issuer, a glob.
+    #[schemars(with = "String", length(min = 1))]
+    pub issuer: Spanned<String>,
+    /// The subject alternative name, a glob.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "String", length(min = 1))]
+    pub subject: Option<Spanned<String>>,
+    /// The subject alternative name, a regular expression for the whole of it.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "String", length(min = 1))]
+    pub subject_regexp: Option<Spanned<String>>,
+    /// What else the certificate has to say, globs: `source-repository-uri`, `runner-environment`, ...
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub claims: Entries<Spanned<String>>,
+    /// The trusted root: `public-good` (the default), `github`, or a file, relative to the policy's folder.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "String", length(min = 1))]
+    pub trusted_root: Option<Spanned<String>>,
+    /// Whether a transparency log of the root has to have an entry: `required` (the default), `proven` (an inclusion proof,
+    /// no mere promise) or `optional`.
+    #[serde(default)]
+    pub log: LogDemand,
+    /// Whether a timestamp authority of the root has to have seen the signature; `optional` where it is left out.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Demand")]
+    pub timestamp: Option<Demand>,
+    /// Whether a certificate transparency log of the root has to have seen the certificate; `required` where it is left out.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Demand")]
+    pub sct: Option<Demand>,
+}
+
+/// Whether something has to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Demand {
+    /// It has to.
+    Required,
+    /// It counts where it is there.
+    Optional,
+}
+
+/// Whether a log entry has to be there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum LogDemand {
+    /// It has to, with an inclusion proof.
+    Proven,
+    /// It has to, with a proof or with the log's promise.
+    #[default]
+    Required,
+    /// It counts where it is there.
+    Optional,
+}
+
+/// A subject of a private certification authority. Its certificate has to be valid when the image is verified.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct X509 {
+    /// The authority's certificates: a file (PEM), relative to the policy's folder.
+    #[schemars(with = "String", length(min = 1))]
+    pub roots: Spanned<String>,
+    /// The subject's distinguished name as RFC 4514 writes it, a glob.
+    #[schemars(with = "String", length(min = 1))]
+    pub subject: Spanned<String>,
+    /// The purpose that the certificate has to list, an OID; code signing where it is left out.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "String", length(min = 1))]
+    pub eku: Option<Spanned<String>>,
 }
 
 /// What is asked of the images of a scope.
@@ -318,7 +403,7 @@ fn strict() -> Options {
 }
 
 /// The fields of DESIGN's policy that a later version brings: refused by name, so that nobody takes them for in force.
-const LATER: [&str; 5] = ["keyless", "x509", "builder", "source", "max-severity"];
+const LATER: [&str; 3] = ["builder", "source", "max-severity"];
 
 fn error(error: serde_saphyr::Error) -> PolicyError {
     let place = error.location().map_or(Position::START, |at| Position::At { line: at.line(), column: at.column() });

@@ -56,8 +56,46 @@ pub enum PolicyError {
         /// The fields that would be known there.
         expected: Vec<String>,
     },
-    /// An authority without a key, or with both `key` and `keys`.
-    #[error("{place}: authority `{name}`: expected either `key` with one public key or `keys` with at least one")]
+    /// A pattern that can't be matched with, or a purpose that is no OID.
+    #[error("{place}: authority `{authority}`: {field}: {why}")]
+    Pattern {
+        /// Where.
+        place: Position,
+        /// The authority.
+        authority: String,
+        /// The field.
+        field: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A claim that certificates do not make.
+    #[error("{place}: authority `{authority}`: no claim `{name}`; expected one of {}", list(.known))]
+    Claim {
+        /// Where.
+        place: Position,
+        /// The authority.
+        authority: String,
+        /// The name.
+        name: String,
+        /// The names that are known.
+        known: Vec<String>,
+    },
+    /// A trusted root that could not be read.
+    #[error("{place}: authority `{authority}`: {name}: {why}")]
+    TrustedRoot {
+        /// Where.
+        place: Position,
+        /// The authority.
+        authority: String,
+        /// The root.
+        name: String,
+        /// What is wrong, in the words of who read it.
+        why: String,
+    },
+    /// Nobody who could sign, or two kinds of somebody.
+    #[error(
+        "{place}: authority `{name}`: expected one of `key` with one public key, `keys` with at least one, `keyless` with `issuer` and either `subject` or `subject-regexp`, or `x509`"
+    )]
     AuthorityKeys {
         /// Where.
         place: Position,

@@ -2,7 +2,7 @@ mod trust;
 
 use super::{
     Approved, Asked, Authority, Decision, Match, Met, Mode, Outcome, Pattern, Policy, Reason, Requirement, Scope,
-    predicate::stated_time,
+    predicate::stated_time, signer::Stranger,
 };
 use crate::{
     limits::CLOCK_SKEW,
@@ -117,8 +117,13 @@ fn show<'f>(
     now: Timestamp,
 ) -> Shown<'f> {
     let mut shown = Shown::default();
-    for verified in relevant.iter().filter(|verified| authority.includes(verified.identity())) {
-        match miss(asked, expected, &authority.name, verified.claim(), now) {
+    for verified in relevant {
+        let missing = match authority.admits(verified) {
+            Ok(()) => miss(asked, expected, &authority.name, verified.claim(), now),
+            Err(Stranger::Near(reason)) => Some(*reason),
+            Err(Stranger::Other) => continue,
+        };
+        match missing {
             None => {
                 shown.counts.entry(verified.identity().principal()).or_insert(verified);
             }

@@ -1,17 +1,19 @@
 //! From the policy as written to one that can be kept.
 
+mod authority;
 mod content_trust;
 
 use super::{
-    Asked, Authority, IdentityPattern, IdentityRule, Mode, Pattern, Policy, PolicyError, Position, PredicateType,
-    Requirement, Scope, document,
+    Asked, Authority, CertificatePattern, IdentityPattern, IdentityRule, Mode, Pattern, Policy, PolicyError, Position,
+    PredicateType, Requirement, Scope, document,
 };
 use crate::{
     crypto::PublicKey,
     limits::POLICY_SCOPES,
     oci::RepositoryName,
-    trust::{Anchors, count_distinct},
+    trust::{Anchors, TrustedRoot, count_distinct},
 };
+use authority::{GITHUB, PUBLIC_GOOD, Sources};
 use content_trust::content_trust;
 use jiff::SignedDuration;
 use serde_saphyr::Spanned;
@@ -24,12 +26,27 @@ use std::{
 /// The error says what is wrong with the key.
 pub type KeyLoader<'a> = dyn Fn(&str) -> Result<PublicKey, String> + 'a;
 
+/// Reads a file that a policy names by path: a trusted root, or the certificates of an authority; `public-good` and `github`
+/// too, of which `None` says that the ones which come with this version are meant. The error says what is wrong.
+pub type FileLoader<'a> = dyn Fn(&str) -> Result<Option<Vec<u8>>, String> + 'a;
+
+/// Holders of certificates, as flags name them.
+#[derive(Clone, Debug)]
+pub struct Certificates {
+    /// Who.
+    pub pattern: CertificatePattern,
+    /// What they are verified by.
+    pub root: Arc<TrustedRoot>,
+}
+
 /// A policy in one line, as the flags of `verify` give it: the same for every image.
 #[derive(Clone, Debug, Default)]
 pub struct Flags {
     /// The keys, each an authority of its own, named as it was given.
     pub keys: Vec<(String, PublicKey)>,
-    /// How many of the keys have to have signed; 1 where it is left out.
+    /// Holders of certificates, as one more authority.
+    pub certificates: Option<Certificates>,
+    /// How many of them have to have signed; 1 where it is left out.
     pub threshold: Option<usize>,
     /// Whether an image signature is asked for.
     pub signatures: bool,
@@ -44,6 +61,19 @@ pub struct Flags {
 type Authorities = BTreeMap<String, Arc<Authority>>;
 
 impl Policy {
+    /// As [`Policy::parse_with`], for a policy that names no files but keys, and no trusted roots but those that come with
+    /// this version.
+    ///
+    /// # Errors
+    /// As [`Policy::parse_with`].
+    pub fn parse(text: &str, load: &KeyLoader<'_>) -> Result<Self, PolicyError> {
+        let embedded = |name: &str| match name {
+            PUBLIC_GOOD | GITHUB => Ok(None),
+            _ => Err("no files are read here".to_owned()),
+        };
+        Self::parse_with(text, load, &embedded)
+    }
+
     /// Reads a policy file's text (YAML, or JSON, which is YAML).
     ///
     /// Refused, too: a key or field that comes twice, fields that are not known, anchors and aliases, more than one
@@ -51,16 +81,16 @@ impl Policy {
     ///
     /// # Errors
     /// See [`PolicyError`]; each says where, what, and what would be right.
-    pub fn parse(text: &str, load: &KeyLoader<'_>) -> Result<Self, PolicyError> {
+    pub fn parse_with(text: &str, load: &KeyLoader<'_>, files: &FileLoader<'_>) -> Result<Self, PolicyError> {
         let document = document::parse(text)?;
         let count = document.images.0.len();
         if count > POLICY_SCOPES {
             return Err(PolicyError::TooManyScopes(count));
         }
-        let mut keys = Vec::new();
+        let mut sources = Sources::new(load, files);
         let mut authorities = Authorities::new();
         for (name, raw) in document.authorities.0 {
-            let authority = authority(&name, raw, load, &mut keys)?;
+            let authority = sources.authority(&name, raw)?;
             authorities.insert(name.value, Arc::new(authority));
         }
         let mut scopes = Vec::with_capacity(count);
@@ -70,7 +100,7 @@ impl Policy {
         refuse_ambiguous(&scopes)?;
         scopes.sort_by_key(|(_, scope)| std::cmp::Reverse(scope.pattern.rank()));
         let scopes = scopes.into_iter().map(|(_, scope)| scope).collect();
-        Ok(Self { mode: document.mode, scopes, anchors: Anchors::new(keys) })
+        Ok(Self { mode: document.mode, scopes, anchors: sources.anchors() })
     }
 
     /// The policy that `verify --key K --threshold N --type T` means: one scope for everything, enforced.
@@ -83,7 +113,11 @@ impl Policy {
             let identities = vec![IdentityPattern::Key(key.fingerprint())];
             Arc::new(Authority { name: name.clone(), identities })
         };
-        let from: Vec<_> = flags.keys.iter().map(authority).collect();
+        let holders = flags.certificates.as_ref().map(|Certificates { pattern, .. }| {
+            let identities = vec![IdentityPattern::Certificate(Box::new(pattern.clone()))];
+            Arc::new(Authority { name: pattern.subject.to_string(), identities })
+        });
+        let from: Vec<_> = flags.keys.iter().map(authority).chain(holders).collect();
         let threshold = threshold(place, flags.threshold, &from)?;
         let signature = flags.signatures.then_some(Asked::Signature { annotations: flags.annotations });
         let mut asked: Vec<_> = signature.into_iter().collect();
@@ -107,37 +141,10 @@ impl Policy {
                 requirements: requirements.clone(),
             });
         }
-        let anchors = Anchors::new(flags.keys.into_iter().map(|(_, key)| key));
+        let roots = flags.certificates.map(|certificates| certificates.root);
+        let anchors = Anchors::new(flags.keys.into_iter().map(|(_, key)| key)).with_roots(roots);
         Ok(Self { mode: Mode::Enforced, scopes, anchors })
     }
-}
-
-fn authority(
-    name: &Spanned<String>,
-    raw: document::Authority,
-    load: &KeyLoader<'_>,
-    keys: &mut Vec<PublicKey>,
-) -> Result<Authority, PolicyError> {
-    let sources = match (raw.key, raw.keys) {
-        (Some(key), None) => vec![key],
-        (None, Some(keys)) if !keys.is_empty() => keys,
-        _ => return Err(PolicyError::AuthorityKeys { place: Position::of(name), name: name.value.clone() }),
-    };
-    let mut identities = Vec::new();
-    for source in sources {
-        let inline = source.value.trim_start().starts_with("-----BEGIN");
-        let key =
-            if inline { PublicKey::from_pem(&source.value).map_err(|e| e.to_string()) } else { load(&source.value) };
-        let key = key.map_err(|why| PolicyError::Key {
-            place: Position::of(&source),
-            authority: name.value.clone(),
-            key: if inline { "(inline)".to_owned() } else { source.value.clone() },
-            why,
-        })?;
-        identities.push(IdentityPattern::Key(key.fingerprint()));
-        keys.push(key);
-    }
-    Ok(Authority { name: name.value.clone(), identities })
 }
 
 fn scope(

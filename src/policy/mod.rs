@@ -10,16 +10,16 @@ mod predicate;
 mod reason;
 mod rule;
 mod scope;
+mod signer;
 
 pub use content_trust::{ByDigest, ContentTrust, OnExpired, RootPins, Tofu};
 pub use decision::{Approved, Decision, Match, Met, Outcome};
 pub use document::schema;
 pub use error::{PolicyError, Position};
 pub use evaluate::evaluate;
-pub use load::{Flags, KeyLoader};
+pub use load::{Certificates, FileLoader, Flags, KeyLoader};
 pub use predicate::PredicateType;
 pub use reason::{Reason, TrustReason};
-pub use rule::{
-    Asked, Authority, Explanation, IdentityPattern, IdentityRule, IdentityUnmeetable, Mode, Policy, Requirement, Scope,
-};
+pub use rule::{Asked, Authority, Explanation, IdentityRule, IdentityUnmeetable, Mode, Policy, Requirement, Scope};
 pub use scope::{Pattern, ScopeError};
+pub use signer::{CertificatePattern, IdentityPattern, TextPattern, TextPatternError};

@@ -3,7 +3,10 @@ mod trust;
 pub use trust::TrustReason;
 
 use super::{IdentityRule, IdentityUnmeetable, PredicateType};
-use crate::verify::{Rejection, SignedReference, Unread};
+use crate::{
+    trust::Identity,
+    verify::{Rejection, SignedReference, Unread},
+};
 use jiff::{SignedDuration, Timestamp};
 use std::fmt;
 
@@ -40,6 +43,33 @@ pub enum Reason {
         expected: SignedReference,
         /// The references that were signed.
         found: Vec<SignedReference>,
+    },
+    /// A signature by a certificate holds, and its holder is another one than the authority names.
+    SignerMismatch {
+        /// The authority.
+        authority: String,
+        /// Who has to have signed.
+        expected: String,
+        /// Who signed.
+        found: Identity,
+    },
+    /// The certificate of the right holder says something else than is asked for.
+    ClaimMismatch {
+        /// The authority.
+        authority: String,
+        /// The claim.
+        name: &'static str,
+        /// What it has to be.
+        expected: String,
+        /// What the certificate says.
+        found: Option<String>,
+    },
+    /// The right holder signed, and less stands behind that than is asked for. The id is the rejection's.
+    BackingShort {
+        /// The authority.
+        authority: String,
+        /// What is missing.
+        rejection: Rejection,
     },
     /// An authority's signature holds, and does not carry an annotation that is asked for.
     AnnotationMismatch {
@@ -121,6 +151,9 @@ impl Reason {
             Self::Unread { .. } => "unread",
             Self::IdentityUnmeetable { .. } => "identity-unmeetable",
             Self::IdentityMismatch { .. } => "identity-mismatch",
+            Self::SignerMismatch { .. } => "signer-mismatch",
+            Self::ClaimMismatch { .. } => "claim-mismatch",
+            Self::BackingShort { rejection, .. } => rejection.id(),
             Self::AnnotationMismatch { .. } => "annotation-mismatch",
             Self::AttestationTooOld { .. } => "attestation-too-old",
             Self::AttestationTimeUnknown { .. } => "attestation-time-unknown",
@@ -147,6 +180,8 @@ impl Reason {
             Self::AttestationTimeUnknown { .. } => (4, None),
             Self::AnnotationMismatch { .. } => (5, None),
             Self::IdentityMismatch { .. } => (6, None),
+            Self::BackingShort { .. } | Self::ClaimMismatch { .. } => (6, None),
+            Self::SignerMismatch { .. } => (7, None),
             Self::EvidenceRejected { rejection: Rejection::SignatureInvalid(_), .. } => (7, None),
             Self::EvidenceRejected { rejection: Rejection::SubjectMismatch(_), .. } => (8, None),
             // Junk that anybody can push, behind all that says more.
@@ -176,6 +211,14 @@ impl fmt::Display for Reason {
                     list(found, "no reference")
                 )
             }
+            Self::SignerMismatch { authority, expected, found } => {
+                write!(f, "{authority}: expected a signature by {expected}; found one by {found}")
+            }
+            Self::ClaimMismatch { authority, name, expected, found } => {
+                let found = found.as_deref().unwrap_or("none");
+                write!(f, "{authority}: expected a certificate with {name} {expected}; found {found}")
+            }
+            Self::BackingShort { authority, rejection } => write!(f, "{authority}: {rejection}"),
             Self::AnnotationMismatch { authority, name, expected, found } => {
                 let found = found.as_ref().map_or("none".to_owned(), |found| format!("{found:?}"));
                 write!(f, "{authority}: expected annotation {name:?} to be {expected:?}; found {found}")

@@ -1,9 +1,8 @@
-use super::{ContentTrust, Pattern, PredicateType};
+use super::{ContentTrust, IdentityPattern, Pattern, PredicateType, signer::Stranger};
 use crate::{
-    crypto::{Fingerprint, PublicKey},
     oci::{Reference, Repository, RepositoryName},
-    trust::{Anchors, Identity, Principal},
-    verify::SignedReference,
+    trust::{Anchors, Principal},
+    verify::{SignedReference, Verified},
 };
 use jiff::SignedDuration;
 use schemars::JsonSchema;
@@ -90,14 +89,6 @@ pub struct Authority {
     pub identities: Vec<IdentityPattern>,
 }
 
-/// Which identities speak for an authority.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum IdentityPattern {
-    /// The holder of this key, signing as itself and not in a role.
-    Key(Fingerprint),
-}
-
 /// What the reference inside the signed bytes has to say about the one that was asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum IdentityRule {
@@ -114,20 +105,26 @@ pub enum IdentityRule {
 }
 
 impl Policy {
-    /// The keys that the policy names: what a verification starts from.
+    /// The keys and trusted roots that the policy names: what a verification starts from.
     #[must_use]
     pub fn anchors(&self) -> &Anchors {
         &self.anchors
     }
 
-    /// The keys that the scope of a repository names: no others can help there, so no others are tried.
+    /// The keys and trusted roots that the scope of a repository names: no others can help there, so no others are tried.
     #[must_use]
     pub fn anchors_for(&self, repository: &Repository) -> Anchors {
-        let authorities =
-            || self.scope(repository).into_iter().flat_map(|scope| &scope.requirements).flat_map(|r| &r.from);
-        let named =
-            |key: &&PublicKey| authorities().any(|authority| authority.includes(&Identity::Key(key.fingerprint())));
-        Anchors::new(self.anchors.keys.iter().filter(named).cloned())
+        let scope = self.scope(repository).into_iter();
+        let authorities = scope.flat_map(|scope| &scope.requirements).flat_map(|requirement| &requirement.from);
+        let (mut keys, mut roots) = (BTreeSet::new(), BTreeSet::new());
+        for identity in authorities.flat_map(|authority| &authority.identities) {
+            match identity {
+                IdentityPattern::Key(key) => keys.insert(*key),
+                IdentityPattern::Certificate(pattern) => roots.insert(pattern.root.0),
+            };
+        }
+        Anchors::new(self.anchors.keys.iter().filter(|key| keys.contains(&key.fingerprint())).cloned())
+            .with_roots(self.anchors.roots.iter().filter(|root| roots.contains(&root.id())).cloned())
     }
 
     /// What is asked of a repository's trust state.
@@ -198,18 +195,22 @@ pub struct Explanation<'p> {
 }
 
 impl Authority {
-    /// Whether an identity speaks for this authority.
-    #[must_use]
-    pub fn includes(&self, identity: &Identity) -> bool {
-        self.identities.iter().any(|pattern| match (pattern, identity) {
-            (IdentityPattern::Key(key), Identity::Key(signer)) => key == signer,
-            (IdentityPattern::Key(_), _) => false,
-        })
+    /// Whether a verified signature speaks for this authority.
+    pub(super) fn admits(&self, verified: &Verified) -> Result<(), Stranger> {
+        let mut nearest = Stranger::Other;
+        for pattern in &self.identities {
+            match pattern.admits(&self.name, verified) {
+                Ok(()) => return Ok(()),
+                Err(Stranger::Other) => {}
+                Err(near) => nearest = near,
+            }
+        }
+        Err(nearest)
     }
 
     /// The principals that can speak for this authority.
     pub(super) fn principals(&self) -> impl Iterator<Item = Principal> {
-        self.identities.iter().map(|IdentityPattern::Key(key)| Principal::Key(*key))
+        self.identities.iter().map(IdentityPattern::principal)
     }
 }
 

@@ -9,7 +9,7 @@ pub enum Identity {
     Key(Fingerprint),
     /// The subject of a certificate, as its issuer names it.
     Certificate {
-        /// The OIDC issuer or the certification authority.
+        /// The OIDC issuer or the certification authority; empty where the certificate names none.
         issuer: String,
         /// The subject alternative name.
         san: String,
@@ -52,6 +52,7 @@ impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key(key) => write!(f, "key {key}"),
+            Self::Certificate { issuer, san } if issuer.is_empty() => f.write_str(san),
             Self::Certificate { issuer, san } => write!(f, "{san} (by {issuer})"),
             Self::Role { name, key } => write!(f, "role {name}, key {key}"),
         }

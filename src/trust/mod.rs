@@ -4,8 +4,10 @@ mod anchors;
 mod identity;
 pub mod notary;
 mod principal;
+mod root;
 pub mod tuf;
 
 pub use anchors::Anchors;
 pub use identity::{Identity, Principal};
 pub use principal::{Assignment, count_distinct};
+pub use root::{Instance, Log, Naming, RootId, TimestampAuthority, TrustedRoot, TrustedRootError, Windowed};

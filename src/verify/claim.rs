@@ -1,4 +1,4 @@
-use super::{Claim, Rejection, Said, SignedReference, Subject, malformed};
+use super::{About, Claim, Rejection, Said, SignedReference, Subject, malformed};
 use crate::{
     format::{
         predicate,
@@ -10,8 +10,8 @@ use crate::{
 };
 use std::{collections::BTreeMap, fmt};
 
-/// What a signed statement says of `subject`.
-pub(super) fn of_statement(payload: &[u8], subject: &Subject, limits: &Limits) -> Result<Said, Rejection> {
+/// What a signed statement says of what is judged.
+pub(super) fn of_statement(payload: &[u8], judged: About<'_>, limits: &Limits) -> Result<Said, Rejection> {
     let statement = Statement::decode(payload).map_err(malformed)?;
     let (count, most) = (statement.subject.len(), limits.statement_subjects);
     if count > most {
@@ -21,7 +21,7 @@ pub(super) fn of_statement(payload: &[u8], subject: &Subject, limits: &Limits) -
         statement.subject.iter().filter(|candidate| candidate.is(digest)).collect()
     };
     // The subject itself first: a statement may name both an index and its images.
-    let named = subject.digests().map(|digest| (digest, about(&digest)));
+    let named = judged.digests().into_iter().map(|digest| (digest, about(&digest)));
     let Some((digest, subjects)) = { named }.find(|(_, subjects)| !subjects.is_empty()) else {
         return Err(Rejection::SubjectMismatch(named_instead(&statement)));
     };

@@ -1,4 +1,4 @@
-use crate::oci::Digest;
+use crate::{format::legacy::LegacyMaterial, oci::Digest};
 use std::fmt;
 
 /// Bytes that hang on a subject: their digest is right, their meaning is whoever pushed them's.
@@ -21,9 +21,14 @@ pub enum BlobKind {
     SimpleSigning {
         /// The annotation's text.
         signature: String,
+        /// What stood beside it.
+        material: LegacyMaterial,
     },
     /// A bare DSSE envelope (cosign's `.att`).
-    Envelope,
+    Envelope {
+        /// What stood in its descriptor's annotations.
+        material: LegacyMaterial,
+    },
     /// Read, with the right digest, and not decodable.
     Malformed {
         /// What is wrong with it.
@@ -40,7 +45,7 @@ impl BlobKind {
     /// Whether judging it takes more than a look at its kind.
     pub(super) fn is_judged(&self) -> bool {
         match self {
-            Self::Bundle | Self::SimpleSigning { .. } | Self::Envelope => true,
+            Self::Bundle | Self::SimpleSigning { .. } | Self::Envelope { .. } => true,
             Self::Malformed { .. } | Self::Foreign { .. } => false,
         }
     }

@@ -1,4 +1,4 @@
-use super::{Place, Rejection, Subject, Unread};
+use super::{Backing, Place, Rejection, Subject, Unread};
 use crate::{
     oci::{Digest, RepositoryName},
     trust::Identity,
@@ -15,6 +15,7 @@ pub struct Verified {
     pub(super) claim: Claim,
     pub(super) place: Place,
     pub(super) format: Format,
+    pub(super) backing: Backing,
 }
 
 /// What was signed.
@@ -57,6 +58,8 @@ pub enum Format {
     SimpleSigning,
     /// A bare DSSE envelope (`.att`).
     Envelope,
+    /// A signature in a file of its own.
+    Detached,
 }
 
 impl Verified {
@@ -88,6 +91,12 @@ impl Verified {
     #[must_use]
     pub fn format(&self) -> Format {
         self.format
+    }
+
+    /// What stands behind it beside the signature itself.
+    #[must_use]
+    pub fn backing(&self) -> &Backing {
+        &self.backing
     }
 }
 
@@ -151,6 +160,6 @@ impl Findings {
 impl Verified {
     /// A signature that was never made, for the same tests.
     pub(crate) fn for_test(identity: Identity, digest: Digest, claim: Claim, place: Place) -> Self {
-        Self { identity, digest, claim, place, format: Format::Bundle }
+        Self { identity, digest, claim, place, format: Format::Bundle, backing: Backing::default() }
     }
 }

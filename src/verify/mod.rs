@@ -3,43 +3,65 @@
 //! [`verify_all`] takes bytes and gives findings. It is the one path: the command line, the library, the fuzzers and
 //! the benchmarks call the same function.
 
+mod artifact;
+mod backing;
+mod blob;
+mod certificate;
 mod claim;
 mod evidence;
 mod findings;
+mod log;
 mod rejection;
+mod seal;
 mod signature;
 mod subject;
 
+pub use crate::format::legacy::LegacyMaterial;
+pub use artifact::Artifact;
+pub use backing::{Backing, Demands, Logged, Stamped};
+pub use blob::{Detached, DetachedOver, verify_blob, verify_detached};
 pub use evidence::{Blob, BlobKind, Collected, Place, Unread, Via};
 pub use findings::{Claim, Findings, Format, Rejected, SignedReference, Verified};
 pub use rejection::Rejection;
 pub use subject::{Pinned, Subject, SubjectError, TrustFinding};
 
 use crate::{
-    crypto::PublicKey,
+    crypto::SigningCertificate,
     format::{
-        bundle::{Bundle, Content, Material},
+        bundle::{Bundle, Content, Material, MessageSignature},
         dsse::{Envelope, EnvelopeSignature, decode_base64},
+        legacy::Decoded,
+        log_entry::LogEntry,
         simple_signing::Payload,
     },
     limits::Limits,
     oci::{Digest, media_type::IN_TOTO},
     trust::{Anchors, Identity},
 };
+use jiff::Timestamp;
+use seal::{Over, Seal};
 use std::collections::BTreeMap;
 
 /// Judges all that was found for a subject, each piece by itself.
 ///
-/// For each piece it checks, in this order: that its place does not hold more than are judged; its size; that it is what its media type says; that keys of `anchors`
-/// made its signatures over exactly these bytes; that the signed bytes are a statement or payload that names the
-/// subject's digest (or that of the index that lists it). What passes is [`Verified`], what does not is
-/// [`Rejected`]; rejected pieces neither help nor harm the others.
+/// For each piece it checks, in this order: that its place does not hold more than are judged; its size; that it is what
+/// its media type says; that keys of `anchors`, or a certificate that leads to one of their trusted roots, made its
+/// signatures over exactly these bytes; that log entries and timestamps by whom such a root names are about this signature,
+/// and hold; that the certificate was valid at each time that they state, or `now` where there is none; that the signed bytes
+/// are a statement or payload that names the subject's digest (or that of the index that lists it). What passes is
+/// [`Verified`], what does not is [`Rejected`]; rejected pieces neither help nor harm the others.
 ///
-/// It does not check: whether a policy is satisfied ([`crate::policy`] does), which repository or tag was signed
-/// (the policy's `identity` rule), revocation, time of signing, or certificates (rejected as unsupported).
-pub fn verify_all(subject: &Subject, collected: Collected, anchors: &Anchors, limits: &Limits) -> Findings {
+/// It does not check: whether a policy is satisfied ([`crate::policy`] does): how many logs or timestamps there are, who
+/// signed, which repository or tag was signed. Nor the revocation of certificates, which Sigstore has none of.
+pub fn verify_all(
+    subject: &Subject,
+    collected: Collected,
+    anchors: &Anchors,
+    now: Timestamp,
+    limits: &Limits,
+) -> Findings {
     let Collected { blobs, unread } = collected;
-    let judge = Judge { subject, anchors, limits };
+    let judge = Judge { about: About::Subject(subject), anchors, now, limits };
     let mut findings = Findings { subject: subject.clone(), verified: Vec::new(), rejected: Vec::new(), unread };
     let mut judged: BTreeMap<(Digest, Via), usize> = BTreeMap::new();
     for blob in blobs {
@@ -60,9 +82,33 @@ pub fn verify_all(subject: &Subject, collected: Collected, anchors: &Anchors, li
 }
 
 struct Judge<'a> {
-    subject: &'a Subject,
+    about: About<'a>,
     anchors: &'a Anchors,
+    now: Timestamp,
     limits: &'a Limits,
+}
+
+/// What is judged.
+#[derive(Clone, Copy)]
+enum About<'a> {
+    Subject(&'a Subject),
+    Artifact(&'a Artifact),
+}
+
+impl About<'_> {
+    /// The digests whose evidence counts, its own first.
+    fn digests(self) -> Vec<Digest> {
+        match self {
+            Self::Subject(subject) => subject.digests().collect(),
+            Self::Artifact(artifact) => artifact.digests().collect(),
+        }
+    }
+}
+
+/// Who signed, and what else stands behind it.
+struct Signer {
+    identity: Identity,
+    backing: Backing,
 }
 
 /// What the signed bytes say, once a signature over them holds.
@@ -79,59 +125,160 @@ impl Judge<'_> {
         }
         match &blob.kind {
             BlobKind::Bundle => self.bundle(blob),
-            BlobKind::Envelope => {
+            BlobKind::Envelope { material } => {
                 let envelope = Envelope::decode(&blob.bytes).map_err(malformed)?;
-                self.envelope(blob, &envelope, Format::Envelope)
+                self.envelope(blob, &envelope, Format::Envelope, &Came::of(material)?)
             }
-            BlobKind::SimpleSigning { signature } => self.simple_signing(blob, signature),
+            BlobKind::SimpleSigning { signature, material } => self.simple_signing(blob, signature, material),
             BlobKind::Malformed { why } => Err(Rejection::Malformed(why.clone())),
             BlobKind::Foreign { media_type } => Err(Rejection::FormatUnsupported(media_type.clone())),
         }
     }
 
     fn bundle(&self, blob: &Blob) -> Result<Vec<Verified>, Rejection> {
-        let bundle = Bundle::decode(&blob.bytes).map_err(malformed)?;
-        match (&bundle.content, &bundle.material) {
-            (Content::Envelope(envelope), Material::PublicKey { .. }) => self.envelope(blob, envelope, Format::Bundle),
-            (Content::MessageSignature, _) => Err(Rejection::FormatUnsupported("a message signature".to_owned())),
-            (_, Material::Certificate) => Err(Rejection::MaterialUnsupported),
+        let Bundle { content, material, entries, timestamps, proofs } =
+            Bundle::decode(&blob.bytes).map_err(malformed)?;
+        let certificates = match material {
+            Material::PublicKey { .. } => Vec::new(),
+            Material::Certificates(chain) => certificates(chain.iter().map(Vec::as_slice))?,
+        };
+        let came = Came { certificates, entries, timestamps, proofs };
+        match content {
+            Content::Envelope(envelope) => self.envelope(blob, &envelope, Format::Bundle, &came),
+            Content::Message(message) => self.message(blob, &message, &came),
         }
     }
 
-    fn envelope(&self, blob: &Blob, envelope: &Envelope, format: Format) -> Result<Vec<Verified>, Rejection> {
+    fn envelope(
+        &self,
+        blob: &Blob,
+        envelope: &Envelope,
+        format: Format,
+        came: &Came,
+    ) -> Result<Vec<Verified>, Rejection> {
         let (count, most) = (envelope.signatures.len(), self.limits.envelope_signatures);
         if count > most {
             return Err(Rejection::OverLimit(format!("{count} signatures in one envelope, at most {most}")));
         }
-        let signers = signature::signers(self.anchors, &envelope.pae(), &envelope.signatures)?;
+        let signers = self.signers(Over::Envelope(envelope), &envelope.signatures, came)?;
         if envelope.payload_type != IN_TOTO {
             return Err(Rejection::FormatUnsupported(format!("an envelope of {}", envelope.payload_type)));
         }
-        let said = claim::of_statement(&envelope.payload, self.subject, self.limits)?;
-        Ok(self.verified(blob, format, &signers, &said))
+        let said = claim::of_statement(&envelope.payload, self.about, self.limits)?;
+        Ok(verified(blob, format, signers, &said))
     }
 
-    fn simple_signing(&self, blob: &Blob, signature: &str) -> Result<Vec<Verified>, Rejection> {
+    fn simple_signing(
+        &self,
+        blob: &Blob,
+        signature: &str,
+        material: &LegacyMaterial,
+    ) -> Result<Vec<Verified>, Rejection> {
         let signature = decode_base64(signature)
             .ok_or_else(|| Rejection::Malformed("the signature annotation is no base64".to_owned()))?;
         let signature = EnvelopeSignature { key_hint: None, signature };
-        let signers = signature::signers(self.anchors, &blob.bytes, &[signature])?;
+        let came = Came::of(material)?;
+        let signers = self.signers(Over::Bytes(&blob.bytes), &[signature], &came)?;
         let payload = Payload::decode(&blob.bytes).map_err(malformed)?;
-        let said = claim::of_payload(payload, self.subject)?;
-        Ok(self.verified(blob, Format::SimpleSigning, &signers, &said))
+        let About::Subject(subject) = self.about else {
+            return Err(Rejection::FormatUnsupported("a signature of an image".to_owned()));
+        };
+        let said = claim::of_payload(payload, subject)?;
+        Ok(verified(blob, Format::SimpleSigning, signers, &said))
     }
 
-    /// The one constructor of [`Verified`].
-    fn verified(&self, blob: &Blob, format: Format, signers: &[&PublicKey], said: &Said) -> Vec<Verified> {
-        let one = |key: &&PublicKey| Verified {
-            identity: Identity::Key(key.fingerprint()),
-            digest: said.digest,
-            claim: said.claim.clone(),
-            place: blob.place.clone(),
-            format,
+    /// A signature over a file. Over an image's manifest it would say nothing that its signer meant of an image.
+    fn message(&self, blob: &Blob, message: &MessageSignature, came: &Came) -> Result<Vec<Verified>, Rejection> {
+        let About::Artifact(artifact) = self.about else {
+            return Err(Rejection::FormatUnsupported("a message signature".to_owned()));
         };
-        signers.iter().map(one).collect()
+        let said = blob::of_message(artifact, message)?;
+        let signatures = [EnvelopeSignature { key_hint: None, signature: message.signature.clone() }];
+        let signers = self.signers(Over::Artifact(artifact, message), &signatures, came)?;
+        Ok(verified(blob, Format::Bundle, signers, &said))
     }
+
+    /// Who made one of these signatures: the holder of the certificate that came along, or keys of the anchors.
+    fn signers(&self, over: Over<'_>, signatures: &[EnvelopeSignature], came: &Came) -> Result<Vec<Signer>, Rejection> {
+        let Some((leaf, chain)) = came.certificates.split_first() else {
+            return self.keys(over, signatures, came);
+        };
+        if self.anchors.roots.is_empty() {
+            return Err(Rejection::NoTrustedRoot);
+        }
+        let made = |one: &&EnvelopeSignature| over.is_signed_by(leaf.public_key(), &one.signature);
+        let made = signatures.iter().find(made).ok_or(Rejection::CertificateSignatureInvalid)?;
+        let seal = came.seal(over, &made.signature);
+        let mut holders = Vec::new();
+        let mut nearest = None;
+        for root in &self.anchors.roots {
+            match certificate::holder(&seal, leaf, chain, root, self.now) {
+                Ok((identity, backing)) => holders.push(Signer { identity, backing }),
+                Err(stranger @ Rejection::CertificateUntrusted { .. }) => nearest = nearest.or(Some(stranger)),
+                Err(rejection) => nearest = Some(rejection),
+            }
+        }
+        match nearest {
+            Some(rejection) if holders.is_empty() => Err(rejection),
+            _ => Ok(holders),
+        }
+    }
+
+    /// The keys of the anchors that made these signatures, with what the first root that names it says of each.
+    fn keys(&self, over: Over<'_>, signatures: &[EnvelopeSignature], came: &Came) -> Result<Vec<Signer>, Rejection> {
+        let mut signers = Vec::new();
+        for (key, signature) in signature::signers(self.anchors, over, signatures)? {
+            let seal = came.seal(over, signature);
+            let mut backing = Backing::default();
+            for root in &self.anchors.roots {
+                backing = certificate::backing(&seal, seal::By::Key(key), root, self.now)?;
+                if !backing.logs.is_empty() || !backing.timestamps.is_empty() {
+                    break;
+                }
+            }
+            signers.push(Signer { identity: Identity::Key(key.fingerprint()), backing });
+        }
+        Ok(signers)
+    }
+}
+
+/// What came along with a signature, decoded.
+struct Came {
+    /// The signer's certificate first; empty where a key is to be known.
+    certificates: Vec<SigningCertificate>,
+    entries: Vec<LogEntry>,
+    timestamps: Vec<Vec<u8>>,
+    proofs: bool,
+}
+
+impl Came {
+    /// What came in annotations: a log's promise is all that these formats have, so no proof is asked for.
+    fn of(material: &LegacyMaterial) -> Result<Self, Rejection> {
+        let Decoded { certificates, entry, timestamp } = material.decode().map_err(malformed)?;
+        let (entries, timestamps) = (entry.into_iter().collect(), timestamp.into_iter().collect());
+        Ok(Self { certificates, entries, timestamps, proofs: false })
+    }
+
+    fn seal<'a>(&'a self, over: Over<'a>, signature: &'a [u8]) -> Seal<'a> {
+        Seal { over, signature, entries: &self.entries, timestamps: &self.timestamps, proofs: self.proofs }
+    }
+}
+
+fn certificates<'d>(chain: impl Iterator<Item = &'d [u8]>) -> Result<Vec<SigningCertificate>, Rejection> {
+    chain.map(|der| SigningCertificate::from_der(der).map_err(malformed)).collect()
+}
+
+/// The one constructor of [`Verified`].
+fn verified(blob: &Blob, format: Format, signers: Vec<Signer>, said: &Said) -> Vec<Verified> {
+    let one = |Signer { identity, backing }: Signer| Verified {
+        identity,
+        digest: said.digest,
+        claim: said.claim.clone(),
+        place: blob.place.clone(),
+        format,
+        backing,
+    };
+    signers.into_iter().map(one).collect()
 }
 
 fn malformed(error: impl std::fmt::Display) -> Rejection {

@@ -1,7 +1,7 @@
-use super::Rejection;
+use super::{Rejection, seal::Over};
 use crate::{crypto::PublicKey, format::dsse::EnvelopeSignature, trust::Anchors};
 
-/// The anchors' keys that made one of these signatures over `message`, each once.
+/// The anchors' keys that made one of these signatures, each once, with the signature.
 ///
 /// Hints only choose which key is tried first; they are unsigned and decide nothing.
 ///
@@ -9,15 +9,15 @@ use crate::{crypto::PublicKey, format::dsse::EnvelopeSignature, trust::Anchors};
 /// No key of `anchors` made any of them.
 pub(super) fn signers<'a>(
     anchors: &'a Anchors,
-    message: &[u8],
-    signatures: &[EnvelopeSignature],
-) -> Result<Vec<&'a PublicKey>, Rejection> {
-    let mut signers: Vec<&PublicKey> = Vec::new();
+    over: Over<'_>,
+    signatures: &'a [EnvelopeSignature],
+) -> Result<Vec<(&'a PublicKey, &'a [u8])>, Rejection> {
+    let mut signers: Vec<(&PublicKey, &[u8])> = Vec::new();
     for signature in signatures {
-        if let Some(key) = signer(anchors, message, signature)
-            && !signers.iter().any(|known| known.fingerprint() == key.fingerprint())
+        if let Some(key) = signer(anchors, over, signature)
+            && !signers.iter().any(|(known, _)| known.fingerprint() == key.fingerprint())
         {
-            signers.push(key);
+            signers.push((key, &signature.signature));
         }
     }
     if signers.is_empty() {
@@ -26,10 +26,10 @@ pub(super) fn signers<'a>(
     Ok(signers)
 }
 
-fn signer<'a>(anchors: &'a Anchors, message: &[u8], signature: &EnvelopeSignature) -> Option<&'a PublicKey> {
+fn signer<'a>(anchors: &'a Anchors, over: Over<'_>, signature: &EnvelopeSignature) -> Option<&'a PublicKey> {
     let hinted = |key: &&PublicKey| signature.key_hint.as_deref().is_some_and(|hint| names(hint, key));
     let (first, rest): (Vec<_>, Vec<_>) = anchors.keys.iter().partition(hinted);
-    first.into_iter().chain(rest).find(|key| key.verify(message, &signature.signature).is_ok())
+    first.into_iter().chain(rest).find(|key| over.is_signed_by(key, &signature.signature))
 }
 
 /// Whether a hint names this key: as cosign and we write it, or as TUF and others do (hex).

@@ -46,7 +46,7 @@ impl World {
 
     fn judge_within(&self, kind: BlobKind, bytes: Vec<u8>, limits: &Limits) -> Findings {
         let collected = Collected { blobs: vec![blob(kind, bytes)], unread: Vec::new() };
-        verify_all(&self.subject, collected, &self.anchors, limits)
+        verify_all(&self.subject, collected, &self.anchors, Timestamp::UNIX_EPOCH, limits)
     }
 }
 
@@ -84,7 +84,10 @@ fn what_is_over_a_limit_is_not_judged() {
     assert_eq!((findings.verified().len(), findings.unread().len()), (0, 1), "too many is unread, not absent");
     let mut envelope = world.envelope(IN_TOTO, world.statement(predicate::SLSA_V1).encode());
     envelope.signatures = vec![envelope.signatures[0].clone(); crate::limits::ENVELOPE_SIGNATURES + 1];
-    assert_eq!(rejected(&world.judge(BlobKind::Envelope, envelope.encode())), "over-limit");
+    assert_eq!(
+        rejected(&world.judge(BlobKind::Envelope { material: LegacyMaterial::default() }, envelope.encode())),
+        "over-limit"
+    );
     let mut statement = world.statement(predicate::SLSA_V1);
     statement.subject = vec![statement.subject[0].clone(); crate::limits::STATEMENT_SUBJECTS + 1];
     assert_eq!(rejected(&world.judge(BlobKind::Bundle, world.bundle(&statement))), "over-limit");
@@ -114,8 +117,14 @@ fn each_signer_of_an_envelope_counts_once() {
     let signature = other.sign(&envelope.pae()).unwrap();
     envelope.signatures.extend([again, EnvelopeSignature { key_hint: None, signature }]);
     let both = Anchors::new([world.key.public().clone(), other.public().clone()]);
-    let collected = Collected { blobs: vec![blob(BlobKind::Envelope, envelope.encode())], unread: Vec::new() };
-    assert_eq!(verify_all(&world.subject, collected, &both, &Limits::default()).verified().len(), 2);
+    let collected = Collected {
+        blobs: vec![blob(BlobKind::Envelope { material: LegacyMaterial::default() }, envelope.encode())],
+        unread: Vec::new(),
+    };
+    assert_eq!(
+        verify_all(&world.subject, collected, &both, Timestamp::UNIX_EPOCH, &Limits::default()).verified().len(),
+        2
+    );
 }
 
 // [V-20]
@@ -123,7 +132,10 @@ fn each_signer_of_an_envelope_counts_once() {
 fn an_envelope_of_something_else_is_no_statement() {
     let world = World::new();
     let envelope = world.envelope("text/plain", world.statement(predicate::SLSA_V1).encode());
-    assert_eq!(rejected(&world.judge(BlobKind::Envelope, envelope.encode())), "format-unsupported");
+    assert_eq!(
+        rejected(&world.judge(BlobKind::Envelope { material: LegacyMaterial::default() }, envelope.encode())),
+        "format-unsupported"
+    );
 }
 
 // [V-21]
@@ -134,7 +146,12 @@ fn what_is_about_another_digest_does_not_count() {
     assert_eq!(rejected(&world.judge(BlobKind::Bundle, world.bundle(&other))), "subject-mismatch");
     let payload = Payload { docker_reference: String::new(), digest: Digest::sha256(b"another"), optional: [].into() };
     let signature = STANDARD.encode(world.key.sign(&payload.encode()).unwrap());
-    assert_eq!(rejected(&world.judge(BlobKind::SimpleSigning { signature }, payload.encode())), "subject-mismatch");
+    assert_eq!(
+        rejected(
+            &world.judge(BlobKind::SimpleSigning { signature, material: LegacyMaterial::default() }, payload.encode())
+        ),
+        "subject-mismatch"
+    );
 }
 
 // [V-22]
@@ -156,13 +173,19 @@ fn a_simple_signature_is_over_the_payload_s_bytes() {
         optional: [("env".to_owned(), "prod".to_owned())].into(),
     };
     let signature = STANDARD.encode(world.key.sign(&payload.encode()).unwrap());
-    let findings = world.judge(BlobKind::SimpleSigning { signature: signature.clone() }, payload.encode());
+    let findings = world.judge(
+        BlobKind::SimpleSigning { signature: signature.clone(), material: LegacyMaterial::default() },
+        payload.encode(),
+    );
     let Claim::Signature { annotations, references } = findings.verified()[0].claim() else { panic!("a signature") };
     assert_eq!((annotations["env"].as_str(), references.len()), ("prod", 1));
     let mut spaced = payload.encode();
     spaced.push(b' ');
-    assert_eq!(rejected(&world.judge(BlobKind::SimpleSigning { signature }, spaced)), "signer-unknown");
-    let none = BlobKind::SimpleSigning { signature: "*".into() };
+    assert_eq!(
+        rejected(&world.judge(BlobKind::SimpleSigning { signature, material: LegacyMaterial::default() }, spaced)),
+        "signer-unknown"
+    );
+    let none = BlobKind::SimpleSigning { signature: "*".into(), material: LegacyMaterial::default() };
     assert_eq!(rejected(&world.judge(none, payload.encode())), "malformed");
 }
 

@@ -1,9 +1,11 @@
 //! The command line as clap reads it. Flags that cosign, docker or notation users know have their names.
 
+mod certificate;
 mod judge;
 mod known;
 mod sign;
 
+pub use certificate::{BlobCommand, BlobVerifyArgs, CertificateArgs, SignedHash};
 pub use judge::{IdentityRule, ImagesArgs, JudgeArgs, PullArgs, ResolveArgs, VerifyArgs};
 pub use known::KnownArgs;
 pub use sign::{AttestArgs, AttestFormat, PasswordArgs, SignArgs, SignFormat, SigningKeyArgs};
@@ -47,6 +49,8 @@ pub enum Command {
     Pull(PullArgs),
     Resolve(ResolveArgs),
     Inspect(InspectArgs),
+    #[command(subcommand)]
+    Blob(BlobCommand),
     #[command(subcommand)]
     Key(KeyCommand),
     #[command(subcommand)]

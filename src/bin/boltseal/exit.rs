@@ -3,7 +3,7 @@
 use boltseal::{
     crypto::{PrivateKeyError, PublicKeyError},
     oci::ReferenceError,
-    ops::{OpsError, trust::TrustError},
+    ops::{OpsError, blob::BlobFileError, trust::TrustError, trusted_root::TrustedRootFileError},
     policy::PolicyError,
     registry::{Fault, RegistryError},
     store::{LoadKeyError, SaveKeyError, TrustLockError},
@@ -161,6 +161,18 @@ fn hint_of_trust(error: &TrustError) -> Option<&'static str> {
 impl From<TrustError> for Failure {
     fn from(error: TrustError) -> Self {
         OpsError::from(error).into()
+    }
+}
+
+impl From<TrustedRootFileError> for Failure {
+    fn from(error: TrustedRootFileError) -> Self {
+        Self::supplied(error.to_string())
+    }
+}
+
+impl From<BlobFileError> for Failure {
+    fn from(error: BlobFileError) -> Self {
+        Self::supplied(error.to_string())
     }
 }
 

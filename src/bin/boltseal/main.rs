@@ -11,7 +11,7 @@ mod output;
 mod render;
 mod settings;
 
-use args::{Cli, Command};
+use args::{BlobCommand, Cli, Command};
 use clap::Parser as _;
 use exit::{Exit, Failure};
 use output::Output;
@@ -61,6 +61,7 @@ async fn dispatch(command: Command, output: &Output) -> Result<Exit, Failure> {
         Command::Pull(args) => cmd::pull::run(args, output).await,
         Command::Resolve(args) => cmd::resolve::run(args, output).await,
         Command::Inspect(args) => cmd::inspect::run(args, output).await,
+        Command::Blob(BlobCommand::Verify(args)) => cmd::blob::verify(&args, output),
         Command::Key(args) => cmd::key::run(args, output),
         Command::Policy(args) => cmd::policy::run(args, output),
         Command::Trust(command) => cmd::trust::run(command, output).await,

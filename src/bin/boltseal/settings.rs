@@ -1,7 +1,9 @@
 //! What a run works with, out of flags, environment and files: connections, keys, the policy, what is remembered.
 
+mod certificate;
 mod trust;
 
+pub use certificate::{certificate_pattern, trusted_root};
 pub use trust::{known, lock_if_there, lock_path, memory, named_lock, trust_reader};
 
 use crate::{
@@ -126,11 +128,13 @@ pub struct Judge {
 }
 
 pub fn judge(args: &JudgeArgs) -> Result<Judge, Failure> {
-    if args.key.is_empty() {
+    let certificates = certificate::holders(&args.certificate)?;
+    let signers = args.key.len() + usize::from(certificates.is_some());
+    if signers == 0 {
         return file_policy(args.policy.clone());
     }
-    if args.key.len() > 1 && args.threshold.is_none() {
-        let message = format!("{} keys: say with --threshold how many of them have to have signed", args.key.len());
+    if signers > 1 && args.threshold.is_none() {
+        let message = format!("{signers} signers: say with --threshold how many of them have to have signed");
         return Err(Failure::usage(message));
     }
     let mut keys = Vec::new();
@@ -144,6 +148,7 @@ pub fn judge(args: &JudgeArgs) -> Result<Judge, Failure> {
     };
     let flags = Flags {
         keys,
+        certificates,
         threshold: args.threshold,
         signatures: args.predicate_types.is_empty(),
         types: args.predicate_types.clone(),

@@ -1,34 +1,38 @@
-use super::{RegistryArgs, key_value};
+use super::{CertificateArgs, RegistryArgs, key_value};
 use boltseal::oci::Reference;
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use std::path::PathBuf;
 
 /// What images are judged by: a policy file, or flags.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Policy")]
+#[group(skip)]
+#[command(group = ArgGroup::new("signer").multiple(true).args(["key", "certificate_identity", "certificate_identity_regexp"]))]
 pub struct JudgeArgs {
     /// The policy file; else BOLTSEAL_POLICY, /etc/boltseal/policy.yaml, $XDG_CONFIG_HOME/boltseal/policy.yaml.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "threshold", "predicate_types", "annotations", "identity"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["signer", "threshold", "predicate_types", "annotations", "identity", "trusted_root"])]
     pub policy: Option<PathBuf>,
     /// The least that repositories' trust data have to be (`trust pin` writes it); else BOLTSEAL_LOCK, or what the policy
     /// names.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "threshold", "predicate_types", "annotations", "identity"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["signer", "threshold", "predicate_types", "annotations", "identity", "trusted_root"])]
     pub lock: Option<PathBuf>,
     /// Judge by this public key, without a policy file; may be repeated together with --threshold.
     #[arg(long, value_name = "KEY")]
     pub key: Vec<String>,
-    /// How many different keys have to have signed.
-    #[arg(long, value_name = "N", requires = "key")]
+    /// How many different signers have to have signed.
+    #[arg(long, value_name = "N", requires = "signer")]
     pub threshold: Option<usize>,
     /// Ask for an attestation of this type, and not for a signature; may be repeated.
-    #[arg(long = "type", value_name = "TYPE", requires = "key")]
+    #[arg(long = "type", value_name = "TYPE", requires = "signer")]
     pub predicate_types: Vec<String>,
     /// Ask that the signature carries this annotation; may be repeated.
-    #[arg(short, long = "annotation", requires = "key", value_name = "KEY=VALUE", value_parser = key_value)]
+    #[arg(short, long = "annotation", requires = "signer", value_name = "KEY=VALUE", value_parser = key_value)]
     pub annotations: Vec<(String, String)>,
-    /// What the signed reference has to agree with; only with --key.
-    #[arg(long, value_enum, requires = "key", value_name = "RULE")]
+    /// What the signed reference has to agree with; only without a policy file.
+    #[arg(long, value_enum, requires = "signer", value_name = "RULE")]
     pub identity: Option<IdentityRule>,
+    #[command(flatten)]
+    pub certificate: CertificateArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,6 +1,7 @@
 //! One file a verb: arguments to `ops`, results to [`crate::output`].
 
 pub mod attest;
+pub mod blob;
 pub mod docs;
 pub mod inspect;
 pub mod key;

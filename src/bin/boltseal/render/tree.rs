@@ -35,7 +35,7 @@ fn kind(kind: &BlobKind) -> String {
     match kind {
         BlobKind::Bundle => "bundle".to_owned(),
         BlobKind::SimpleSigning { .. } => "simple signature".to_owned(),
-        BlobKind::Envelope => "envelope".to_owned(),
+        BlobKind::Envelope { .. } => "envelope".to_owned(),
         BlobKind::Malformed { .. } => "malformed".to_owned(),
         BlobKind::Foreign { media_type } => format!("foreign: {media_type}"),
     }

@@ -6,7 +6,7 @@ use boltseal::{
         Principal,
         tuf::{Asked, Vouched},
     },
-    verify::{Claim, Format, Place, Rejected, Verified},
+    verify::{Claim, Format, Logged, Place, Rejected, Rejection, Stamped, Verified},
 };
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -94,6 +94,7 @@ fn verified(verified: &Verified) -> Value {
         "digest": verified.digest().to_string(),
         "format": format_name(verified.format()),
         "place": place(verified.place()),
+        "backing": backing(verified),
     });
     let claim = match verified.claim() {
         Claim::Signature { references, annotations } => json!({
@@ -111,6 +112,27 @@ fn verified(verified: &Verified) -> Value {
         value.extend(claim);
     }
     value
+}
+
+/// What stands behind a signature: nothing for most keys.
+pub fn backing(verified: &Verified) -> Value {
+    let backing = verified.backing();
+    let Some((id, name)) = backing.root() else { return Value::Null };
+    let log = |entry: &Logged| {
+        json!({
+            "url": entry.url, "log": hex::encode(&entry.log), "index": entry.index, "proven": entry.proven,
+            "integrated": entry.integrated,
+        })
+    };
+    let stamp = |stamp: &Stamped| json!({ "authority": stamp.authority, "time": stamp.time });
+    json!({
+        "trustedRoot": { "name": name, "id": id.to_string() },
+        "claims": backing.claims(),
+        "logs": backing.logs().iter().map(log).collect::<Vec<_>>(),
+        "timestamps": backing.timestamps().iter().map(stamp).collect::<Vec<_>>(),
+        "scts": backing.scts(),
+        "passedOver": backing.passed_over().iter().map(Rejection::id).collect::<Vec<_>>(),
+    })
 }
 
 fn rejected(rejected: &Rejected) -> Value {
@@ -135,6 +157,7 @@ pub fn format_name(format: Format) -> &'static str {
         Format::Bundle => "bundle",
         Format::SimpleSigning => "simple",
         Format::Envelope => "envelope",
+        Format::Detached => "detached",
         _ => "other",
     }
 }
