@@ -36,6 +36,8 @@ pub const JSON_DEPTH: usize = 64;
 /// Values (objects, lists, texts, numbers) of one JSON document. Source: an SPDX document of a large image has 300,000;
 /// at 650 bytes of memory each, the worst case, it is 650 MB for the one document under way.
 pub const JSON_VALUES: usize = 1_000_000;
+/// Bytes of an image's configuration. Source: as [`MANIFEST_BYTES`]; one with 2,000 steps of history has 400 KB.
+pub const IMAGE_CONFIG_BYTES: u64 = 4 << 20;
 /// Values in the JSON of one SBOM or scan, which is read without a tree. Source: 50 MB at 12 bytes a value, the densest seen.
 pub const DOCUMENT_VALUES: usize = 4_000_000;
 /// Packages of one SBOM. Source: an image with a whole distribution and its language packages has 30,000; ten times that,

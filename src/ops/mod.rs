@@ -6,6 +6,7 @@ pub mod attest;
 pub mod blob;
 mod collect;
 mod error;
+mod image;
 pub mod import_dct;
 pub mod inspect;
 mod pin;

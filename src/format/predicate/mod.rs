@@ -7,6 +7,7 @@
 mod error;
 mod link;
 mod provenance;
+mod raw;
 mod reading;
 mod sbom;
 mod scan;
@@ -16,6 +17,7 @@ mod vex;
 pub use error::PredicateError;
 pub use link::{Link, Release, TestResult, TestVerdict};
 pub use provenance::{Dependency, Parameter, Provenance, Source, Vouching, split_source};
+pub use raw::Predicate;
 pub use sbom::{Package, Sbom, SbomFormat};
 pub use scan::{Finding, Scan, Severity};
 pub use summary::{Vsa, VsaVerdict};
