@@ -73,6 +73,7 @@ fn other_versions_and_shapes_are_refused_by_name() {
     }
 }
 
+// [V-173]
 #[test]
 fn packages_are_bounded_while_they_are_read() {
     let one = r#"{"name":"a"}"#;
