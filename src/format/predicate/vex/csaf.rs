@@ -156,11 +156,11 @@ impl Products {
     }
 
     fn of(&self, ids: &[Box<str>]) -> Result<Vec<VexProduct>, PredicateError> {
-        let one = |id: &Box<str>| {
-            let unknown = || PredicateError::value(DOCUMENT, "product_status", "a product of the product tree", &**id);
+        let one = |id: &str| {
+            let unknown = || PredicateError::value(DOCUMENT, "product_status", "a product of the product tree", id);
             self.0.get(id).cloned().ok_or_else(unknown)
         };
-        ids.iter().map(one).collect()
+        ids.iter().map(|id| one(id)).collect()
     }
 }
 
