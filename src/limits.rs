@@ -58,6 +58,10 @@ pub const POLICY_BYTES: u64 = 1 << 20;
 pub const IDENTITY_PATTERN_BYTES: usize = 2_048;
 /// Bytes of a trusted root. Source: the public good instance's has 7 KB after four years.
 pub const TRUSTED_ROOT_BYTES: u64 = 1 << 20;
+/// Bytes of what is kept of one trusted root. Source: the four files of TUF at their limits, and [`TRUSTED_ROOT_BYTES`] twice.
+pub const STORED_ROOT_BYTES: u64 = 16 << 20;
+/// Bytes of the name of a trusted root. Source: a DNS label.
+pub const ROOT_NAME_BYTES: usize = 63;
 /// Scopes of a policy. Source: a fleet of 1,000 images with a scope for each, twice.
 pub const POLICY_SCOPES: usize = 2_000;
 /// Bytes of a key file, encrypted or not. Source: an RSA-8192 key in PEM is 6.4 KB.

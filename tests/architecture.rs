@@ -183,6 +183,23 @@ fn proofs_can_be_neither_made_up_nor_read_from_text() {
     }
 }
 
+/// deny.toml can only say that this package may depend on it, not in which way.
+#[test]
+fn the_other_verifier_is_the_tests_alone() {
+    let manifest = fs::read_to_string("Cargo.toml").expect("Cargo.toml");
+    let mut section = "";
+    let mut found = Vec::new();
+    for line in manifest.lines().map(str::trim) {
+        if line.starts_with('[') {
+            section = line;
+        }
+        if !line.starts_with('#') && line.contains("sigstore-verify") {
+            found.push(section);
+        }
+    }
+    assert_eq!(found, ["[dev-dependencies]"], "sigstore-verify makes a second path to a verdict");
+}
+
 #[test]
 fn files_are_short() {
     let mut lengths: Vec<_> = sources().into_iter().map(|source| (source.code.len(), source.path)).collect();

@@ -2,7 +2,8 @@
 # tests/peers.sh [TARGET_DIR]
 # Fetches the real tools that boltseal is tested against, from Debian (sid, trixie as the second source), and unpacks them
 # below TARGET_DIR (target/peers): cosign, notation, crane, oras, docker-registry, notary and its server, skopeo, and refreg,
-# which is go-containerregistry's in-memory registry with the referrers API, built from Debian's Go. Nothing is installed,
+# which is go-containerregistry's in-memory registry with the referrers API, built from Debian's Go. Besides, Sigstore's
+# clients for npm (npm-sigstore) and PyPI (pypi-sigstore), by npm and pip into folders of their own. Nothing is installed,
 # apt's own state is untouched, a second run fetches nothing. TARGET_DIR/missing lists what could not be had, a line each.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -11,10 +12,47 @@ TARGET=$(realpath -m "${1:-target/peers}")
 PEERS=(cosign notation crane oras docker-registry notary notary-server)
 SKOPEO=(skopeo libc6 libgpgme45 libassuan9 libgpg-error0 libsqlite3-0)
 GOLANG=(golang-1.26-go golang-1.26-src golang-github-google-go-containerregistry-dev)
+NPM_SIGSTORE=4.1.1
+PYPI_SIGSTORE=4.5.1
 mkdir -p "$TARGET"/{debs,bin,apt/lists/partial,apt/cache/archives/partial,apt/empty}
 : > "$TARGET/missing"
 
 missing() { echo "$1: $2" | tee -a "$TARGET/missing" >&2; }
+
+# Sigstore's client for npm, as a command
+npm_sigstore() {
+  [ -x "$TARGET/bin/npm-sigstore" ] && return
+  if ! command -v node > /dev/null || ! command -v npm > /dev/null; then
+    missing npm-sigstore "there is no node or npm on this machine"
+    return
+  fi
+  mkdir -p "$TARGET/npm"
+  if ! npm install --prefix "$TARGET/npm" --ignore-scripts --no-audit --no-fund --loglevel=error \
+    "sigstore@$NPM_SIGSTORE" > /dev/null; then
+    missing npm-sigstore "could not be fetched by npm"
+    return
+  fi
+  cat > "$TARGET/bin/npm-sigstore" << SH
+#!/bin/sh
+NODE_PATH=$TARGET/npm/node_modules exec node $HERE/npm/client.cjs "\$@"
+SH
+  chmod +x "$TARGET/bin/npm-sigstore"
+}
+
+# Sigstore's client for PyPI, in a virtual environment
+pypi_sigstore() {
+  [ -x "$TARGET/bin/pypi-sigstore" ] && return
+  if python3 -m venv "$TARGET/py" > /dev/null &&
+    "$TARGET/py/bin/pip" install --quiet --disable-pip-version-check "sigstore==$PYPI_SIGSTORE" > /dev/null &&
+    "$TARGET/py/bin/sigstore" --version > /dev/null; then
+    ln -sf ../py/bin/sigstore "$TARGET/bin/pypi-sigstore"
+  else
+    missing pypi-sigstore "could not be fetched by pip"
+  fi
+}
+
+npm_sigstore
+pypi_sigstore
 
 have_all() { for tool in "${PEERS[@]}" skopeo refreg; do [ -x "$TARGET/bin/$tool" ] || return 1; done; }
 have_all && exit 0

@@ -80,7 +80,7 @@ impl BlobJudge {
         let verified = verified.map_err(rejected)?;
         let first = verified.into_iter().next().ok_or(rejected(Rejection::SignerUnknown { hint: None }))?;
         match &self.wanted {
-            Wanted::Certificate(pattern) => pattern.accepts("blob", &first)?,
+            Wanted::Certificate(pattern) => pattern.accepts("signer", &first)?,
             Wanted::Key(_) => self.known_to_somebody(&first).map_err(rejected)?,
         }
         Ok(first)

@@ -14,6 +14,7 @@ mod exchange;
 mod host;
 mod layout;
 mod message;
+mod mirror;
 mod notary;
 mod options;
 mod push;
@@ -31,6 +32,7 @@ pub use content::{Access, Fetched, ListSource, Listing, Merge, Merged, Selector}
 pub use environment::Environment;
 pub use error::{Fault, RegistryError};
 pub use layout::{Layout, NewBlob};
+pub use mirror::Mirror;
 pub use notary::NotaryServer;
 pub use options::Options;
 pub use remote::Remote;

@@ -4,6 +4,7 @@ mod atomic;
 mod key_file;
 mod keys;
 mod lock;
+mod roots;
 mod trust;
 mod trust_lock;
 
@@ -13,5 +14,6 @@ pub use keys::{
     KeySource, KeySourceError, LoadKeyError, LoadedKey, PermissionWarning, SaveKeyError, load_private_key,
     load_public_key, save_key_pair,
 };
+pub use roots::{Kept, RootStore, RootStoreError, StoredRoot};
 pub use trust::{Remembered, RememberedError, TrustStore, TrustStoreError};
 pub use trust_lock::{TrustLockError, read_trust_lock, update_trust_lock};

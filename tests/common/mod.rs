@@ -78,6 +78,12 @@ pub fn isolate(command: &mut Command, home: &Path) {
         "BOLTSEAL_POLICY",
         "BOLTSEAL_STATE",
         "BOLTSEAL_LOCK",
+        "BOLTSEAL_ROOTS",
+        "XDG_DATA_HOME",
+        "SIGSTORE_ROOT_FILE",
+        "SIGSTORE_REKOR_PUBLIC_KEY",
+        "SIGSTORE_CT_LOG_PUBLIC_KEY_FILE",
+        "SIGSTORE_TSA_CERTIFICATE_FILE",
     ] {
         command.env_remove(variable);
     }

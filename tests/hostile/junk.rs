@@ -124,7 +124,7 @@ async fn bundles(world: &World) -> Vec<Row> {
         row("A's attestation, which is no signature", None, Junk::bundle(world, said(&world.a, predicate::VULN).await)),
         row(
             "a bundle with a certificate",
-            "no-trusted-root",
+            "malformed",
             Junk::bundle(world, good.replace(&hint(&good), "{\"certificate\":{\"rawBytes\":\"AA==\"}}")),
         ),
     ]

@@ -6,6 +6,10 @@
 mod attacks;
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../roots/instance.rs"]
+mod instance;
+#[path = "../common/sigstore/mod.rs"]
+mod sigstore;
 #[path = "../common/trust_race.rs"]
 mod trust_race;
 #[path = "../common/trust.rs"]
@@ -18,15 +22,18 @@ mod content_trust;
 mod cosign_reads;
 mod cosign_writes;
 mod junk;
+mod keyless;
 mod layouts;
 mod mixed;
 mod notary;
 mod predicates;
 mod pulls;
 mod races;
+mod sigstore_clients;
 mod skopeo;
 mod tls;
 mod token_registry;
+mod trusted_roots;
 
 use bench::Registries;
 use libtest_mimic::Arguments;
@@ -52,6 +59,9 @@ fn main() -> ExitCode {
         pulls::cases(),
         content_trust::cases(),
         notary::cases(),
+        keyless::cases(),
+        sigstore_clients::cases(),
+        trusted_roots::cases(),
     ]
     .map(Vec::into_iter);
     // In turn, so that those of one kind do not wait for each other.

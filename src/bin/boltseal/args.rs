@@ -3,11 +3,13 @@
 mod certificate;
 mod judge;
 mod known;
+mod root;
 mod sign;
 
 pub use certificate::{BlobCommand, BlobVerifyArgs, CertificateArgs, SignedHash};
 pub use judge::{IdentityRule, ImagesArgs, JudgeArgs, PullArgs, ResolveArgs, VerifyArgs};
 pub use known::KnownArgs;
+pub use root::{RootAddArgs, RootCommand, RootCreateArgs, RootUpdateArgs, ServiceFile};
 pub use sign::{AttestArgs, AttestFormat, PasswordArgs, SignArgs, SignFormat, SigningKeyArgs};
 
 use crate::cmd::trust::TrustCommand;
@@ -55,6 +57,8 @@ pub enum Command {
     Key(KeyCommand),
     #[command(subcommand)]
     Policy(PolicyCommand),
+    #[command(subcommand)]
+    Root(RootCommand),
     #[command(subcommand)]
     Trust(TrustCommand),
     Demo(DemoArgs),

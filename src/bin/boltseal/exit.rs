@@ -3,10 +3,15 @@
 use boltseal::{
     crypto::{PrivateKeyError, PublicKeyError},
     oci::ReferenceError,
-    ops::{OpsError, blob::BlobFileError, trust::TrustError, trusted_root::TrustedRootFileError},
+    ops::{
+        OpsError,
+        blob::BlobFileError,
+        trust::TrustError,
+        trusted_root::{RootUpdateError, TrustedRootFileError},
+    },
     policy::PolicyError,
     registry::{Fault, RegistryError},
-    store::{LoadKeyError, SaveKeyError, TrustLockError},
+    store::{LoadKeyError, RootStoreError, SaveKeyError, TrustLockError},
     trust::tuf::{LookupError, UpdateError},
 };
 use std::process::ExitCode;
@@ -166,6 +171,25 @@ impl From<TrustError> for Failure {
 
 impl From<TrustedRootFileError> for Failure {
     fn from(error: TrustedRootFileError) -> Self {
+        Self::supplied(error.to_string())
+    }
+}
+
+/// Denied is what a mirror serves and the known root refuses; unusable what lies here or was brought along.
+impl From<RootUpdateError> for Failure {
+    fn from(error: RootUpdateError) -> Self {
+        let exit = match &error {
+            RootUpdateError::Mirror { source, .. } => exit_of(source),
+            RootUpdateError::Refused { .. } => Exit::Denied,
+            RootUpdateError::Name { .. } | RootUpdateError::NotRefreshed { .. } => Exit::Usage,
+            _ => Exit::Supplied,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<RootStoreError> for Failure {
+    fn from(error: RootStoreError) -> Self {
         Self::supplied(error.to_string())
     }
 }

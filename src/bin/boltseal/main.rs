@@ -64,6 +64,7 @@ async fn dispatch(command: Command, output: &Output) -> Result<Exit, Failure> {
         Command::Blob(BlobCommand::Verify(args)) => cmd::blob::verify(&args, output),
         Command::Key(args) => cmd::key::run(args, output),
         Command::Policy(args) => cmd::policy::run(args, output),
+        Command::Root(command) => cmd::root::run(command, output).await,
         Command::Trust(command) => cmd::trust::run(command, output).await,
         Command::Demo(args) => demo::run(args, output).await,
         Command::Completions(args) => cmd::docs::completions(&args, output),

@@ -76,7 +76,7 @@ impl Key {
 
     /// An independent value with the same key.
     pub fn again(&self) -> Self {
-        let pkcs8 = self.pair.serialized_der().to_vec().try_into().expect("PKCS#8");
+        let pkcs8 = self.pair.serialized_der().to_vec().into();
         let pair = KeyPair::from_pkcs8_der_and_sign_algo(&pkcs8, algorithm(self.kind)).expect("its own key");
         Self { kind: self.kind, pair }
     }

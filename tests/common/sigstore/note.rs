@@ -29,17 +29,19 @@ pub fn key_id(name: &str, key: &Key) -> Vec<u8> {
 pub struct Witness {
     pub name: String,
     pub key: Key,
+    /// When it says that it saw each checkpoint.
+    pub time: Timestamp,
 }
 
 impl Witness {
-    pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), key: Key::new(Kind::Ed25519) }
+    pub fn new(name: &str, time: Timestamp) -> Self {
+        Self { name: name.to_owned(), key: Key::new(Kind::Ed25519), time }
     }
 
     /// The note with one line more.
-    pub fn cosign(&self, note: &str, time: Timestamp) -> String {
+    pub fn cosign(&self, note: &str) -> String {
         let (text, _) = note.rsplit_once("\n\n").expect("a signed note");
-        let seconds = time.as_second();
+        let seconds = self.time.as_second();
         let signature = self.key.sign(format!("cosignature/v1\ntime {seconds}\n{text}\n").as_bytes());
         let id = Hash::Sha256.of(&[self.name.as_bytes(), b"\n\x04", &raw(&self.key)].concat());
         let stamped = [&seconds.to_be_bytes()[..], &signature].concat();

@@ -174,7 +174,7 @@ impl Rekor2 {
         let (mut entry, _) = self.log.append(&mut leaves, body);
         let checkpoint = &mut entry["inclusionProof"]["checkpoint"]["envelope"];
         let note = checkpoint.as_str().expect("a note").to_owned();
-        let cosigned = self.witnesses.iter().fold(note, |note, witness| witness.cosign(&note, Timestamp::now()));
+        let cosigned = self.witnesses.iter().fold(note, |note, witness| witness.cosign(&note));
         *checkpoint = json!(cosigned);
         leaves.entries.push(entry.clone());
         entry

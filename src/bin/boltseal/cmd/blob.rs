@@ -21,11 +21,11 @@ pub fn verify(args: &BlobVerifyArgs, output: &Output) -> Result<Exit, Failure> {
     let (wanted, root) = match &args.key {
         Some(key) => {
             let key = load_public_key(&settings::key_source(key)?)?;
-            let root = args.bundle.is_some().then(|| settings::trusted_root(&args.certificate)).transpose()?;
+            let root = args.bundle.is_some().then(|| settings::trusted_root(&args.certificate, output)).transpose()?;
             (Wanted::Key(key), root.map(Arc::new))
         }
         None => {
-            let root = settings::trusted_root(&args.certificate)?;
+            let root = settings::trusted_root(&args.certificate, output)?;
             let pattern = settings::certificate_pattern(&args.certificate, &root)?
                 .ok_or_else(|| Failure::usage("expected --key or --certificate-identity"))?;
             (Wanted::Certificate(Box::new(pattern)), Some(Arc::new(root)))
@@ -63,7 +63,7 @@ fn evidence(args: &BlobVerifyArgs) -> Result<Evidence, Failure> {
 fn to_json(named: &str, judged: &Result<Verified, Reason>, exit: Exit) -> Value {
     let (decision, reasons) = match judged {
         Ok(_) => ("verified", Vec::new()),
-        Err(reason) => ("denied", vec![json!({ "id": reason.id(), "message": reason.to_string() })]),
+        Err(reason) => ("denied", vec![json!({ "id": reason.id(), "message": message(reason) })]),
     };
     let verified = judged.as_ref().ok();
     json!({
@@ -76,6 +76,14 @@ fn to_json(named: &str, judged: &Result<Verified, Reason>, exit: Exit) -> Value 
         "reasons": reasons,
         "exit": exit as u8,
     })
+}
+
+/// The reason in words that fit one file: there is no other evidence that it would stand among.
+fn message(reason: &Reason) -> String {
+    match reason {
+        Reason::EvidenceRejected { rejection, .. } => rejection.to_string(),
+        reason => reason.to_string(),
+    }
 }
 
 fn to_text(named: &str, judged: &Result<Verified, Reason>) -> String {
@@ -92,7 +100,7 @@ fn to_text(named: &str, judged: &Result<Verified, Reason>) -> String {
             text
         }
         Err(reason) => {
-            format!("denied  {named}\n  reason   {}: {}\n", reason.id(), printable(&reason.to_string()))
+            format!("denied  {named}\n  reason   {}: {}\n", reason.id(), printable(&message(reason)))
         }
     }
 }

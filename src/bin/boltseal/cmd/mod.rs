@@ -8,6 +8,7 @@ pub mod key;
 pub mod policy;
 pub mod pull;
 pub mod resolve;
+pub mod root;
 pub mod sign;
 pub mod trust;
 pub mod verify;

@@ -74,7 +74,7 @@ fn init(args: PolicyInitArgs, output: &Output) -> Result<Exit, Failure> {
     let text = starter(&scope, &keys, threshold, args.identity, &folder)?;
     settings::write_new(&args.file, text.as_bytes())?;
     // Read as `verify` will: what can't be used is not left behind.
-    if let Err(error) = policy_file::load(&args.file) {
+    if let Err(error) = policy_file::load(&args.file, &settings::roots()) {
         let _ = std::fs::remove_file(&args.file);
         return Err(Failure::supplied(error.to_string()));
     }

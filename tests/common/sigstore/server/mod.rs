@@ -143,9 +143,13 @@ impl Sigstore {
 
     /// On a thread of its own, for tests without a runtime.
     pub fn start_blocking() -> Self {
+        Self::start_blocking_with(Options::default(), |_| ())
+    }
+
+    pub fn start_blocking_with(options: Options, change: impl FnOnce(&mut PrivateSigstore)) -> Self {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime = builder.worker_threads(1).enable_all().build().expect("a runtime");
-        let mut started = runtime.block_on(Self::start());
+        let mut started = runtime.block_on(Self::start_with(options, change));
         started.runtime = Some(runtime);
         started
     }
@@ -171,13 +175,20 @@ impl Sigstore {
     }
 
     /// Writes `trusted_root.json`, `signing_config.json` (both generations of Rekor), `signing_config_rekor1.json`,
-    /// `signing_config_rekor2.json` and `token` (for this address).
+    /// `signing_config_rekor2.json`, `trust_config.json` (the PyPI client's: root and configuration in one) and `token`
+    /// (for this address).
     pub fn write(&self, folder: &Path, address: &str) {
         let file = |name: &str, text: String| fs::write(folder.join(name), text).expect("a file");
         file("trusted_root.json", self.services.trusted_root().to_string());
         file("signing_config.json", self.services.signing_config(&[2, 1]).to_string());
         file("signing_config_rekor1.json", self.services.signing_config(&[1]).to_string());
         file("signing_config_rekor2.json", self.services.signing_config(&[2]).to_string());
+        let both = serde_json::json!({
+            "mediaType": "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json",
+            "trustedRoot": self.services.trusted_root(),
+            "signingConfig": self.services.signing_config(&[2, 1]),
+        });
+        file("trust_config.json", both.to_string());
         file("token", self.services.oidc.email_token(address, jiff::Timestamp::now()));
     }
 }

@@ -1,8 +1,10 @@
 //! The private Sigstore of the tests is right where it means to be: the Sigstore project's own verifier accepts what it
 //! makes, and refuses what it makes wrong. `tests/interop` has cosign do the same.
 
-#[path = "common/sigstore/mod.rs"]
+#[path = "../common/sigstore/mod.rs"]
 mod sigstore;
+
+mod services;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -76,6 +78,15 @@ fn keyless_signatures_are_accepted() {
         // The verifier of today does not read this kind of entry.
         let npm = signing().rekor2().logged(&[Logged::Rekor2Dsse]).statement(&statement());
         refused(verify(&sigstore, &npm), "dsse/0.0.2");
+    }
+}
+
+#[test]
+fn keys_of_every_kind_are_certified() {
+    let sigstore = PrivateSigstore::new();
+    for kind in [Kind::P256, Kind::P384, Kind::Ed25519, Kind::Rsa2048] {
+        let signing = Signing { key: Key::new(kind), ..Signing::keyless(&sigstore, jane(), now()) };
+        assert_eq!(verify(&sigstore, &signing.statement(&statement())), Ok(()), "{kind:?}");
     }
 }
 
@@ -170,9 +181,71 @@ fn timestamps_are_right_and_wrong() {
     refused(with(&|stamp| stamp.status = 2), "");
     refused(with(&|stamp| stamp.other_digest = true), "");
     refused(with(&|stamp| stamp.other_signer = true), "");
-    refused(with(&|stamp| stamp.time = stamp.time + SignedDuration::from_hours(-2)), "");
+    refused(with(&|stamp| stamp.time -= SignedDuration::from_hours(2)), "");
     // RFC 3161 allows fractions; the verifier of today does not.
     refused(with(&|stamp| stamp.fraction = ".25".to_owned()), "GeneralizedTime");
+}
+
+#[test]
+fn authorities_can_be_wrong() {
+    let old = (sigstore::EVER.0, now() - SignedDuration::from_hours(1));
+    let intermediate = sigstore::CaOptions { intermediate: old, ..Default::default() };
+    let expired = PrivateSigstore::with(&Options { ca: intermediate, ..Options::default() });
+    // The verifier of today takes each of the authority's certificates for an anchor, whose end it does not look at; cosign
+    // refuses the same (tests/interop/keyless.rs).
+    assert_eq!(verify(&expired, &Signing::keyless(&expired, jane(), now()).blob(CONTENT)), Ok(()));
+    for usages in [vec![], vec![vec![1, 3, 6, 1, 5, 5, 7, 3, 3]]] {
+        let tsa = sigstore::TsaOptions { usages, ..Default::default() };
+        let wrong = PrivateSigstore::with(&Options { tsa, ..Options::default() });
+        refused(verify(&wrong, &Signing::keyless(&wrong, jane(), now()).rekor2().blob(CONTENT)), "");
+        assert_eq!(verify(&wrong, &Signing::keyless(&wrong, jane(), now()).blob(CONTENT)), Ok(()));
+    }
+}
+
+#[test]
+fn entries_are_edited_as_json() {
+    let sigstore = PrivateSigstore::new();
+    let with = |version: Version, stamped: bool, change: &dyn Fn(&mut Value)| {
+        let signing = Signing { version, ..Signing::keyless(&sigstore, jane(), now()) };
+        let mut bundle = if stamped { signing.stamped() } else { signing }.blob(CONTENT);
+        change(&mut bundle["verificationMaterial"]["tlogEntries"][0]);
+        verify(&sigstore, &bundle)
+    };
+    let without =
+        |member: &'static str| move |entry: &mut Value| drop(entry.as_object_mut().expect("it").remove(member));
+    assert_eq!(with(Version::V01, false, &without("inclusionProof")), Ok(()));
+    refused(with(Version::V03, false, &without("inclusionProof")), "");
+    refused(with(Version::V03, false, &without("inclusionPromise")), "");
+    assert_eq!(with(Version::V03, true, &without("inclusionPromise")), Ok(()));
+    // Each node of the path counts, and the note's signature.
+    for node in 0..2 {
+        let other = json!(sigstore::b64(&[7; 32]));
+        refused(with(Version::V03, true, &|entry| entry["inclusionProof"]["hashes"][node] = other.clone()), "");
+    }
+    let stranger = PrivateSigstore::new().rekor1.log.checkpoint();
+    refused(with(Version::V03, true, &|entry| entry["inclusionProof"]["checkpoint"]["envelope"] = json!(stranger)), "");
+    refused(with(Version::V03, false, &|entry| entry["integratedTime"] = json!("1600000000")), "");
+}
+
+/// C2SP tlog-cosignature: the time and the note are signed, the key's hint has algorithm 4.
+#[test]
+fn witnesses_sign_the_checkpoint() {
+    let mut sigstore = PrivateSigstore::new();
+    sigstore.rekor2.witnesses = ["w1.test", "w2.test"].map(|name| Witness::new(name, now())).into();
+    let bundle = Signing::keyless(&sigstore, jane(), now()).rekor2().blob(CONTENT);
+    assert_eq!(verify(&sigstore, &bundle), Ok(()));
+    let note = &bundle["verificationMaterial"]["tlogEntries"][0]["inclusionProof"]["checkpoint"]["envelope"];
+    let (text, signatures) = note.as_str().and_then(|note| note.split_once("\n\n")).expect("a note");
+    assert_eq!(signatures.lines().count(), 3);
+    for (line, witness) in signatures.lines().skip(1).zip(&sigstore.rekor2.witnesses) {
+        let encoded = line.strip_prefix(&format!("\u{2014} {} ", witness.name)).expect("its line");
+        let content = sigstore::unb64(encoded).expect("base64");
+        let seconds = i64::from_be_bytes(content[4..12].try_into().expect("8 bytes"));
+        assert_eq!(seconds, witness.time.as_second());
+        let signed = format!("cosignature/v1\ntime {seconds}\n{text}\n");
+        let key = boltseal::crypto::PublicKey::from_spki_der(&witness.key.spki()).expect("a key");
+        key.verify(signed.as_bytes(), &content[12..]).expect("its signature");
+    }
 }
 
 #[test]
