@@ -47,6 +47,11 @@ pub(super) trait Kept: Sized {
 
     /// What is kept of it, if anything.
     fn keep(written: Self::Written) -> Option<Self>;
+
+    /// Keeps it, and what else an item has in it.
+    fn collect(written: Self::Written, into: &mut Vec<Self>) {
+        into.extend(Self::keep(written));
+    }
 }
 
 /// A list of at most `MOST` items, of which only what is kept takes memory.
@@ -77,11 +82,9 @@ impl<'de, T: Kept, const MOST: usize> Visitor<'de> for Items<T, MOST> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut items = Vec::new();
         while let Some(written) = seq.next_element::<T::Written>()? {
-            if let Some(item) = T::keep(written) {
-                if items.len() == MOST {
-                    return Err(A::Error::custom(format_args!("more than {MOST} items are not read")));
-                }
-                items.push(item);
+            T::collect(written, &mut items);
+            if items.len() > MOST {
+                return Err(A::Error::custom(format_args!("more than {MOST} items are not read")));
             }
         }
         Ok(List(items))

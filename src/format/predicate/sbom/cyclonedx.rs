@@ -20,7 +20,7 @@ struct Written {
     #[serde(default, deserialize_with = "nullable")]
     metadata: Metadata,
     #[serde(default, deserialize_with = "nullable")]
-    components: List<Nested, SBOM_PACKAGES>,
+    components: List<Package, SBOM_PACKAGES>,
 }
 
 #[derive(Default, Deserialize)]
@@ -31,7 +31,7 @@ struct Metadata {
 }
 
 #[derive(Deserialize)]
-struct Component {
+pub(in crate::format::predicate) struct Component {
     #[serde(default, deserialize_with = "nullable")]
     group: Box<str>,
     name: Box<str>,
@@ -44,7 +44,7 @@ struct Component {
     #[serde(default, deserialize_with = "nullable")]
     hashes: Vec<Hash>,
     #[serde(default, deserialize_with = "nullable")]
-    components: List<Nested, SBOM_PACKAGES>,
+    components: List<Package, SBOM_PACKAGES>,
 }
 
 /// A licence, or an expression.
@@ -70,13 +70,7 @@ struct Hash {
     content: Box<str>,
 }
 
-/// A package, and those that stand within it.
-struct Nested {
-    package: Package,
-    within: Vec<Nested>,
-}
-
-impl Kept for Nested {
+impl Kept for Package {
     type Written = Component;
 
     fn keep(written: Component) -> Option<Self> {
@@ -85,25 +79,21 @@ impl Kept for Nested {
         let license = |choice: Choice| {
             choice.expression.or_else(|| choice.license.and_then(|license| license.id.or(license.name)))
         };
-        let package = Package {
+        Some(Self {
             name,
             version: written.version,
             purl: written.purl,
             licenses: written.licenses.into_iter().filter_map(license).filter_map(|l| super::stated(Some(l))).collect(),
             digests: written.hashes.into_iter().map(|hash| (algorithm(&hash.alg), hash.content)).collect(),
             is_subject: false,
-        };
-        Some(Self { package, within: written.components.0 })
+        })
     }
-}
 
-impl Nested {
-    fn flatten(self, into: &mut Vec<Package>) {
-        let mut todo = vec![self];
-        while let Some(Self { package, within }) = todo.pop() {
-            into.push(package);
-            todo.extend(within);
-        }
+    /// The packages within a package behind it.
+    fn collect(mut written: Component, into: &mut Vec<Self>) {
+        let within = std::mem::take(&mut written.components.0);
+        into.extend(Self::keep(written));
+        into.extend(within);
     }
 }
 
@@ -116,13 +106,10 @@ pub(super) fn decode(predicate: &[u8]) -> Result<Sbom, PredicateError> {
     if minor.is_none() {
         return Err(PredicateError::value(DOCUMENT, "specVersion", "version 1", written.spec_version));
     }
-    let mut packages = Vec::with_capacity(written.components.0.len());
-    for component in written.components.0 {
-        component.flatten(&mut packages);
-    }
-    if let Some(described) = written.metadata.component.and_then(Nested::keep) {
+    let mut packages = written.components.0;
+    if let Some(described) = written.metadata.component {
         let at = packages.len();
-        described.flatten(&mut packages);
+        Package::collect(described, &mut packages);
         if let Some(package) = packages.get_mut(at) {
             package.is_subject = true;
         }
