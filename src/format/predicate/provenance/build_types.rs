@@ -50,7 +50,7 @@ fn reader(build_type: &str) -> Option<Reader> {
     let starts = |start: &&str| build_type.starts_with(*start);
     Some(match build_type {
         _ if GITHUB.contains(&build_type) => github,
-        _ if GENERATORS.iter().any(|start| starts(start)) => generator,
+        _ if GENERATORS.iter().any(starts) => generator,
         CONTAINER_BASED => container_based,
         BUILDKIT_V02 | BUILDKIT_V1 => buildkit,
         _ if TEKTON.contains(&build_type) || starts(&TEKTON_RUNS) => tekton,
