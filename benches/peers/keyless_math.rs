@@ -96,7 +96,9 @@ impl Mathematics {
     }
 
     fn signature(&self) {
-        UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &self.leaf).verify(&self.content, &self.signature).expect("it holds");
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &self.leaf)
+            .verify(&self.content, &self.signature)
+            .expect("it holds");
     }
 
     fn hashes(&self) {
@@ -174,10 +176,8 @@ fn token_of(sigstore: &PrivateSigstore, response: &[u8]) -> (Vec<Check>, Option<
     let signer = &signed.signer_infos.0.as_slice()[0];
     let attributes = signer.signed_attrs.as_ref().expect("attributes").to_der().expect("DER");
     let [leaf, root] = sigstore.tsa.chain.as_slice() else { panic!("a chain of two") };
-    let checks = vec![
-        Check::new(&spki(leaf), attributes, signer.signature.as_bytes()),
-        Check::of_certificate(root, leaf),
-    ];
+    let checks =
+        vec![Check::new(&spki(leaf), attributes, signer.signature.as_bytes()), Check::of_certificate(root, leaf)];
     let content = signed.encap_content_info.econtent.expect("what it says");
     (checks, Some(content.value().to_vec()))
 }

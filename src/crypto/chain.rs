@@ -98,7 +98,8 @@ impl Authority {
         let Some((last, rest)) = chain.split_last() else { return Err(CertificateError::NoChain) };
         let der = CertificateDer::from(last.der());
         let anchor = anchor_from_trusted_cert(&der).map_err(|_| CertificateError::NoChain)?.to_owned();
-        let intermediates = rest.iter().filter(|one| one.may_certify()).map(|one| CertificateDer::from(one.der().to_vec())).collect();
+        let intermediates =
+            rest.iter().filter(|one| one.may_certify()).map(|one| CertificateDer::from(one.der().to_vec())).collect();
         Ok(Self { anchor, name: last.subject().to_owned(), intermediates })
     }
 

@@ -21,6 +21,7 @@ mod cosign_reads;
 mod cosign_writes;
 mod junk;
 mod keyless;
+mod keyless_reads;
 mod layouts;
 mod mixed;
 mod notary;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         content_trust::cases(),
         notary::cases(),
         keyless::cases(),
+        keyless_reads::cases(),
         sigstore_clients::cases(),
     ]
     .map(Vec::into_iter);

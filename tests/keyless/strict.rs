@@ -64,7 +64,8 @@ fn no_more_comes_along_than_may() {
         edit(&good, |bundle| {
             let note = &mut entry(bundle)["inclusionProof"]["checkpoint"]["envelope"];
             let (text, own) = note.as_str().and_then(|note| note.split_once("\n\n")).expect("a note");
-            let forged = format!("\u{2014} witness.test {}\n", b64(&[&sigstore.rekor1.log.id()[..4], &[7; 70]].concat()));
+            let forged =
+                format!("\u{2014} witness.test {}\n", b64(&[&sigstore.rekor1.log.id()[..4], &[7; 70]].concat()));
             *note = json!(format!("{text}\n\n{}{own}", forged.repeat(count)));
         })
     };
