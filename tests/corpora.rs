@@ -15,6 +15,10 @@ const TARGETS: &[Target] = &[
     ("dsse", targets::dsse),
     ("bundle", targets::bundle),
     ("key_file", targets::key_file),
+    ("keyless", targets::keyless),
+    ("certificate", targets::certificate),
+    ("timestamp", targets::timestamp),
+    ("trusted_root", targets::trusted_root),
 ];
 
 fn fuzz() -> &'static Path {
