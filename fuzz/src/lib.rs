@@ -13,7 +13,8 @@ use boltseal::{
     policy::{Decision, Policy, evaluate},
     trust::{Anchors, Identity, Instance, TrustedRoot},
     verify::{
-        Artifact, Blob, BlobKind, Claim, Collected, LegacyMaterial, Place, SignedReference, Subject, Via, verify_all as judge, verify_blob,
+        Artifact, Blob, BlobKind, Claim, Collected, LegacyMaterial, Place, SignedReference, Subject, Via,
+        verify_all as judge, verify_blob,
     },
 };
 use jiff::Timestamp;
