@@ -17,6 +17,10 @@ const TARGETS: &[Target] = &[
     ("key_file", targets::key_file),
     ("documents", targets::documents),
     ("image_config", targets::image_config),
+    ("keyless", targets::keyless),
+    ("certificate", targets::certificate),
+    ("timestamp", targets::timestamp),
+    ("trusted_root", targets::trusted_root),
 ];
 
 fn fuzz() -> &'static Path {

@@ -157,6 +157,9 @@ pub fn table(text: &mut String) {
     let _ = write!(text, "\n{parts}");
 }
 
+/// A stage's name, and the stage.
+type Stage<'s> = (&'s str, &'s dyn Fn(&Signed));
+
 /// What the mathematics and what is beyond them consist of.
 fn breakdown(name: &str, fixture: &Fixture, beyond: f64) -> String {
     let math: Vec<_> = Mathematics::PARTS
@@ -164,7 +167,7 @@ fn breakdown(name: &str, fixture: &Fixture, beyond: f64) -> String {
         .map(|(name, part)| (*name, fixture.each(&|signed| part(&signed.math))))
         .filter(|(_, taken)| *taken >= 0.5)
         .collect();
-    let decode: [(&str, &dyn Fn(&Signed)); 4] = [
+    let decode: [Stage<'_>; 4] = [
         ("the bundle's JSON", &|signed| {
             let _ = black_box(Bundle::decode(signed.bundle.as_bytes()).expect("a bundle"));
         }),

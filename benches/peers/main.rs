@@ -46,6 +46,9 @@ const ROUND_TRIP: Duration = Duration::from_millis(20);
 const ATTACHMENTS: usize = 200;
 const IN_HALF_A_SECOND: Target = Target::Within(Duration::from_millis(500));
 
+/// A table that can be measured alone: its name, and what adds it to a text.
+type Table = (&'static str, fn(&mut String));
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.first().is_some_and(|first| first == measure::CHILD) {
@@ -54,7 +57,7 @@ fn main() -> ExitCode {
     if arguments.first().is_some_and(|first| first == trust::CHILD) {
         return trust::child(&arguments[1..]);
     }
-    let alone: [(&str, fn(&mut String)); 2] = [("trust", trust::table), ("keyless", keyless::table)];
+    let alone: [Table; 2] = [("trust", trust::table), ("keyless", keyless::table)];
     if let Some((_, table)) = alone.iter().find(|(name, _)| arguments.first().is_some_and(|first| first == name)) {
         let mut text = heading(&[]);
         table(&mut text);

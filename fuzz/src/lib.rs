@@ -2,10 +2,11 @@
 //! file and replays the corpora with the product's own compiler.
 
 use boltseal::{
-    crypto::{PublicKey, keyfile},
+    crypto::{Authority, PublicKey, Purpose, SigningCertificate, TimestampToken, hash, keyfile},
     format::{
         bundle::{self, Bundle, Content, Material},
         dsse::Envelope,
+        fulcio,
         image_config::ImageConfig,
         predicate::{Document, Family, Severity},
     },
@@ -15,13 +16,17 @@ use boltseal::{
         Circumstances, ConfigRule, Decision, Policy, ProvenanceRule, Question, SbomRule, TextPattern, Topic, VulnRule,
         evaluate,
     },
-    trust::Anchors,
+    trust::{Anchors, Identity, Instance, TrustedRoot},
     verify::{
-        Blob, BlobKind, Claim, Collected, LegacyMaterial, Place, SignedReference, Subject, Via, verify_all as judge,
+        Artifact, Blob, BlobKind, Claim, Collected, LegacyMaterial, Place, SignedReference, Subject, Via,
+        verify_all as judge, verify_blob,
     },
 };
 use jiff::Timestamp;
-use std::sync::LazyLock;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, LazyLock},
+};
 
 /// cosign's test key, which signed the seeds.
 static KEY: LazyLock<PublicKey> =
@@ -183,5 +188,92 @@ pub fn image_config(input: &[u8]) {
     let rule = ConfigRule { non_root: true, no_secrets: true, max_layers: Some(1), ..ConfigRule::default() };
     if let Err(miss) = rule.judge(&config, 0) {
         assert!(!miss.to_string().contains("hunter"), "{miss}");
+    }
+}
+
+/// Now, for what has to be past.
+const NOW: Timestamp = Timestamp::constant(1_795_000_000, 0);
+
+/// Real bundles and the files that they are about: who may be found to have signed, and nobody else.
+const REAL: [(&[u8], &str); 4] = [
+    (
+        include_bytes!("../corpus/keyless/cosign-blob"),
+        "sha256:e194b99df6639501325c5f44da79fe3a8efae6f239bd79443a19787e06fb1764",
+    ),
+    (
+        include_bytes!("../corpus/keyless/github-attestation"),
+        "sha256:54303491a8418fbed24344b513546182c29b43bf282ceb433af65e2299f9271f",
+    ),
+    (
+        include_bytes!("../corpus/keyless/pypi-wheel"),
+        "sha256:c4e92e9ecc828bef2aa7dba1de8ac983511f7532a0df11c770d39099a25cf201",
+    ),
+    (
+        include_bytes!("../corpus/keyless/github-private-attestation"),
+        "sha256:76f1fe8593bf227cca2c089e3c16dc95014a8d3e89c5dd220530469ca043c428",
+    ),
+];
+
+/// Both roots that come with boltseal.
+static ROOTS: LazyLock<Anchors> = LazyLock::new(|| {
+    let root = |instance| Arc::new(TrustedRoot::embedded(instance).expect("a root"));
+    Anchors::default().with_roots([Instance::PublicGood, Instance::GitHub].map(root))
+});
+
+/// Who signed the seeds.
+static SIGNERS: LazyLock<BTreeSet<(&str, Identity)>> = LazyLock::new(|| {
+    let all: BTreeSet<_> = REAL.iter().flat_map(|(bundle, digest)| signers(bundle, digest, &ROOTS)).collect();
+    assert_eq!(all.len(), REAL.len(), "each seed holds");
+    all
+});
+
+fn signers<'d>(bundle: &[u8], digest: &'d str, anchors: &Anchors) -> Vec<(&'d str, Identity)> {
+    let artifact = Artifact::from_digest(digest.parse().expect("a digest"));
+    let verified = verify_blob(&artifact, bundle.to_vec(), anchors, NOW, &Limits::default());
+    verified.into_iter().flatten().map(|one| (digest, one.identity().clone())).collect()
+}
+
+/// A bundle with a certificate: by the roots that come with boltseal, nobody signed but those who did.
+pub fn keyless(input: &[u8]) {
+    for (_, digest) in REAL {
+        for signer in signers(input, digest, &ROOTS) {
+            assert!(SIGNERS.contains(&signer), "{signer:?} did not sign");
+        }
+    }
+}
+
+/// A trusted root: whatever it trusts, a bundle is by whom its certificate names, and the bytes name the root.
+pub fn trusted_root(input: &[u8]) {
+    let Ok(root) = TrustedRoot::decode("fuzzed", input) else { return };
+    assert_eq!(root.id().to_string(), Digest::sha256(input).to_string());
+    let anchors = Anchors::default().with_roots([Arc::new(root)]);
+    for (bundle, digest) in REAL {
+        for signer in signers(bundle, digest, &anchors) {
+            assert!(SIGNERS.contains(&signer), "{signer:?} did not sign");
+        }
+    }
+}
+
+/// A certificate: what is read is exactly these bytes, and none vouches for itself as a signer while it is an authority.
+pub fn certificate(input: &[u8]) {
+    let Ok(read) = SigningCertificate::from_der(input) else { return };
+    assert_eq!(read.der(), input);
+    let _ = (fulcio::issuer_and_name(&read), fulcio::claims(&read), read.scts(b"an issuer"));
+    if let Ok(authority) = Authority::from_chain(std::slice::from_ref(&read)) {
+        for at in [read.validity().0, read.validity().1] {
+            let path = authority.verify(&read, std::slice::from_ref(&read), &Purpose::CODE_SIGNING, at);
+            assert!(path.is_err() || !read.is_ca(), "an authority's certificate signs nothing else");
+        }
+    }
+}
+
+/// A timestamp: it is over nothing that nobody stamped.
+pub fn timestamp(input: &[u8]) {
+    let Ok(token) = TimestampToken::decode(input) else { return };
+    let _ = token.time();
+    let message = hash::sha256(input);
+    for certificate in token.certificates() {
+        let _ = token.names(certificate);
+        assert!(token.verify(&message, certificate).is_err(), "nobody stamped its own hash");
     }
 }

@@ -348,6 +348,7 @@ impl fmt::Debug for RootId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
 
     #[test]
     fn the_embedded_roots_are_read_whole() {
@@ -367,5 +368,30 @@ mod tests {
         let other = br#"{"mediaType":"application/json"}"#;
         assert!(matches!(TrustedRoot::decode("other", other), Err(TrustedRootError::MediaType(_))));
         assert!(matches!(TrustedRoot::decode("none", b"{"), Err(TrustedRootError::Json(_))));
+    }
+
+    #[test]
+    fn a_log_signs_over_the_hash_that_the_root_names() {
+        use p384::ecdsa::signature::hazmat::PrehashSigner as _;
+        let secret = p384::ecdsa::SigningKey::from_slice(&[7; 48]).unwrap();
+        let point = secret.verifying_key().to_sec1_point(false);
+        let key = PublicKey::from_raw(SignatureScheme::EcdsaP384Sha384, point.as_bytes()).unwrap();
+        for (details, hash) in
+            [("PKIX_ECDSA_P384_SHA_384", HashAlgorithm::Sha384), ("PKIX_ECDSA_P384_SHA_256", HashAlgorithm::Sha256)]
+        {
+            let root = serde_json::json!({
+                "mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
+                "tlogs": [{
+                    "baseUrl": "https://log.test", "hashAlgorithm": "SHA2_256", "logId": { "keyId": "AAAA" },
+                    "publicKey": { "rawBytes": STANDARD.encode(key.spki_der()), "keyDetails": details },
+                }],
+            });
+            let root = TrustedRoot::decode("p384", root.to_string().as_bytes()).unwrap();
+            for over in [HashAlgorithm::Sha256, HashAlgorithm::Sha384] {
+                let signature: p384::ecdsa::Signature = secret.sign_prehash(&over.of(b"head")).unwrap();
+                let holds = root.logs[0].what.verify(b"head", signature.to_der().as_bytes()).is_ok();
+                assert_eq!(holds, over == hash, "{details} {over}");
+            }
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     bench::{Bench, Case, text},
-    common::{Ran, peers},
+    common::{Boltseal, Ran, peers},
     sigstore::{
         CaOptions, EVER, Identity, Key, Kind, Logged, Options, PrivateSigstore, Signing, Witness,
         server::{Endpoint, Sigstore},
@@ -15,7 +15,7 @@ use std::{fs, path::Path};
 const NEEDS: [&str; 1] = ["cosign"];
 const CONTENT: &[u8] = b"shop/cart 1.0";
 const ISSUER: &str = "https://issuer.test";
-const JANE: &str = "jane@example.com";
+pub const JANE: &str = "jane@example.com";
 const STAMPED: &str = "--use-signed-timestamps";
 
 pub fn cases() -> Vec<Case> {
@@ -61,7 +61,7 @@ impl Desk {
 }
 
 /// Arguments for somebody's certificate.
-fn by<'a>(who: &'a str, issuer: &'a str) -> [&'a str; 4] {
+pub fn by<'a>(who: &'a str, issuer: &'a str) -> [&'a str; 4] {
     ["--certificate-identity", who, "--certificate-oidc-issuer", issuer]
 }
 
@@ -128,12 +128,19 @@ fn verifies_keyed() {
 }
 
 /// cosign's arguments for signing with these services; `token` is good for an hour.
-fn signing_arguments(started: &Sigstore, folder: &Path, rekor: u32) -> Vec<String> {
+pub fn signing_arguments(started: &Sigstore, folder: &Path, rekor: u32) -> Vec<String> {
     started.write(folder, JANE);
     let file = |name: &str| text(&folder.join(name));
     let config = format!("signing_config_rekor{rekor}.json");
     let pairs = [("identity-token", "token"), ("trusted-root", "trusted_root.json"), ("signing-config", &config)];
     pairs.into_iter().flat_map(|(option, name)| [format!("--{option}"), file(name)]).collect()
+}
+
+/// `boltseal blob verify` of the blob, all of it in this folder.
+pub fn ours(folder: &Path, bundle: &str, who: &str, issuer: &str) -> Ran {
+    let mut command = Boltseal::new().command();
+    command.args(["blob", "verify", "--bundle", bundle, "--trusted-root", "trusted_root.json"]);
+    Ran::of(command.args(by(who, issuer)).arg("blob").current_dir(folder))
 }
 
 fn signs_a_blob(rekor: u32) {
@@ -148,6 +155,9 @@ fn signs_a_blob(rekor: u32) {
     let mine = (&*started.services, &bundle);
     desk.verify("verify-blob", mine, &[&by(JANE, &started.url)[..], &[STAMPED]].concat()).expect(0);
     desk.verify("verify-blob", mine, &[&by(JANE, ISSUER)[..], &[STAMPED]].concat()).expect(1);
+    ours(desk.home.path(), "signed.json", JANE, &started.url).expect(0);
+    ours(desk.home.path(), "signed.json", "joe@example.com", &started.url).expect(1);
+    ours(desk.home.path(), "signed.json", JANE, ISSUER).expect(1);
     asked_once(&started, rekor);
 }
 

@@ -26,6 +26,7 @@ mod docker;
 mod enforcers;
 mod junk;
 mod keyless;
+mod keyless_reads;
 mod keyless_signs;
 mod layouts;
 mod mixed;
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
         notary::cases(),
         keyless::cases(),
         keyless_signs::cases(),
+        keyless_reads::cases(),
         sigstore_clients::cases(),
         trusted_roots::cases(),
         containerd::cases(),

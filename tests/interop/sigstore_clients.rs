@@ -4,6 +4,7 @@
 use crate::{
     bench::{Case, says, text},
     common::{Ran, peers},
+    keyless,
     sigstore::{Hash, Identity, Logged, PrivateSigstore, Signing, server::Sigstore},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -70,6 +71,16 @@ impl Desk {
         )
     }
 
+    /// boltseal verifies it for Jane, and for nobody else, and of no other file.
+    fn ours(&self, bundle: &str) {
+        let run = |who| keyless::ours(self.home.path(), bundle, who, &self.issuer);
+        run(JANE).expect(0);
+        run(JOE).expect(1);
+        self.file("blob", "shop/cart 1.1");
+        run(JANE).expect(1);
+        self.file("blob", CONTENT);
+    }
+
     fn cosign(&self, verb: &str, bundle: &str, more: &[&str]) -> Ran {
         let root = text(&self.home.path().join("trusted_root.json"));
         let who = ["--certificate-identity", JANE, "--certificate-oidc-issuer", &self.issuer];
@@ -99,9 +110,11 @@ fn npm_signs(rekor: u32) {
     desk.npm("signed.json", JANE, &["blob"]).expect(0);
     desk.npm("signed.json", JOE, &["blob"]).expect(1);
     desk.cosign("verify-blob", "signed.json", &[]).expect(0);
+    desk.ours("signed.json");
 
     desk.run("npm-sigstore", &["attest", &config, "token", "attested.json", "statement.json", IN_TOTO]).expect(0);
     desk.npm("attested.json", JANE, &[]).expect(0);
+    desk.ours("attested.json");
     let bundle: Value = serde_json::from_str(&desk.read("attested.json")).expect("JSON");
     let entry = &bundle["verificationMaterial"]["tlogEntries"][0]["kindVersion"];
     assert_eq!(*entry, json!({ "kind": "dsse", "version": format!("0.0.{rekor}") }));
@@ -120,6 +133,7 @@ fn pypi_signs(rekor: u32) {
     desk.pypi("signed.json", JANE).expect(0);
     desk.pypi("signed.json", JOE).expect(1);
     desk.cosign("verify-blob", "signed.json", &[]).expect(0);
+    desk.ours("signed.json");
     refused_nothing(&started);
 }
 
