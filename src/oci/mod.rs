@@ -1,5 +1,6 @@
 //! Names, digests and manifests, as the OCI image and distribution specifications have them.
 
+mod artifact;
 mod descriptor;
 mod digest;
 mod image;
@@ -7,6 +8,7 @@ mod manifest;
 pub mod media_type;
 mod reference;
 
+pub use artifact::Artifact;
 pub use descriptor::{Descriptor, Platform};
 pub(crate) use digest::decode_hex;
 pub use digest::{Digest, DigestError};

@@ -3,7 +3,6 @@
 //! [`verify_all`] takes bytes and gives findings. It is the one path: the command line, the library, the fuzzers and
 //! the benchmarks call the same function.
 
-mod artifact;
 mod backing;
 mod blob;
 mod certificate;
@@ -16,8 +15,7 @@ mod seal;
 mod signature;
 mod subject;
 
-pub use crate::format::legacy::LegacyMaterial;
-pub use artifact::Artifact;
+pub use crate::{format::legacy::LegacyMaterial, oci::Artifact};
 pub use backing::{Backing, Demands, Logged, Stamped};
 pub use blob::{Detached, DetachedOver, verify_blob, verify_detached};
 pub use evidence::{Blob, BlobKind, Collected, Place, Unread, Via};

@@ -1,9 +1,7 @@
-use crate::{
-    crypto::{
-        PublicKey, SignatureScheme,
-        hash::{HashAlgorithm, Hashes},
-    },
-    oci::Digest,
+use super::Digest;
+use crate::crypto::{
+    PublicKey, SignatureScheme,
+    hash::{HashAlgorithm, Hashes},
 };
 
 /// What a detached signature, or a statement, is about: a file, or only its digest.
@@ -45,7 +43,7 @@ impl Artifact {
     }
 
     /// Its digest as reports write it, and its statements' subjects have it.
-    pub(super) fn digests(&self) -> impl Iterator<Item = Digest> {
+    pub(crate) fn digests(&self) -> impl Iterator<Item = Digest> {
         self.digests.iter().filter_map(|(algorithm, digest)| match algorithm {
             HashAlgorithm::Sha256 => digest.as_slice().try_into().ok().map(Digest::Sha256),
             HashAlgorithm::Sha512 => digest.as_slice().try_into().ok().map(Digest::Sha512),
@@ -55,7 +53,7 @@ impl Artifact {
 
     /// Whether `key` signed it, over this hash or, where none is named, the key's usual one; Ed25519 pure too, where the
     /// bytes are at hand.
-    pub(super) fn is_signed_by(&self, key: &PublicKey, algorithm: Option<HashAlgorithm>, signature: &[u8]) -> bool {
+    pub(crate) fn is_signed_by(&self, key: &PublicKey, algorithm: Option<HashAlgorithm>, signature: &[u8]) -> bool {
         let pure = || {
             let bytes = self.bytes.as_deref()?;
             Some(key.verify_with(SignatureScheme::Ed25519, bytes, signature).is_ok())
@@ -67,7 +65,7 @@ impl Artifact {
     }
 
     /// Whether `key` signed the bytes as they are.
-    pub(super) fn is_signed_pure_by(&self, key: &PublicKey, signature: &[u8]) -> bool {
+    pub(crate) fn is_signed_pure_by(&self, key: &PublicKey, signature: &[u8]) -> bool {
         let bytes = self.bytes.as_deref();
         bytes.is_some_and(|bytes| key.verify_with(SignatureScheme::Ed25519, bytes, signature).is_ok())
     }
