@@ -3,7 +3,7 @@
 
 use crate::{
     bench::{Case, says, text},
-    common::{Ran, peers},
+    common::{Boltseal, Ran, peers},
     keyless,
     sigstore::{Hash, Identity, Logged, PrivateSigstore, Signing, server::Sigstore},
 };
@@ -26,6 +26,12 @@ pub fn cases() -> Vec<Case> {
         let name = |whose: &str| format!("{whose} client signs against a private Sigstore, Rekor v{rekor}");
         cases.push(Case::new(name("npm's"), npm, move || npm_signs(rekor)));
         cases.push(Case::new(name("PyPI's"), pypi, move || pypi_signs(rekor)));
+        let name =
+            |whose: &str| format!("boltseal signs a file without a key, Rekor v{rekor}; {whose} client verifies");
+        let npm_reads = move || boltseal_signs(rekor, |desk, who| desk.npm("signed.json", who, &["blob"]));
+        cases.push(Case::new(name("npm's"), &npm[..1], npm_reads));
+        let pypi_reads = move || boltseal_signs(rekor, |desk, who| desk.pypi("signed.json", who));
+        cases.push(Case::new(name("PyPI's"), &pypi[..1], pypi_reads));
     }
     cases
 }
@@ -134,6 +140,23 @@ fn pypi_signs(rekor: u32) {
     desk.pypi("signed.json", JOE).expect(1);
     desk.cosign("verify-blob", "signed.json", &[]).expect(0);
     desk.ours("signed.json");
+    refused_nothing(&started);
+}
+
+fn boltseal_signs(rekor: u32, verify: fn(&Desk, &str) -> Ran) {
+    let started = Sigstore::start_blocking();
+    let desk = Desk::new(&started);
+    let path = |name: &str| text(&desk.home.path().join(name));
+    let boltseal = Boltseal::new();
+    let mut command = boltseal.command();
+    command.args(["blob", "sign", "-y", "--bundle", &path("signed.json"), "--identity-token", &path("token")]);
+    command.args(["--signing-config", &path(&format!("signing_config_rekor{rekor}.json"))]);
+    command.args(["--trusted-root", &path("trusted_root.json"), &path("blob")]);
+    Ran::of(&mut command).expect(0);
+    verify(&desk, JANE).expect(0);
+    verify(&desk, JOE).expect(1);
+    desk.file("blob", "shop/cart 1.1");
+    verify(&desk, JANE).expect(1);
     refused_nothing(&started);
 }
 
