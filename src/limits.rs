@@ -57,14 +57,31 @@ pub const POLICY_BYTES: u64 = 1 << 20;
 pub const IDENTITY_PATTERN_BYTES: usize = 2_048;
 /// Bytes of a trusted root. Source: the public good instance's has 7 KB after four years.
 pub const TRUSTED_ROOT_BYTES: u64 = 1 << 20;
+/// Bytes of what is kept of one trusted root. Source: the four files of TUF at their limits, and [`TRUSTED_ROOT_BYTES`] twice.
+pub const STORED_ROOT_BYTES: u64 = 16 << 20;
+/// Bytes of the name of a trusted root. Source: a DNS label.
+pub const ROOT_NAME_BYTES: usize = 63;
 /// Scopes of a policy. Source: a fleet of 1,000 images with a scope for each, twice.
 pub const POLICY_SCOPES: usize = 2_000;
+/// Requirements that one scope becomes in another enforcer's policy. Source: 4 of 7 authorities are 35, 4 of 8 are 56.
+pub const EXPORT_CLAUSES: usize = 64;
+/// Bytes of another tool's policy that is read. Source: as [`POLICY_BYTES`]; a daemon's or chart's file holds more than its policy.
+pub const IMPORT_BYTES: u64 = 4 << 20;
 /// Bytes of a key file, encrypted or not. Source: an RSA-8192 key in PEM is 6.4 KB.
 pub const KEY_FILE_BYTES: u64 = 64 << 10;
 /// Bytes of an `ETag` that is kept and sent back. Source: docker-registry's is a quoted digest, 73 bytes.
 pub const ETAG_BYTES: usize = 256;
 /// Bytes of a registry's error answer or of a token answer.
 pub const ERROR_BODY_BYTES: u64 = 64 << 10;
+/// Bytes of another tool's settings file: `hosts.toml`, containerd's `config.toml`. Source: containerd's own default
+/// configuration has 10 KB.
+pub const SETTINGS_BYTES: u64 = 1 << 20;
+/// Bytes of a file whose images are pinned. Source: rendered charts of a large platform have 2 MB.
+pub const PINNED_FILE_BYTES: u64 = 16 << 20;
+/// Bytes of a descriptor that a runtime passes. Source: containerd's have 200; annotations may come.
+pub const DESCRIPTOR_BYTES: u64 = 64 << 10;
+/// Bytes of the one line that a runtime is told. Source: an event of Kubernetes holds 1,024.
+pub const REASON_BYTES: usize = 1_000;
 /// Bytes of a credential file or of a credential helper's answer.
 pub const CREDENTIALS_BYTES: u64 = 1 << 20;
 /// scrypt's N, r and p that a key file may ask for: twice cosign's N and the same r and p, 128 MiB at most.
@@ -160,6 +177,30 @@ pub const TRUST_KEPT: usize = 16;
 /// Rounds of reading, staging and sealing of one publication.
 pub const TRUST_ROUNDS: u32 = 24;
 
+/// Bytes of a file that is signed. Source: it is held in memory, once.
+pub const BLOB_BYTES: u64 = 1 << 30;
+/// Bytes of an identity token. Source: GitHub's have 2 KB; HTTP servers take headers of 8 to 64 KB.
+pub const ID_TOKEN_BYTES: u64 = 64 << 10;
+/// Bytes of a signing configuration. Source: the public good instance's has 2 KB.
+pub const SIGNING_CONFIG_BYTES: u64 = 1 << 20;
+/// Services of one kind in a signing configuration. Source: logs are sharded by the year; ten years, twice.
+pub const SIGNING_SERVICES: usize = 20;
+/// Bytes of what Fulcio, a log or a timestamp authority answers. Source: a log entry of Rekor has 10 KB with its proof.
+pub const SERVICE_ANSWER_BYTES: u64 = 1 << 20;
+/// Characters of a service's own words in an error.
+pub const SERVICE_WORDS: usize = 300;
+/// Requests under way at once to Fulcio, logs and timestamp authorities together. Source: the public log admits a few a second.
+pub const SERVICE_CONCURRENCY: usize = 8;
+/// What has to be left of a certificate's life for it to sign something more. Source: [`OPERATION_TIMEOUT`], within which
+/// the log's word or a timestamp has to fall.
+pub const CERTIFICATE_LEFT: Duration = OPERATION_TIMEOUT;
+/// The longest wait for somebody who logs in. Source: Sigstore's own device codes last five minutes.
+pub const LOGIN_TIMEOUT: Duration = Duration::from_secs(300);
+/// Bytes of a signature that waits for its log. Source: [`ATTACHMENT_BYTES`] and what is said of it.
+pub const KEPT_BYTES: u64 = ATTACHMENT_BYTES + (1 << 20);
+/// Time after which a signature that waits is thrown away. Source: nobody finishes a release that is a month old.
+pub const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// Time to open a connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time without a byte before a read is given up.
@@ -186,6 +227,8 @@ pub const SLOWEST_WRITES: u32 = 5;
 pub const CONTENDED_SETTLES: u32 = 3;
 /// Times a lost update of a shared tag is written again.
 pub const MERGES: u32 = 24;
+/// Time that a result has after its deadline before the process is ended.
+pub const GRACE: Duration = Duration::from_millis(500);
 /// Time a credential helper may take. Source: some ask the user to unlock a key ring.
 pub const HELPER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Tokens remembered for one registry, a repository and access each. Keeps memory flat over many repositories.

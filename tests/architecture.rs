@@ -213,9 +213,12 @@ fn files_are_short() {
 
 #[test]
 fn judging_is_an_auditor_s_day() {
+    // What puts a policy into other words judges nothing.
+    let beside = ["src/policy/rules", "src/policy/export", "src/policy/import"];
     let sources = sources();
     let in_judgement = |source: &&Source| {
-        ["verify", "policy"].contains(&source.module.as_str()) && !source.path.starts_with("src/policy/rules")
+        ["verify", "policy"].contains(&source.module.as_str())
+            && !beside.iter().any(|folder| source.path.starts_with(folder))
     };
     let is_language = |source: &&Source| {
         let path = source.path.to_string_lossy();

@@ -7,7 +7,7 @@ use boltseal::{
     limits::Limits,
     oci::{Digest, Reference, Repository, media_type},
     ops::{
-        OpsError, Platform,
+        OpsError, Platform, Signatory,
         attest::Content,
         pull::{Destination, Progress, Pulled, pull},
         sign::{Formats, Scope, SignRequest, Signed, Written, sign},
@@ -57,7 +57,7 @@ impl World {
     async fn sign_as(&self, signer: &dyn Signer, annotation: Option<&str>) -> Result<Vec<Signed>, OpsError> {
         let annotations = annotation.map(|value| ("env".to_owned(), value.to_owned()));
         let request = SignRequest {
-            signer,
+            signer: Signatory::Key(signer),
             formats: Formats { bundle: true, simple: true },
             scope: Scope::All,
             annotations: annotations.into_iter().collect(),
@@ -164,7 +164,7 @@ async fn a_tag_is_resolved_once_and_never_beside_a_digest() {
 async fn what_is_signed_of_the_index_counts_for_its_images_and_not_the_reverse() {
     let world = World::new(EmbeddedOptions::default()).await;
     let request = |scope| SignRequest {
-        signer: &world.key,
+        signer: Signatory::Key(&world.key),
         formats: Formats { bundle: true, simple: false },
         scope,
         annotations: BTreeMap::new(),

@@ -1,8 +1,9 @@
 #!/bin/bash
 # tests/peers.sh [TARGET_DIR]
 # Fetches the real tools that boltseal is tested against, from Debian (sid, trixie as the second source), and unpacks them
-# below TARGET_DIR (target/peers): cosign, notation, crane, oras, docker-registry, notary and its server, skopeo, and refreg,
-# which is go-containerregistry's in-memory registry with the referrers API, built from Debian's Go. Besides, Sigstore's
+# below TARGET_DIR (target/peers): cosign, notation, crane, oras, docker-registry, notary and its server, skopeo, podman, and
+# refreg, which is go-containerregistry's in-memory registry with the referrers API, built from Debian's Go; containerd with
+# ctr, docker with dockerd, buildx and runc, the runtimes that ask boltseal before they pull. Besides, Sigstore's
 # clients for npm (npm-sigstore) and PyPI (pypi-sigstore), by npm and pip into folders of their own. Nothing is installed,
 # apt's own state is untouched, a second run fetches nothing. TARGET_DIR/missing lists what could not be had, a line each.
 set -uo pipefail
@@ -11,6 +12,10 @@ HERE=$PWD/tests/peers
 TARGET=$(realpath -m "${1:-target/peers}")
 PEERS=(cosign notation crane oras docker-registry notary notary-server)
 SKOPEO=(skopeo libc6 libgpgme45 libassuan9 libgpg-error0 libsqlite3-0)
+PODMAN=(podman conmon netavark libseccomp2 libsubid6 libaudit1 libcap-ng0 libselinux1 libpcre2-8-0 libacl1 libattr1 libcrypt1)
+# runtimes: tool=package/path
+RUNTIMES=(containerd=containerd/usr/bin ctr=containerd/usr/bin docker=docker-cli/usr/bin dockerd=docker.io/usr/sbin
+  docker-buildx=docker-buildx/usr/libexec/docker/cli-plugins)
 GOLANG=(golang-1.26-go golang-1.26-src golang-github-google-go-containerregistry-dev)
 NPM_SIGSTORE=4.1.1
 PYPI_SIGSTORE=4.5.1
@@ -54,13 +59,13 @@ pypi_sigstore() {
 npm_sigstore
 pypi_sigstore
 
-have_all() { for tool in "${PEERS[@]}" skopeo refreg; do [ -x "$TARGET/bin/$tool" ] || return 1; done; }
+have_all() { for tool in "${PEERS[@]}" "${RUNTIMES[@]%%=*}" runc skopeo podman refreg; do [ -x "$TARGET/bin/$tool" ] || return 1; done; }
 have_all && exit 0
 
 mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN)' 2>/dev/null |
   awk '$2 == "Debian" {print $1}' | grep -v security | sort -u | head -1)}
 if [ -z "$mirror" ]; then
-  for tool in "${PEERS[@]}" skopeo refreg; do missing "$tool" "no Debian source is configured on this machine"; done
+  for tool in "${PEERS[@]}" "${RUNTIMES[@]%%=*}" runc skopeo podman refreg; do missing "$tool" "no Debian source is configured on this machine"; done
   exit 0
 fi
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -89,6 +94,15 @@ for tool in "${PEERS[@]}"; do
   fi
 done
 
+for runtime in "${RUNTIMES[@]}"; do
+  tool=${runtime%%=*} package=${runtime#*=}
+  if fetch "${package%%/*}" "$TARGET/root" && [ -x "$TARGET/root/${package#*/}/$tool" ]; then
+    ln -sf "../root/${package#*/}/$tool" "$TARGET/bin/$tool"
+  else
+    missing "$tool" "could not be fetched from Debian"
+  fi
+done
+
 # sid's skopeo wants a newer C library than this machine may have: it runs on its own
 good=1
 for package in "${SKOPEO[@]}"; do fetch "$package" "$TARGET/skopeo" || good=0; done
@@ -101,6 +115,9 @@ SH
   "$TARGET/bin/skopeo" --version > /dev/null || { rm "$TARGET/bin/skopeo"; missing skopeo "does not run here"; }
 else
   missing skopeo "could not be fetched from Debian"
+fi
+
+  for tool in "${PEERS[@]}" "${RUNTIMES[@]%%=*}" runc skopeo podman refreg; do missing "$tool" "no Debian source is configured on this machine"; done
 fi
 
 good=1

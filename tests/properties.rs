@@ -219,3 +219,35 @@ proptest! {
         let _ = Policy::parse(&members.to_string(), &load);
     }
 }
+
+proptest! {
+    /// Lines that look like a Dockerfile or a manifest, in any order: nothing panics, what is found stands where it is said
+    /// to, and an edit changes nothing else.
+    #[test]
+    fn files_that_name_images_are_read_whatever_they_hold(
+        lines in collection::vec(prop_oneof![
+            Just("FROM a:1 AS b".to_owned()), Just("ARG A=r.example/a:1".to_owned()), Just("FROM ${A}".to_owned()),
+            Just("RUN --mount=type=bind,from=c:1 x \\".to_owned()), Just("COPY --from=b <<E 'x \\".to_owned()),
+            Just("E".to_owned()), Just("# syntax=d:1".to_owned()), Just("apiVersion: v1".to_owned()),
+            Just("containers: [{image: \"e:1\"}]".to_owned()), Just("  - image: grün:1".to_owned()),
+            Just("services: {a: {image: 'f:1'}}".to_owned()), Just("---".to_owned()), "\\PC{0,20}",
+        ], 0..12),
+        end in prop_oneof![Just("\n"), Just("\r\n")],
+    ) {
+        use boltseal::ops::pin_files::{FileKind, names, rewritten};
+        let text = lines.join(end);
+        for kind in [FileKind::Dockerfile, FileKind::Manifest] {
+            let Ok(found) = names(kind, &text) else { continue };
+            let digest = Digest::Sha256([7; 32]);
+            let edits: Vec<_> = found.images.iter().map(|named| (named, named.with(&digest))).collect();
+            for named in &found.images {
+                prop_assert_eq!(text.get(named.at.clone()), Some(named.text.as_str()));
+            }
+            if let Ok(new) = rewritten(kind, &text, &edits) {
+                let grown: usize = edits.iter().map(|(named, by)| by.len() - named.text.len()).sum();
+                prop_assert_eq!(new.len(), text.len() + grown);
+            }
+            prop_assert_eq!(rewritten(kind, &text, &[]).ok(), Some(text.clone()));
+        }
+    }
+}

@@ -2,9 +2,13 @@
 //! for registry.example.com; `[..]` matches any text, `? N` is the exit code.
 
 mod common;
+#[path = "roots/instance.rs"]
+mod instance;
+#[path = "common/sigstore/mod.rs"]
+mod sigstore;
 
 use boltseal::{
-    oci::Repository,
+    oci::{Digest, Repository},
     registry::{
         Access, Options, Session,
         embedded::{Embedded, EmbeddedOptions},
@@ -27,14 +31,24 @@ async fn the_commands_of_the_readme_do_what_it_says() {
         push(&address, repository).await;
     }
     let examples = examples(include_str!("../README.md"));
-    assert_eq!(examples.len(), 5, "the README shows five commands");
+    assert_eq!(examples.len(), 8, "the README shows eight commands");
     let boltseal = Boltseal::new();
+    private_sigstore(boltseal.home.path()).await;
     for example in examples {
         let line = example.command.replace("registry.example.com", &address);
         let ran = tokio::task::block_in_place(|| run(&boltseal, &line)).expect(example.code);
         let expected = example.expected.replace("registry.example.com", &address);
         snapbox::assert_data_eq!(ran.stdout.as_str(), snapbox::Data::from(expected));
     }
+}
+
+/// What the README's owner of a private Sigstore has: its certificate and key, a file and its bundle.
+async fn private_sigstore(home: &Path) {
+    let sigstore = instance::Sigstore::new();
+    sigstore.write(home);
+    std::fs::write(home.join("app.tar"), "an app").expect("a file");
+    let bundle = sigstore.bundle(&Digest::sha256(b"an app"));
+    std::fs::write(home.join("app.sigstore.json"), bundle).expect("a file");
 }
 
 /// A line of the README by the shell, with `boltseal` found where cargo built it.

@@ -8,7 +8,7 @@ use boltseal::{
     limits::Limits,
     oci::{Descriptor, ImageIndex, Manifest, Platform, Reference, Repository},
     ops::{
-        self,
+        self, Signatory,
         sign::{Formats, Scope, SignRequest, Written, sign},
         verify::Verifier,
     },
@@ -49,7 +49,7 @@ fn session() -> Session {
 
 async fn sign_with(signer: &LocalSigner, reference: &Reference, formats: Formats) -> Vec<ops::sign::Signed> {
     let request = SignRequest {
-        signer,
+        signer: Signatory::Key(signer),
         formats,
         scope: Scope::All,
         annotations: BTreeMap::new(),

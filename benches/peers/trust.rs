@@ -93,7 +93,7 @@ impl Fixture {
         let mut update = Update::begin(start, terms).expect("it begins");
         while let Some(want) = update.want().expect("there is a way") {
             let supplied = match files.get(&want.file) {
-                Some(bytes) => update.supply(bytes),
+                Some(bytes) => update.supply_shared(bytes),
                 None => update.absent(),
             };
             supplied.expect("it verifies");
@@ -105,7 +105,7 @@ impl Fixture {
 fn read_files(folder: &Path) -> Files {
     let entries = fs::read_dir(folder.join("files")).expect("a folder").map(|entry| entry.expect("an entry"));
     let read = |entry: fs::DirEntry| {
-        (entry.file_name().into_string().expect("a name"), fs::read(entry.path()).expect("a file"))
+        (entry.file_name().into_string().expect("a name"), fs::read(entry.path()).expect("a file").into())
     };
     entries.map(read).collect()
 }

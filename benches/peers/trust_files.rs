@@ -7,11 +7,12 @@ use boltseal::{
     sign::{LocalSigner, Signer as _, sign_metadata},
     trust::tuf::author::{self, NewDelegation, Sealed, Signers, TopLevel},
 };
+use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
 /// Metadata files by name.
-pub type Files = BTreeMap<String, Vec<u8>>;
+pub type Files = BTreeMap<String, Bytes>;
 
 pub const REPOSITORY: &str = "registry.example.com/shop/cart";
 /// The roles that vouch for all tags.
@@ -46,10 +47,11 @@ pub async fn make(tags: usize) -> Files {
     let snapshot = signed(snapshot, &root.keys, &[&keys.signers[0]]).await;
     let timestamp = author::next_timestamp(None, Sealed { version, bytes: &snapshot }, now, later);
     let timestamp = signed(timestamp.expect("a timestamp"), &root.keys, &[&keys.signers[0]]).await;
-    let mut files: Files = roles.into_iter().map(|(role, bytes)| (role.file_name(Some(1)), bytes)).collect();
-    files.insert(RoleName::Timestamp.file_name(None), timestamp);
-    files.insert(RoleName::Snapshot.file_name(Some(version)), snapshot);
-    files.insert("1.root.json".to_owned(), signed(root.clone(), &root.keys, &[&keys.root[0], &keys.root[1]]).await);
+    let mut files: Files = roles.into_iter().map(|(role, bytes)| (role.file_name(Some(1)), bytes.into())).collect();
+    files.insert(RoleName::Timestamp.file_name(None), timestamp.into());
+    files.insert(RoleName::Snapshot.file_name(Some(version)), snapshot.into());
+    let root = signed(root.clone(), &root.keys, &[&keys.root[0], &keys.root[1]]).await;
+    files.insert("1.root.json".to_owned(), root.into());
     files
 }
 

@@ -1,6 +1,6 @@
 //! Certification paths (RFC 5280, 6), by webpki.
 
-use super::{CertificateError, SigningCertificate, certificate::sequence};
+use super::{CertificateError, PublicKey, SigningCertificate, certificate::sequence};
 use jiff::Timestamp;
 use pkcs8::ObjectIdentifier;
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
@@ -107,6 +107,20 @@ impl Authority {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The key of the certificate that is trusted.
+    ///
+    /// # Errors
+    /// A key of a kind that is not read; a chain of certificates that were decoded has none.
+    pub fn key(&self) -> Result<PublicKey, CertificateError> {
+        Ok(PublicKey::from_spki_der(&sequence(&self.anchor.subject_public_key_info)?)?)
+    }
+
+    /// How many certificates are known to lead to it.
+    #[must_use]
+    pub fn intermediates(&self) -> usize {
+        self.intermediates.len()
     }
 
     /// Builds and verifies a path from `leaf` to this authority's anchor as it was at one time.

@@ -12,6 +12,7 @@ mod pem;
 mod private;
 mod signature;
 mod timestamp;
+mod timestamp_request;
 mod x509;
 
 pub use certificate::{AlternativeName, Sct, SigningCertificate};
@@ -24,6 +25,7 @@ pub(crate) use pem::decode_one as decode_pem;
 pub use private::{PrivateKey, PrivateKeyError};
 pub use signature::{SignatureError, SignatureScheme};
 pub use timestamp::{TimestampError, TimestampToken};
+pub use timestamp_request::timestamp_request;
 pub use x509::{Certificate, CertificateError};
 /// A secret's holder: wiped on drop.
 pub use zeroize::Zeroizing;

@@ -7,6 +7,7 @@ use pkcs8::{
 };
 
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
+const ORGANIZATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
 
 /// What is used of an X.509 certificate (RFC 5280) where a format carries one instead of a key.
 ///
@@ -16,6 +17,7 @@ const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 pub struct Certificate {
     public_key: PublicKey,
     common_name: Option<String>,
+    organization: Option<String>,
     not_after: Option<Timestamp>,
 }
 
@@ -75,14 +77,17 @@ impl Certificate {
         let certificate = x509_cert::Certificate::from_der(der)?;
         let signed = certificate.tbs_certificate();
         let public_key = PublicKey::from_spki_der(&signed.subject_public_key_info().to_der()?)?;
-        let mut names = signed.subject().iter().filter(|attribute| attribute.oid == COMMON_NAME);
-        let common_name = match (names.next(), names.next()) {
-            (Some(name), None) => std::str::from_utf8(name.value.value()).ok().map(str::to_owned),
-            _ => None,
+        let one = |kind: ObjectIdentifier| {
+            let mut names = signed.subject().iter().filter(|attribute| attribute.oid == kind);
+            match (names.next(), names.next()) {
+                (Some(name), None) => std::str::from_utf8(name.value.value()).ok().map(str::to_owned),
+                _ => None,
+            }
         };
+        let (common_name, organization) = (one(COMMON_NAME), one(ORGANIZATION));
         let seconds = signed.validity().not_after.to_unix_duration().as_secs();
         let not_after = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
-        Ok(Self { public_key, common_name, not_after })
+        Ok(Self { public_key, common_name, organization, not_after })
     }
 
     /// The key inside.
@@ -95,6 +100,12 @@ impl Certificate {
     #[must_use]
     pub fn common_name(&self) -> Option<&str> {
         self.common_name.as_deref()
+    }
+
+    /// The subject's organization, where it has exactly one and that is ASCII or UTF-8.
+    #[must_use]
+    pub fn organization(&self) -> Option<&str> {
+        self.organization.as_deref()
     }
 
     /// When it ends, by its own word. For information.

@@ -8,6 +8,7 @@ use crate::{
     oci::{Descriptor, ImageManifest, media_type},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -45,7 +46,7 @@ pub enum TrustManifestError {
 #[derive(Clone, Debug, PartialEq)]
 pub enum TrustLayer {
     /// Its content stands in the manifest.
-    Inline(Vec<u8>),
+    Inline(Bytes),
     /// It is a blob.
     Blob(Box<Descriptor>),
 }
@@ -76,8 +77,8 @@ impl TrustArtifact {
     /// A manifest of these files. Content stands inline, the shortest first, as long as the manifest stays within
     /// [`TRUST_INLINE_BYTES`]; the same files give the same manifest.
     #[must_use]
-    pub fn encode(self, files: &BTreeMap<String, Vec<u8>>) -> ImageManifest {
-        let mut by_length: Vec<_> = files.iter().collect();
+    pub fn encode(self, files: &BTreeMap<String, impl AsRef<[u8]>>) -> ImageManifest {
+        let mut by_length: Vec<_> = files.iter().map(|(name, bytes)| (name, bytes.as_ref())).collect();
         by_length.sort_by_key(|(name, bytes)| (bytes.len(), *name));
         let mut left = TRUST_INLINE_BYTES.saturating_sub(files.len() as u64 * LAYER_OVERHEAD);
         let mut layers = BTreeMap::new();
@@ -128,7 +129,10 @@ fn decode_layer(name: &str, layer: &Descriptor) -> Result<TrustLayer, TrustManif
     let Some(data) = layer.other.get(DATA) else { return Ok(TrustLayer::Blob(Box::new(layer.clone()))) };
     let bytes = data.as_str().and_then(|data| STANDARD.decode(data).ok());
     let fits = |bytes: &Vec<u8>| bytes.len() as u64 == layer.size && layer.digest.same_algorithm(bytes) == layer.digest;
-    bytes.filter(fits).map(TrustLayer::Inline).ok_or_else(|| TrustManifestError::Inline(name.to_owned()))
+    bytes
+        .filter(fits)
+        .map(|bytes| TrustLayer::Inline(bytes.into()))
+        .ok_or_else(|| TrustManifestError::Inline(name.to_owned()))
 }
 
 /// The tag under which one writer stages one role: nobody else writes there, so nothing is overwritten.
@@ -161,8 +165,8 @@ mod tests {
         let manifest = read_back(&TrustArtifact::State.encode(&files));
         assert!(serde_json::to_vec(&manifest).unwrap().len() as u64 <= TRUST_INLINE_BYTES);
         let read = TrustArtifact::State.decode(&manifest).unwrap().0;
-        assert_eq!(read["timestamp.json"], TrustLayer::Inline(files["timestamp.json"].clone()));
-        assert_eq!(read["1.root.json"], TrustLayer::Inline(files["1.root.json"].clone()));
+        assert_eq!(read["timestamp.json"], TrustLayer::Inline(files["timestamp.json"].clone().into()));
+        assert_eq!(read["1.root.json"], TrustLayer::Inline(files["1.root.json"].clone().into()));
         let TrustLayer::Blob(blob) = &read["9.targets%2Freleases.json"] else { panic!("a blob") };
         assert_eq!(blob.size, 900_000);
         assert_eq!(TrustArtifact::State.encode(&files), TrustArtifact::State.encode(&files));
@@ -196,7 +200,7 @@ mod tests {
     // [V-94]
     #[test]
     fn nothing_staged_is_a_manifest_too_and_each_writer_has_a_tag_for_each_role() {
-        let empty = TrustArtifact::Staged.encode(&BTreeMap::new());
+        let empty = TrustArtifact::Staged.encode(&files(&[]));
         assert_eq!(TrustArtifact::Staged.decode(&read_back(&empty)).unwrap(), TrustFiles::default());
         let (one, two) = (Fingerprint::of(b"1"), Fingerprint::of(b"2"));
         let (releases, alice) = (RoleName::from("targets/releases"), RoleName::from("targets/alice"));

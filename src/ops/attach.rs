@@ -33,20 +33,20 @@ pub(super) async fn seal_checked(
 pub(super) fn verify_own(signer: &dyn Signer, about: &Digest, kind: BlobKind, bytes: Vec<u8>) -> Result<(), OpsError> {
     let place = Place { subject: *about, via: Via::Supplied, manifest: None, layer: 0 };
     let collected = Collected { blobs: vec![Blob { place, kind, bytes }], unread: Vec::new() };
-    let (_, rejected) = verified_by(signer, about, collected);
+    let anchors = Anchors::new(vec![signer.public_key().clone()]);
+    let (_, rejected) = verified_by(&anchors, about, collected);
     rejected.map_or(Ok(()), |rejection| Err(OpsError::Unverifiable(rejection)))
 }
 
-/// What of `collected` this signer made about `about`, and the first rejection.
+/// What of `collected` is verified by these anchors as being about `about`, and the first rejection.
 pub(super) fn verified_by(
-    signer: &dyn Signer,
+    anchors: &Anchors,
     about: &Digest,
     collected: Collected,
 ) -> (Vec<Verified>, Option<Rejection>) {
-    let anchors = Anchors::new(vec![signer.public_key().clone()]);
     let nowhere = Repository::Layout(PathBuf::new());
     let subject = Subject::new(Reference { repository: nowhere, tag: None, digest: Some(*about) }, *about);
-    let findings = verify_all(&subject, collected, &anchors, Timestamp::now(), &Limits::default());
+    let findings = verify_all(&subject, collected, anchors, Timestamp::now(), &Limits::default());
     (findings.verified().to_vec(), findings.rejected().first().map(|rejected| rejected.rejection.clone()))
 }
 

@@ -1,22 +1,20 @@
 //! `attest`: a predicate about an image, signed and attached.
 
 use super::{
-    OpsError, Platform,
-    attach::{AppendLayer, EmptyConfig, push_bundle, seal_checked},
+    Logging, OpsError, Platform, Signatory,
+    attach::{AppendLayer, EmptyConfig, push_bundle},
     collect::attachment_tag,
     pin::{entry_for, selector},
     sign::{Formats, typed_identity},
 };
 use crate::{
     format::{
-        bundle,
         predicate::{self, predicate_type},
         statement::Statement,
     },
     limits::STATEMENT_SUBJECTS,
     oci::{Descriptor, Digest, Reference, media_type},
     registry::{Access, Session},
-    sign::Signer,
     verify::{SignedReference, Via},
 };
 use jiff::Timestamp;
@@ -46,8 +44,8 @@ pub enum Content {
 
 /// A wish to attest.
 pub struct AttestRequest<'a> {
-    /// The key.
-    pub signer: &'a dyn Signer,
+    /// Who signs.
+    pub signer: Signatory<'a>,
     /// Which formats: bundle, `.att`, or both.
     pub formats: Formats,
     /// The platform image that it is about, if not what the reference leads to.
@@ -67,6 +65,8 @@ pub struct Attested {
     pub digest: Digest,
     /// The predicate's type.
     pub predicate_type: String,
+    /// Its witnesses, where it was signed without a key.
+    pub logging: Option<Logging>,
 }
 
 impl Content {
@@ -139,20 +139,21 @@ pub async fn attest(
         None => fetched.descriptor.clone(),
     };
     let (payload, predicate_type) = payload(reference, request, &target)?;
-    let envelope = seal_checked(payload, request.signer, &target.digest).await?;
+    let made = request.signer.make(payload, &target.digest, &reference.repository.to_string()).await?;
     if request.formats.bundle {
-        let bytes = bundle::encode_keyed(&envelope, &request.signer.public_key().hint());
-        push_bundle(&repo, &EmptyConfig::default(), &target, &bytes, &predicate_type, request.now).await?;
+        let config = EmptyConfig::default();
+        let pushed = push_bundle(&repo, &config, &target, &made.bundle, &predicate_type, request.now).await;
+        made.pushed(request.signer, pushed)?;
     }
     if request.formats.simple {
-        let content = envelope.encode();
+        let content = made.envelope.encode();
         let layer = Descriptor::of(media_type::DSSE, &content)
             .annotated(media_type::SIGNATURE_ANNOTATION, "")
             .annotated(media_type::ATT_PREDICATE_ANNOTATION, predicate_type.clone());
         let tag = attachment_tag(&target.digest, Via::AttestationTag);
         repo.update_tag(&tag, None, &AppendLayer { layer, content }).await?;
     }
-    Ok(Attested { digest: target.digest, predicate_type })
+    Ok(Attested { digest: target.digest, predicate_type, logging: made.logging })
 }
 
 /// The statement's bytes and its predicate type.

@@ -3,10 +3,11 @@ use crate::{
     format::{predicate::PredicateTypeError, statement::StatementError},
     oci::{Digest, ManifestError},
     registry::RegistryError,
-    sign::SignError,
+    sign::{SignError, keyless::KeylessError},
     verify::{Rejection, SubjectError},
 };
-use std::path::PathBuf;
+use jiff::Timestamp;
+use std::path::{Path, PathBuf};
 
 /// Why a use-case could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +49,35 @@ pub enum OpsError {
     /// The key did not sign.
     #[error(transparent)]
     Sign(#[from] SignError),
+    /// Nothing was signed without a key.
+    #[error(transparent)]
+    Keyless(#[from] KeylessError),
+    /// It was signed, and what has to witness it did not.
+    #[error("{about}: signed, not pushed: {why}; {}", fate(.kept.as_deref(), *.until))]
+    Unfinished {
+        /// What was signed.
+        about: String,
+        /// Why it is not finished.
+        why: Box<KeylessError>,
+        /// When its certificate ends.
+        until: Timestamp,
+        /// Where it is kept.
+        kept: Option<PathBuf>,
+    },
+    /// Simple signing holds no certificate that could be verified later without a log's promise.
+    #[error("without a key bundles are written, not simple signatures; `--format bundle`, or sign with a key too")]
+    SimpleWithoutKey,
+    /// What certificate, log or timestamp authority answered does not verify by the trusted root; nothing was pushed.
+    #[error("what the services answered does not verify by the trusted root {root} ({rejection}); nothing was pushed")]
+    Unwitnessed {
+        /// The trusted root's name.
+        root: String,
+        /// Why.
+        rejection: Rejection,
+    },
+    /// What was kept unfinished is something else.
+    #[error("what was kept unfinished is no envelope")]
+    NoEnvelope,
     /// What was just signed does not verify; nothing was pushed.
     #[error("what was just signed does not verify ({0}); nothing was pushed")]
     Unverifiable(Rejection),
@@ -99,6 +129,17 @@ pub enum OpsError {
         /// What the operating system said.
         source: std::io::Error,
     },
+}
+
+/// What becomes of a signature that is not finished.
+fn fate(path: Option<&Path>, until: Timestamp) -> String {
+    match path {
+        Some(path) => format!(
+            "it is kept in {}, and the same command finishes it until {until}, later it is made anew",
+            path.display()
+        ),
+        None => "it is lost, and the same command makes it anew".to_owned(),
+    }
 }
 
 impl From<TrustError> for OpsError {

@@ -1,20 +1,27 @@
 //! Use-cases: the only place that joins I/O and judgement.
 
+pub mod admit;
 pub mod archive;
 mod attach;
 pub mod attest;
 pub mod blob;
+pub mod blob_sign;
 mod collect;
+pub mod doctor;
 mod error;
 pub mod import_dct;
 pub mod inspect;
 mod pin;
+pub mod pin_files;
 pub mod policy_file;
 pub mod pull;
 pub mod sign;
+mod signatory;
+pub mod source_policy;
 pub mod trust;
 pub mod trusted_root;
 pub mod verify;
 
 pub use error::OpsError;
 pub use pin::{Choice, Platform, pin};
+pub use signatory::{Identity, Logging, Signatory};

@@ -1,7 +1,7 @@
 //! Finds and loads the policy file. Never from the working directory by itself: a cloned repository must not bring
 //! its own law.
 
-use super::trusted_root;
+use super::trusted_root::Roots;
 use crate::{
     limits::POLICY_BYTES,
     oci::Digest,
@@ -79,11 +79,12 @@ pub fn find(named: Option<PathBuf>, places: &[PathBuf]) -> Result<PathBuf, Polic
     named.or_else(|| places.iter().find(there).cloned()).ok_or_else(|| PolicyFileError::None(places.to_vec()))
 }
 
-/// Loads a policy; the keys and locks that it names are read from its own folder.
+/// Loads a policy; the keys, locks and files of trusted roots that it names are read from its own folder, trusted roots that it
+/// names by a word come from `roots`.
 ///
 /// # Errors
-/// The file, one of its keys or one of its locks can't be read, or the policy can't be used.
-pub fn load(path: &Path) -> Result<PolicyFile, PolicyFileError> {
+/// The file, one of its keys, locks or trusted roots can't be read, or the policy can't be used.
+pub fn load(path: &Path, roots: &Roots) -> Result<PolicyFile, PolicyFileError> {
     let read = |source| PolicyFileError::Read { path: path.to_owned(), source };
     // One byte more than is allowed: the parser says which limit was passed.
     let mut bytes = Vec::new();
@@ -91,11 +92,7 @@ pub fn load(path: &Path) -> Result<PolicyFile, PolicyFileError> {
     let text = std::str::from_utf8(&bytes).map_err(|_| PolicyFileError::Text { path: path.to_owned() })?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let key = |name: &str| load_public_key(&KeySource::Path(folder.join(name))).map_err(|error| error.to_string());
-    // What comes with this version needs no file; a file of that name would be found as `./github`.
-    let file = |name: &str| match trusted_root::instance(name) {
-        Some(_) => Ok(None),
-        None => trusted_root::read(&folder.join(name)).map(Some).map_err(|error| error.to_string()),
-    };
+    let file = |name: &str| roots.for_policy(name, folder).map_err(|error| error.to_string());
     let policy = Policy::parse_with(text, &key, &file)
         .map_err(|source| PolicyFileError::Policy { path: path.to_owned(), source: Box::new(source) })?;
     let lock = |name: &str| Ok((name.to_owned(), read_trust_lock(&folder.join(name))?));
@@ -107,6 +104,11 @@ pub fn load(path: &Path) -> Result<PolicyFile, PolicyFileError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jiff::Timestamp;
+
+    fn load(path: &Path) -> Result<PolicyFile, PolicyFileError> {
+        super::load(path, &Roots::new(None, Timestamp::UNIX_EPOCH))
+    }
 
     // [V-30]
     #[test]

@@ -5,16 +5,15 @@ mod tag;
 pub use tag::{SignedImage, TagSigner, sign_and_tag};
 
 use super::{
-    OpsError, Platform,
-    attach::{AppendLayer, EmptyConfig, push_bundle, seal_checked, verified_by, verify_own},
+    Logging, OpsError, Platform, Signatory,
+    attach::{AppendLayer, EmptyConfig, push_bundle, verified_by, verify_own},
     collect::{attachment_tag, collect_listed, collect_tagged},
     pin::{entry_for, selector},
 };
 use crate::{
-    format::{bundle, predicate, simple_signing::Payload, statement::Statement},
+    format::{predicate, simple_signing::Payload, statement::Statement},
     oci::{Descriptor, Digest, Manifest, Reference, Repository, media_type},
     registry::{Access, Fault, Fetched, RegistryError, Repo, Session},
-    sign::Signer,
     verify::{BlobKind, Claim, Collected, Format, LegacyMaterial, SignedReference, Verified, Via},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -45,8 +44,8 @@ pub enum Scope {
 
 /// A wish to sign.
 pub struct SignRequest<'a> {
-    /// The key.
-    pub signer: &'a dyn Signer,
+    /// Who signs.
+    pub signer: Signatory<'a>,
     /// Which formats.
     pub formats: Formats,
     /// Which digests.
@@ -70,6 +69,8 @@ pub struct Signed {
     pub bundle: Written,
     /// The simple signature.
     pub simple: Written,
+    /// The bundle's witnesses, where it is new and was signed without a key.
+    pub logging: Option<Logging>,
 }
 
 /// What became of one format.
@@ -108,9 +109,9 @@ async fn sign_fetched(
 ) -> Result<Vec<Signed>, OpsError> {
     let targets = targets(fetched, reference, &request.scope)?;
     let identity = request.identity.clone().or_else(|| typed_identity(reference));
-    let config = EmptyConfig::default();
+    let (config, place) = (EmptyConfig::default(), reference.repository.to_string());
     let work = targets.iter().map(|target| {
-        let task = Task { repo, config: &config, request, target, identity: identity.as_ref() };
+        let task = Task { repo, config: &config, request, target, identity: identity.as_ref(), place: &place };
         async move { task.run().await }
     });
     join_all(work).await.into_iter().collect()
@@ -164,18 +165,20 @@ struct Task<'a> {
     request: &'a SignRequest<'a>,
     target: &'a Descriptor,
     identity: Option<&'a SignedReference>,
+    /// The repository, for what has to be kept.
+    place: &'a str,
 }
 
 impl Task<'_> {
     async fn run(&self) -> Result<Signed, OpsError> {
-        let (bundle, simple) = try_join(self.bundle(), self.simple()).await?;
+        let ((bundle, logging), simple) = try_join(self.bundle(), self.simple()).await?;
         let platform = self.target.platform.as_ref().map(ToString::to_string);
-        Ok(Signed { digest: self.target.digest, platform, bundle, simple })
+        Ok(Signed { digest: self.target.digest, platform, bundle, simple, logging })
     }
 
-    async fn bundle(&self) -> Result<Written, OpsError> {
+    async fn bundle(&self) -> Result<(Written, Option<Logging>), OpsError> {
         if !self.request.formats.bundle {
-            return Ok(Written::NotAsked);
+            return Ok((Written::NotAsked, None));
         }
         let digest = self.target.digest;
         let mut listing = self.repo.referrers(&digest).await;
@@ -185,13 +188,13 @@ impl Task<'_> {
         }
         let there = collect_listed(self.repo, digest, listing).await;
         if self.is_there(Format::Bundle, there) {
-            return Ok(Written::Already);
+            return Ok((Written::Already, None));
         }
-        let signer = self.request.signer;
-        let envelope = seal_checked(self.statement().encode(), signer, &digest).await?;
-        let bytes = bundle::encode_keyed(&envelope, &signer.public_key().hint());
-        push_bundle(self.repo, self.config, self.target, &bytes, predicate::IMAGE_SIGNATURE, self.request.now).await?;
-        Ok(Written::New)
+        let by = self.request.signer;
+        let made = by.make(self.statement().encode(), &digest, self.place).await?;
+        let (kind, now) = (predicate::IMAGE_SIGNATURE, self.request.now);
+        made.pushed(by, push_bundle(self.repo, self.config, self.target, &made.bundle, kind, now).await)?;
+        Ok((Written::New, made.logging))
     }
 
     async fn simple(&self) -> Result<Written, OpsError> {
@@ -208,7 +211,7 @@ impl Task<'_> {
             }
         }
         let content = self.payload().encode();
-        let signer = self.request.signer;
+        let Signatory::Key(signer) = self.request.signer else { return Err(OpsError::SimpleWithoutKey) };
         let signature = STANDARD.encode(signer.sign(&content).await?);
         let kind = BlobKind::SimpleSigning { signature: signature.clone(), material: LegacyMaterial::default() };
         verify_own(signer, &digest, kind, content.clone())?;
@@ -221,8 +224,10 @@ impl Task<'_> {
     /// Whether this key said the same of this digest already, as far as what is there can be read: somebody's junk, or
     /// another tool's large attachment, must not keep an image from being signed. At worst a signature is there twice.
     fn is_there(&self, format: Format, there: Collected) -> bool {
-        let (verified, _) = verified_by(self.request.signer, &self.target.digest, there);
-        verified.iter().any(|verified| verified.format() == format && self.says_the_same(verified))
+        let by = self.request.signer;
+        let (verified, _) = verified_by(&by.anchors(), &self.target.digest, there);
+        let same = |verified: &Verified| verified.format() == format && self.says_the_same(verified);
+        verified.iter().any(|verified| by.made(verified) && same(verified))
     }
 
     fn says_the_same(&self, verified: &Verified) -> bool {

@@ -70,6 +70,15 @@ impl Remote {
     /// Sends a request and reads the answer: a success's body has to be as expected, an error's is read as far as
     /// it is shown. Statuses and failures that may pass are tried again, all within the operation's time.
     pub(super) async fn exchange(&self, request: &Request, expected: Expected) -> Result<Answer, Fault> {
+        if self.endpoints().is_empty() {
+            self.exchange_here(request, expected).await
+        } else {
+            self.exchange_mirrored(request, expected).await
+        }
+    }
+
+    /// The same at the address of the repository's name.
+    pub(super) async fn exchange_here(&self, request: &Request, expected: Expected) -> Result<Answer, Fault> {
         let _slot = self.slot().await?;
         let options = &self.session().inner.options;
         let attempts = retrying(options.backoff, || self.once(request, expected));
@@ -171,6 +180,7 @@ impl Remote {
             home,
             leaves_home: true,
             name: &self.name().host,
+            tls: Some(&self.host().tls),
         };
         self.session().follow(&outgoing).await
     }

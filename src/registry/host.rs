@@ -1,4 +1,9 @@
-use super::{Options, auth::Tokens, lock, tls};
+use super::{
+    Options,
+    auth::Tokens,
+    hosts_toml::{HostTls, Place},
+    lock, tls,
+};
 use crate::{limits::TOKENS, oci::RepositoryName, registry::Access};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,6 +18,8 @@ pub(super) struct Host {
     pub(super) slots: Semaphore,
     /// Its address by each scheme that may be tried, the one to try first in front.
     addresses: Vec<Url>,
+    /// TLS material that is set for it alone.
+    pub(super) tls: HostTls,
     decided: OnceLock<usize>,
     lacks_referrers: Mutex<BTreeSet<String>>,
     tokens: Mutex<BTreeMap<(String, Access), Arc<Tokens>>>,
@@ -34,13 +41,23 @@ impl Host {
             false if options.insecure_http => vec![https, http],
             false => vec![https],
         };
-        Ok(Self {
+        Ok(Self::of(options, addresses, HostTls::default()))
+    }
+
+    /// A registry at a place of `hosts.toml`, whose scheme is the one that stands there.
+    pub(super) fn at(options: &Options, place: &Place) -> Self {
+        Self::of(options, vec![place.home.clone()], place.tls.clone())
+    }
+
+    fn of(options: &Options, addresses: Vec<Url>, tls: HostTls) -> Self {
+        Self {
             slots: Semaphore::new(options.concurrency.max(1)),
             addresses,
+            tls,
             decided: OnceLock::new(),
             lacks_referrers: Mutex::default(),
             tokens: Mutex::default(),
-        })
+        }
     }
 
     /// The addresses to try, in order; one, once it is known.

@@ -11,6 +11,9 @@ pub struct Options {
     pub registry_ca: Vec<PathBuf>,
     /// PEM files of a client certificate (with its chain) and of its private key, shown to every registry.
     pub client_certificate: Option<(PathBuf, PathBuf)>,
+    /// Folders of containerd's `hosts.toml` (its `config_path`). Where one speaks of a registry, the places that it names
+    /// are asked in that one's stead by whoever only reads; not for layers of images.
+    pub hosts: Vec<PathBuf>,
     /// Requests under way at once to one registry.
     pub concurrency: usize,
     /// Least wait before a shared tag is read back. A third of it is how old a read may be to be written on, but at
@@ -34,6 +37,7 @@ impl Default for Options {
             insecure_http: false,
             registry_ca: Vec::new(),
             client_certificate: None,
+            hosts: Vec::new(),
             concurrency: limits::CONCURRENCY,
             settle: limits::SETTLE,
             backoff: limits::BACKOFF,

@@ -4,6 +4,7 @@ use super::{
     body::{BodyError, Check, Expected},
     exchange::{Answer, Request, Target},
     host::Host,
+    mirrored::Endpoint,
     retry::{delay, retrying},
     transport::join,
 };
@@ -36,6 +37,7 @@ struct Inner {
     tokens: Arc<Tokens>,
     login: RepositoryName,
     last_reads: Mutex<BTreeMap<String, TagRead>>,
+    endpoints: Vec<Endpoint>,
 }
 
 impl Remote {
@@ -53,7 +55,20 @@ impl Remote {
         login: RepositoryName,
     ) -> Self {
         let tokens = host.tokens(&name, access);
-        Self { inner: Arc::new(Inner { session, host, name, access, tokens, login, last_reads: Mutex::default() }) }
+        let (last_reads, endpoints) = (Mutex::default(), Vec::new());
+        Self { inner: Arc::new(Inner { session, host, name, access, tokens, login, last_reads, endpoints }) }
+    }
+
+    /// The same repository where it is reached at these places, if any, and not at its name's.
+    pub(super) fn at(mut self, endpoints: Vec<Endpoint>) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            inner.endpoints = endpoints;
+        }
+        self
+    }
+
+    pub(super) fn endpoints(&self) -> &[Endpoint] {
+        &self.inner.endpoints
     }
 
     /// The repository's name.

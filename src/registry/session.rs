@@ -1,6 +1,6 @@
 use super::{
-    Access, Fault, Layout, Options, RegistryError, Remote, Repo, credentials::Credentials, host::Host, lock,
-    tls::Clients,
+    Access, Fault, Layout, Options, RegistryError, Remote, Repo, credentials::Credentials, host::Host,
+    hosts_toml::places, lock, mirrored::Endpoint, tls::Clients,
 };
 use crate::oci::Repository;
 use std::{
@@ -20,7 +20,7 @@ pub(super) struct Inner {
     pub(super) options: Options,
     pub(super) clients: Clients,
     pub(super) credentials: Credentials,
-    hosts: Mutex<BTreeMap<String, Arc<Host>>>,
+    pub(super) hosts: Mutex<BTreeMap<String, Arc<Host>>>,
 }
 
 impl Session {
@@ -41,7 +41,7 @@ impl Session {
     /// A repository, or a layout on disk. No request is made.
     ///
     /// # Errors
-    /// A host that makes no URL, a layout that can't be opened.
+    /// A host that makes no URL, a layout that can't be opened, a `hosts.toml` that can't be used.
     pub fn open(&self, repository: &Repository, access: Access) -> Result<Repo, RegistryError> {
         match repository {
             Repository::Layout(dir) => Layout::open(dir, access).map(Repo::Layout),
@@ -49,7 +49,13 @@ impl Session {
                 let host = self.host(&name.host).map_err(|error| {
                     Fault::Protocol(format!("{:?} is no host: {error}", name.host)).during(format!("opening {name}"))
                 })?;
-                Ok(Repo::Remote(Remote::new(self.clone(), host, name.clone(), access)))
+                let remote = Remote::new(self.clone(), host, name.clone(), access);
+                if access == Access::PullPush || self.inner.options.hosts.is_empty() {
+                    return Ok(Repo::Remote(remote));
+                }
+                let places = places(&self.inner.options.hosts, &name.host);
+                let places = places.map_err(|fault| fault.during(format!("opening {name}")))?;
+                Ok(Repo::Remote(remote.at(Endpoint::all(self, name, places))))
             }
         }
     }

@@ -1,6 +1,6 @@
 //! One pooled HTTP client for each TLS setting.
 
-use super::{Environment, Fault, Options, lock};
+use super::{Environment, Fault, Options, hosts_toml::HostTls, lock};
 use crate::limits::KEY_FILE_BYTES;
 use reqwest::{Certificate, Client, ClientBuilder, Identity, NoProxy, Proxy};
 use std::{
@@ -25,8 +25,8 @@ pub(super) struct Setting {
     identity: Option<(PathBuf, PathBuf)>,
 }
 
-/// Host, whether it was asked for by name, whether TLS is spoken, whether it may lie behind a proxy.
-type HostKey = (String, bool, bool, bool);
+/// Host, whether it was asked for by name, whether TLS is spoken, whether it may lie behind a proxy, what is set for it.
+type HostKey = (String, bool, bool, bool, HostTls);
 
 /// The clients of a run. Connections are pooled and shared by all hosts of the same setting.
 pub(super) struct Clients {
@@ -41,13 +41,20 @@ impl Clients {
 
     /// The client for a URL. `name` is what the registry is called where it is one that was asked for: it is shown the
     /// client certificate, and its folder in `certs.d` counts. A host that a registry sends us to is not.
-    pub(super) fn client(&self, options: &Options, url: &Url, name: Option<&str>) -> Result<Client, Fault> {
+    pub(super) fn client(
+        &self,
+        options: &Options,
+        url: &Url,
+        name: Option<&str>,
+        tls: Option<&HostTls>,
+    ) -> Result<Client, Fault> {
+        let tls = tls.cloned().unwrap_or_default();
         let host = name.map_or_else(|| authority(url), str::to_owned);
-        let key = (host.clone(), name.is_some(), url.scheme() == "https", !is_loopback(url));
+        let key = (host.clone(), name.is_some(), url.scheme() == "https", !is_loopback(url), tls);
         if let Some(client) = lock(&self.by_host).get(&key) {
             return Ok(client.clone());
         }
-        let setting = Setting::of(options, url, &host, name.is_some())?;
+        let setting = Setting::of(options, url, &host, name.is_some(), &key.4)?;
         let known = lock(&self.by_setting).get(&setting).cloned();
         let client = match known {
             Some(client) => client,
@@ -60,7 +67,7 @@ impl Clients {
 }
 
 impl Setting {
-    fn of(options: &Options, url: &Url, host: &str, named: bool) -> Result<Self, Fault> {
+    fn of(options: &Options, url: &Url, host: &str, named: bool, tls: &HostTls) -> Result<Self, Fault> {
         let proxied = !is_loopback(url);
         if url.scheme() != "https" {
             return Ok(Self { proxied, ..Self::default() });
@@ -68,7 +75,9 @@ impl Setting {
         let folder = Folder::read(&options.environment, host)?;
         let mut authorities = options.registry_ca.clone();
         authorities.extend(folder.authorities);
-        let identity = options.client_certificate.clone().or(folder.identity).filter(|_| named);
+        authorities.extend(tls.authorities.iter().cloned());
+        let identity = tls.identity.clone().or(options.client_certificate.clone()).or(folder.identity);
+        let identity = identity.filter(|_| named);
         Ok(Self { tls: true, proxied, authorities, identity })
     }
 }

@@ -1,6 +1,6 @@
 //! One request out, one answer back: redirects are followed here, with what may go where.
 
-use super::{Fault, Session, retry::Failure, tls};
+use super::{Fault, Session, hosts_toml::HostTls, retry::Failure, tls};
 use crate::limits::REDIRECTS;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -21,6 +21,8 @@ pub(super) struct Outgoing<'r> {
     pub(super) leaves_home: bool,
     /// What the registry is called; its TLS setting is used at `home`.
     pub(super) name: &'r str,
+    /// TLS material that is set for `home` alone.
+    pub(super) tls: Option<&'r HostTls>,
 }
 
 /// What came back, once nothing redirected any more.
@@ -57,7 +59,12 @@ impl Session {
 
     async fn send(&self, outgoing: &Outgoing<'_>, url: Url, at_home: bool) -> Result<Response, Failure> {
         let options = &self.inner.options;
-        let client = self.inner.clients.client(options, &url, at_home.then_some(outgoing.name))?;
+        let client = self.inner.clients.client(
+            options,
+            &url,
+            at_home.then_some(outgoing.name),
+            outgoing.tls.filter(|_| at_home),
+        )?;
         let mut request = client
             .request(outgoing.method.clone(), url.clone())
             .headers(outgoing.headers.clone())

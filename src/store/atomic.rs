@@ -20,6 +20,56 @@ pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     Staged::write(path, bytes, mode)?.replace()
 }
 
+/// Replaces files, or creates them with mode 0644: all of them are written beside their targets before the first is
+/// renamed, in the order given. Mode and owner of a file that is there stay; of a symbolic link, what it points at is
+/// replaced. Folders have to be there.
+///
+/// # Errors
+/// As the file system says; before the first rename nothing is changed.
+pub fn replace_files(files: &[(PathBuf, &[u8])]) -> io::Result<()> {
+    let mut staged = Vec::with_capacity(files.len());
+    for (path, bytes) in files {
+        let (target, old) = match path.canonicalize() {
+            Ok(target) => (target.clone(), Some(fs::metadata(&target)?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (path.clone(), None),
+            Err(error) => return Err(error),
+        };
+        let one = Staged::write(&target, bytes, old.as_ref().map_or(0o644, mode_of))?;
+        if let Some(old) = &old {
+            keep_owner(&one.temporary, old)?;
+        }
+        staged.push(one);
+    }
+    staged.into_iter().try_for_each(Staged::replace)
+}
+
+#[cfg(unix)]
+fn mode_of(file: &fs::Metadata) -> u32 {
+    use std::os::unix::fs::PermissionsExt as _;
+    file.permissions().mode() & 0o777
+}
+
+#[cfg(not(unix))]
+fn mode_of(_file: &fs::Metadata) -> u32 {
+    0o644
+}
+
+#[cfg(unix)]
+fn keep_owner(path: &Path, old: &fs::Metadata) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, chown};
+    let new = fs::metadata(path)?;
+    let differs = |old, new| (old != new).then_some(old);
+    match (differs(old.uid(), new.uid()), differs(old.gid(), new.gid())) {
+        (None, None) => Ok(()),
+        (uid, gid) => chown(path, uid, gid),
+    }
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_path: &Path, _old: &fs::Metadata) -> io::Result<()> {
+    Ok(())
+}
+
 /// Reads a file of at most `most` bytes; a larger one is [`io::ErrorKind::FileTooLarge`].
 pub(super) fn read_bounded(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let file = File::open(path)?;
@@ -158,6 +208,31 @@ mod tests {
             write_atomic(&path, b"x", mode).unwrap();
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode);
         }
+    }
+
+    // [V-232]
+    #[cfg(unix)]
+    #[test]
+    fn files_keep_mode_owner_and_links_and_change_together() {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
+        let dir = tempfile::tempdir().unwrap();
+        let (old, link, new) = (dir.path().join("old"), dir.path().join("link"), dir.path().join("new"));
+        write_atomic(&old, b"old", 0o640).unwrap();
+        let is_root = fs::metadata(&old).unwrap().uid() == 0;
+        if is_root {
+            chown(&old, Some(12), Some(34)).unwrap();
+        }
+        symlink("old", &link).unwrap();
+        replace_files(&[(link.clone(), b"one"), (new.clone(), b"two")]).unwrap();
+        assert_eq!((fs::read(&old).unwrap(), fs::read(&new).unwrap()), (b"one".to_vec(), b"two".to_vec()));
+        assert!(link.is_symlink());
+        let (old, new) = (fs::metadata(&old).unwrap(), fs::metadata(&new).unwrap());
+        assert_eq!((old.permissions().mode() & 0o777, new.permissions().mode() & 0o777), (0o640, 0o644));
+        assert!(!is_root || (old.uid(), old.gid()) == (12, 34));
+        // The second can't be written, and so the first stays.
+        replace_files(&[(link.clone(), b"three"), (dir.path().join("missing/file"), b"x")]).unwrap_err();
+        assert_eq!(fs::read(&link).unwrap(), b"one");
+        assert_eq!(names(dir.path()), ["link", "new", "old"]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::{
     oci::Digest,
     trust::tuf::Floors,
 };
+use bytes::Bytes;
 use std::{
     collections::BTreeMap,
     fs::DirBuilder,
@@ -39,9 +40,9 @@ pub struct Remembered {
     /// What was seen: an update goes on from here or is refused.
     pub floors: Floors,
     /// The newest root's file.
-    pub root: Vec<u8>,
+    pub root: Bytes,
     /// The files of the newest state that verified, by their names, as `3.targets%2Freleases.json`.
-    pub files: BTreeMap<String, Vec<u8>>,
+    pub files: BTreeMap<String, Bytes>,
     /// What the registry said at their reading, to be asked by again.
     pub etag: Option<String>,
 }
@@ -83,7 +84,7 @@ impl TrustStore {
     pub fn load(&self, repository: &str) -> Result<Option<Remembered>, TrustStoreError> {
         let path = self.path(repository);
         match read_bounded(&path, REMEMBERED_BYTES) {
-            Ok(bytes) => content::decode(repository, &bytes).map(Some).map_err(unfit(&path)),
+            Ok(bytes) => content::decode(repository, &bytes.into()).map(Some).map_err(unfit(&path)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(TrustStoreError::Io { path, source }),
         }

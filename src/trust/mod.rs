@@ -10,4 +10,7 @@ pub mod tuf;
 pub use anchors::Anchors;
 pub use identity::{Identity, Principal};
 pub use principal::{Assignment, count_distinct};
-pub use root::{Instance, Log, Naming, RootId, TimestampAuthority, TrustedRoot, TrustedRootError, Windowed};
+pub use root::{
+    Instance, Log, MakeError, Naming, Parts, REFRESHED_TARGETS, RefreshedError, RootId, SIGNING_CONFIG, Service,
+    TRUSTED_ROOT, TimestampAuthority, TrustedRoot, TrustedRootError, Windowed, refresh_terms, replay,
+};

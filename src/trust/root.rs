@@ -1,6 +1,13 @@
 //! Trusted roots: whom to believe that a certificate, a log entry or a timestamp is what it says
 //! (sigstore/protobuf-specs, `sigstore_trustroot.proto`).
 
+mod make;
+mod refreshed;
+mod show;
+
+pub use make::{MakeError, Parts, Service};
+pub use refreshed::{REFRESHED_TARGETS, RefreshedError, SIGNING_CONFIG, TRUSTED_ROOT, refresh_terms, replay};
+
 use crate::{
     crypto::{
         Authority, CertificateError, KeyAlgorithm, PublicKey, Purpose, SignatureScheme, SigningCertificate,
@@ -238,6 +245,24 @@ impl Instance {
         match self {
             Self::PublicGood => SIGSTORE_PRODUCTION_TRUSTED_ROOT,
             Self::GitHub => SIGSTORE_GITHUB_TRUSTED_ROOT,
+        }
+    }
+
+    /// The TUF root that its updates begin with (`src/trust/roots/README.md`).
+    #[must_use]
+    pub fn tuf_root(self) -> &'static [u8] {
+        match self {
+            Self::PublicGood => include_bytes!("roots/public-good.json"),
+            Self::GitHub => include_bytes!("roots/github.json"),
+        }
+    }
+
+    /// Where its TUF repository is.
+    #[must_use]
+    pub fn mirror(self) -> &'static str {
+        match self {
+            Self::PublicGood => "https://tuf-repo-cdn.sigstore.dev",
+            Self::GitHub => "https://tuf-repo.github.com",
         }
     }
 }

@@ -254,7 +254,7 @@ async fn an_honest_pipeline_does_not_launder_an_old_state(address: &str, path: &
     world.machine("owner").must_sign("1.0", &["alice"]).await;
     world.machine("owner").pin().await;
     world.serve(TRUST_TAG, &old.manifest).await;
-    let nothing = Manifest::Image(Box::new(TrustArtifact::Staged.encode(&BTreeMap::new())));
+    let nothing = Manifest::Image(Box::new(TrustArtifact::Staged.encode(&BTreeMap::<_, Vec<u8>>::new())));
     for signer in ["alice", "bob"] {
         let staged = staging_tag(&role(RoleName::RELEASES), world.key(signer).public().fingerprint());
         world.serve(&staged, &nothing).await;
@@ -527,7 +527,7 @@ async fn a_removed_signer_is_refused_whatever_the_client_knows(address: &str, pa
 async fn owner_s_root(world: &World, owner: &Machine<'_>) -> BTreeMap<String, Vec<u8>> {
     let seen = owner.memory.store.as_ref().expect("a store").load(&world.name.to_string()).expect("it loads");
     let files = seen.expect("remembered").files.into_iter();
-    files.filter(|(name, _)| name.ends_with(".root.json")).collect()
+    files.filter(|(name, _)| name.ends_with(".root.json")).map(|(name, bytes)| (name, bytes.to_vec())).collect()
 }
 
 async fn roles_that_disagree_answer_nothing(address: &str, path: &str) {

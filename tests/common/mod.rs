@@ -3,6 +3,7 @@
 
 pub mod hostile;
 pub mod image;
+pub mod images;
 pub mod peers;
 pub mod token_server;
 
@@ -78,9 +79,24 @@ pub fn isolate(command: &mut Command, home: &Path) {
         "BOLTSEAL_POLICY",
         "BOLTSEAL_STATE",
         "BOLTSEAL_LOCK",
+        "BOLTSEAL_SIGNING_CONFIG",
+        "BOLTSEAL_TRUSTED_ROOT",
+        "SIGSTORE_ID_TOKEN",
+        "ACTIONS_ID_TOKEN_REQUEST_URL",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+        "BUILDKITE_AGENT_ACCESS_TOKEN",
+        "GCE_METADATA_HOST",
+        "SPIFFE_ENDPOINT_SOCKET",
+        "BOLTSEAL_ROOTS",
+        "XDG_DATA_HOME",
+        "SIGSTORE_ROOT_FILE",
+        "SIGSTORE_REKOR_PUBLIC_KEY",
+        "SIGSTORE_CT_LOG_PUBLIC_KEY_FILE",
+        "SIGSTORE_TSA_CERTIFICATE_FILE",
     ] {
         command.env_remove(variable);
     }
+    command.env("NO_GCE_CHECK", "true");
     command.env("HOME", home).env("XDG_CONFIG_HOME", home.join(".config")).current_dir(home);
 }
 

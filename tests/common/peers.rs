@@ -15,8 +15,19 @@ pub fn folder() -> PathBuf {
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/bin"), PathBuf::from)
 }
 
+/// Whether a tool, or a right that a daemon needs, is there.
 pub fn is_there(tool: &str) -> bool {
-    folder().join(tool).exists()
+    match tool {
+        "CAP_SYS_ADMIN" => may_mount(),
+        tool => folder().join(tool).exists(),
+    }
+}
+
+/// Whether this process has CAP_SYS_ADMIN: bit 21 of its effective capabilities (capabilities(7)).
+fn may_mount() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).is_some_and(|bits| bits & (1 << 21) != 0)
 }
 
 /// A tool in a folder of its own.

@@ -176,7 +176,7 @@ impl World {
         let mut read = BTreeMap::new();
         for (name, file) in files.0 {
             let bytes = match file {
-                TrustLayer::Inline(bytes) => bytes,
+                TrustLayer::Inline(bytes) => bytes.to_vec(),
                 TrustLayer::Blob(blob) => repo.blob(&blob, blob.size).await.expect("a blob"),
             };
             read.insert(name, bytes);

@@ -6,6 +6,8 @@
 mod attacks;
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../roots/instance.rs"]
+mod instance;
 #[path = "../common/sigstore/mod.rs"]
 mod sigstore;
 #[path = "../common/trust_race.rs"]
@@ -16,12 +18,16 @@ mod world;
 mod access;
 mod attestations;
 mod bench;
+mod containerd;
 mod content_trust;
 mod cosign_reads;
 mod cosign_writes;
+mod docker;
+mod enforcers;
 mod junk;
 mod keyless;
 mod keyless_reads;
+mod keyless_signs;
 mod layouts;
 mod mixed;
 mod notary;
@@ -32,6 +38,7 @@ mod sigstore_clients;
 mod skopeo;
 mod tls;
 mod token_registry;
+mod trusted_roots;
 
 use bench::Registries;
 use libtest_mimic::Arguments;
@@ -48,6 +55,7 @@ fn main() -> ExitCode {
         cosign_reads::cases(),
         attestations::cases(),
         skopeo::cases(),
+        enforcers::cases(),
         mixed::cases(),
         races::cases(),
         access::cases(),
@@ -59,7 +67,11 @@ fn main() -> ExitCode {
         notary::cases(),
         keyless::cases(),
         keyless_reads::cases(),
+        keyless_signs::cases(),
         sigstore_clients::cases(),
+        trusted_roots::cases(),
+        containerd::cases(),
+        docker::cases(),
     ]
     .map(Vec::into_iter);
     // In turn, so that those of one kind do not wait for each other.

@@ -269,12 +269,8 @@ fn a_log_entry_is_about_this_very_signature() {
 fn an_entry_is_in_its_log() {
     let sigstore = PrivateSigstore::new();
     let root = sigstore.trusted_root();
-    let makers: [(&str, Box<dyn Fn() -> Value>); 2] = [
-        ("v1", Box::new(|| signing(&sigstore).stamped().blob(CONTENT))),
-        ("v2", Box::new(|| signing(&sigstore).rekor2().blob(CONTENT))),
-    ];
-    for (rekor, make) in &makers {
-        let good = make();
+    let made = [("v1", signing(&sigstore).stamped().blob(CONTENT)), ("v2", signing(&sigstore).rekor2().blob(CONTENT))];
+    for (rekor, good) in made {
         let invalid = |what: &str, change: &dyn Fn(&mut Value)| {
             let bundle = edit(&good, |b| change(entry(b)));
             refused(&format!("{rekor}: {what}"), "log-entry-invalid", &root, &bundle);

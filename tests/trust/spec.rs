@@ -101,7 +101,7 @@ async fn the_first_state_is_laid_out_as_the_example_says() {
     let by_name = [("targets/alice", false, all.clone()), ("targets/bob", false, all.clone())];
     assert_eq!(roles, [&[("targets/releases", true, all)][..], &by_name, &[revoked]].concat());
     let map = Metadata::<Targets>::decode(&served.files["2.targets%2Freleases.json"]).expect("targets");
-    assert_eq!(map.signed().targets["1.0"].sha256(), Some(digest));
+    assert_eq!(map.signed().targets.get("1.0").and_then(|target| target.sha256()), Some(digest));
     let root = Metadata::<Root>::decode(&served.files["1.root.json"]).expect("a root");
     let days = serde_json::json!({"root": 1095, "targets": 365, "snapshot": 365, "timestamp": 14});
     assert_eq!(root.signed().unknown["x-boltseal"], serde_json::json!({ "days": days }));
@@ -135,7 +135,7 @@ async fn what_is_listed_or_revoked_extends_from_an_index_to_its_images() {
     owner.must_sign("1.0", &["alice"]).await;
     let files = world.served(TRUST_TAG).await.files;
     let map = Metadata::<Targets>::decode(&files["2.targets%2Freleases.json"]).expect("targets");
-    let target = &map.signed().targets["1.0"];
+    let target = map.signed().targets.get("1.0").expect("the tag");
     assert_eq!((target.sha256(), target.listed_digests().collect()), (Some(index), images.to_vec()));
     let policy = world.policy("@ROOT@");
     let says = async |digest: Digest| world.machine("reader").verdict(&policy, &format!("@{digest}")).await;

@@ -1,19 +1,30 @@
 //! The command line as clap reads it. Flags that cosign, docker or notation users know have their names.
 
 mod certificate;
+mod doctor;
 mod judge;
+mod keyless;
 mod known;
+mod policy;
+mod root;
 mod sign;
 
 pub use certificate::{BlobCommand, BlobVerifyArgs, CertificateArgs, SignedHash};
+mod pin;
+
+pub use doctor::{DoctorCommand, DoctorContainerdArgs};
 pub use judge::{IdentityRule, ImagesArgs, JudgeArgs, PullArgs, ResolveArgs, VerifyArgs};
+pub use keyless::{BlobSignArgs, KeylessArgs, LoginArg};
 pub use known::KnownArgs;
-pub use sign::{AttestArgs, AttestFormat, PasswordArgs, SignArgs, SignFormat, SigningKeyArgs};
+pub use pin::{PinArgs, PinKind, RunArgs};
+pub use policy::{ExportArgs, ExportTarget, ImportArgs, ImportSource};
+pub use root::{RootAddArgs, RootCommand, RootCreateArgs, RootUpdateArgs, ServiceFile};
+pub use sign::{AttestArgs, AttestFormat, MaybeKeyArgs, PasswordArgs, SignArgs, SignFormat, SigningKeyArgs};
 
 use crate::cmd::trust::TrustCommand;
 use boltseal::{crypto::KeyAlgorithm, oci::Reference};
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use std::{ffi::OsString, path::PathBuf};
 
 /// Signs container images in their registry and verifies them before they are used.
 ///
@@ -25,7 +36,7 @@ pub struct Cli {
     /// How results are written to standard output.
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT", help_heading = "Output")]
     pub output: Format,
-    /// Yes to what is asked before something is signed: `trust cosign` and `trust import-dct` ask, other verbs never do.
+    /// Yes to what is asked before something is signed: `trust cosign`, `trust import-dct` and whoever signs without a key ask.
     #[arg(short = 'y', long, global = true, help_heading = "Output")]
     pub yes: bool,
     /// No progress and no warnings; errors and results stay.
@@ -33,6 +44,14 @@ pub struct Cli {
     pub quiet: bool,
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// Reads words that were typed behind another command's: usage and help name that one.
+pub fn parse_as(command: &str, words: Vec<OsString>) -> Result<Cli, clap::Error> {
+    let name = OsString::from(command);
+    let matches =
+        Cli::command().bin_name(command.to_owned()).try_get_matches_from(std::iter::once(name).chain(words))?;
+    Cli::from_arg_matches(&matches)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -56,7 +75,13 @@ pub enum Command {
     #[command(subcommand)]
     Policy(PolicyCommand),
     #[command(subcommand)]
+    Root(RootCommand),
+    #[command(subcommand)]
     Trust(TrustCommand),
+    Pin(PinArgs),
+    Run(RunArgs),
+    #[command(subcommand)]
+    Doctor(DoctorCommand),
     Demo(DemoArgs),
     Completions(CompletionsArgs),
     #[command(hide = true)]
@@ -161,6 +186,10 @@ pub enum PolicyCommand {
     },
     /// Prints the JSON Schema of the policy language.
     Schema,
+    /// Puts the policy into another enforcer's words. What cannot be said there is named, and nothing is written.
+    Export(ExportArgs),
+    /// Makes a policy out of another tool's, and reports what has no equal. Nothing is written that asks for less.
+    Import(ImportArgs),
 }
 
 #[derive(Args)]
@@ -225,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_verb_has_at_most_eight_flags_of_its_own() {
-        const SHARED: [&str; 6] = ["Registry", "Output", "Signing key", "Policy", "Trust", "Global"];
+        const SHARED: [&str; 7] = ["Registry", "Output", "Signing key", "Keyless", "Policy", "Trust", "Global"];
         for verb in Cli::command().get_subcommands() {
             let own = verb.get_arguments().filter(|argument| {
                 !argument.is_positional()

@@ -3,10 +3,16 @@
 use boltseal::{
     crypto::{PrivateKeyError, PublicKeyError},
     oci::ReferenceError,
-    ops::{OpsError, blob::BlobFileError, trust::TrustError, trusted_root::TrustedRootFileError},
+    ops::{
+        OpsError,
+        blob::BlobFileError,
+        trust::TrustError,
+        trusted_root::{RootUpdateError, TrustedRootFileError},
+    },
     policy::PolicyError,
     registry::{Fault, RegistryError},
-    store::{LoadKeyError, SaveKeyError, TrustLockError},
+    sign::keyless::KeylessError,
+    store::{LoadKeyError, RootStoreError, SaveKeyError, TrustLockError},
     trust::tuf::{LookupError, UpdateError},
 };
 use std::process::ExitCode;
@@ -77,14 +83,17 @@ impl From<OpsError> for Failure {
             OpsError::NoPlatform { .. }
             | OpsError::NotAnIndex { .. }
             | OpsError::Unprintable { .. }
+            | OpsError::SimpleWithoutKey
             | OpsError::PredicateType(_) => Exit::Usage,
+            OpsError::Keyless(inner) if !inner.is_unreachable() => Exit::Supplied,
             OpsError::Predicate { .. }
             | OpsError::Statement { .. }
             | OpsError::StatementSubject { .. }
             | OpsError::Sign(_)
+            | OpsError::Unwitnessed { .. }
             | OpsError::Archive(_)
             | OpsError::Io { .. } => Exit::Supplied,
-            OpsError::Unverifiable(_) => Exit::Bug,
+            OpsError::Unverifiable(_) | OpsError::NoEnvelope => Exit::Bug,
             _ => Exit::Unknown,
         };
         let hint = match &error {
@@ -105,6 +114,12 @@ impl From<OpsError> for Failure {
                 Some("what others wrote is whole; run the command again")
             }
             OpsError::Trust(inner) => hint_of_trust(inner),
+            OpsError::Unwitnessed { .. } => {
+                Some("--trusted-root has to be of the same instance as --signing-config, and as new")
+            }
+            OpsError::Unfinished { .. } => {
+                Some("what was finished is pushed; run the same command again once the service answers")
+            }
             OpsError::NoPlatform { .. } => Some("`boltseal inspect` lists the platforms"),
             _ => None,
         };
@@ -170,6 +185,25 @@ impl From<TrustedRootFileError> for Failure {
     }
 }
 
+/// Denied is what a mirror serves and the known root refuses; unusable what lies here or was brought along.
+impl From<RootUpdateError> for Failure {
+    fn from(error: RootUpdateError) -> Self {
+        let exit = match &error {
+            RootUpdateError::Mirror { source, .. } => exit_of(source),
+            RootUpdateError::Refused { .. } => Exit::Denied,
+            RootUpdateError::Name { .. } | RootUpdateError::NotRefreshed { .. } => Exit::Usage,
+            _ => Exit::Supplied,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<RootStoreError> for Failure {
+    fn from(error: RootStoreError) -> Self {
+        Self::supplied(error.to_string())
+    }
+}
+
 impl From<BlobFileError> for Failure {
     fn from(error: BlobFileError) -> Self {
         Self::supplied(error.to_string())
@@ -179,6 +213,12 @@ impl From<BlobFileError> for Failure {
 impl From<TrustLockError> for Failure {
     fn from(error: TrustLockError) -> Self {
         Self::supplied(error.to_string())
+    }
+}
+
+impl From<KeylessError> for Failure {
+    fn from(error: KeylessError) -> Self {
+        OpsError::from(error).into()
     }
 }
 

@@ -5,7 +5,9 @@
 
 mod args;
 mod cmd;
+mod containerd;
 mod demo;
+mod docker;
 mod exit;
 mod output;
 mod render;
@@ -18,7 +20,16 @@ use output::Output;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    if let Some(arguments) = containerd::called() {
+        return containerd::run(&arguments);
+    }
+    let plugin = docker::Plugin::called();
+    let parsed = match plugin.map(docker::Plugin::call) {
+        None => Cli::try_parse(),
+        Some(docker::Called::Answered(code)) => return code,
+        Some(docker::Called::Words(words)) => args::parse_as(plugin.map_or("boltseal", docker::Plugin::typed), words),
+    };
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
@@ -61,10 +72,15 @@ async fn dispatch(command: Command, output: &Output) -> Result<Exit, Failure> {
         Command::Pull(args) => cmd::pull::run(args, output).await,
         Command::Resolve(args) => cmd::resolve::run(args, output).await,
         Command::Inspect(args) => cmd::inspect::run(args, output).await,
+        Command::Blob(BlobCommand::Sign(args)) => cmd::blob_sign::sign(&args, output).await,
         Command::Blob(BlobCommand::Verify(args)) => cmd::blob::verify(&args, output),
         Command::Key(args) => cmd::key::run(args, output),
         Command::Policy(args) => cmd::policy::run(args, output),
+        Command::Root(command) => cmd::root::run(command, output).await,
         Command::Trust(command) => cmd::trust::run(command, output).await,
+        Command::Pin(args) => cmd::pin::run(args, output).await,
+        Command::Run(args) => cmd::run::run(args, output).await,
+        Command::Doctor(command) => cmd::doctor::run(command, output).await,
         Command::Demo(args) => demo::run(args, output).await,
         Command::Completions(args) => cmd::docs::completions(&args, output),
         Command::Man(args) => cmd::docs::man(&args),

@@ -1,9 +1,13 @@
 //! What a run works with, out of flags, environment and files: connections, keys, the policy, what is remembered.
 
 mod certificate;
+mod keyless;
+mod roots;
 mod trust;
 
 pub use certificate::{certificate_pattern, trusted_root};
+pub use keyless::{By, by};
+pub use roots::{root_variables, roots};
 pub use trust::{known, lock_if_there, lock_path, memory, named_lock, trust_reader};
 
 use crate::{
@@ -127,8 +131,8 @@ pub struct Judge {
     pub locks: BTreeMap<String, TrustLock>,
 }
 
-pub fn judge(args: &JudgeArgs) -> Result<Judge, Failure> {
-    let certificates = certificate::holders(&args.certificate)?;
+pub fn judge(args: &JudgeArgs, output: &Output) -> Result<Judge, Failure> {
+    let certificates = certificate::holders(&args.certificate, output)?;
     let signers = args.key.len() + usize::from(certificates.is_some());
     if signers == 0 {
         return file_policy(args.policy.clone());
@@ -178,7 +182,7 @@ fn named_policy(named: Option<PathBuf>) -> Option<PathBuf> {
 }
 
 fn load_policy(path: &Path) -> Result<Judge, Failure> {
-    let PolicyFile { policy, path, digest, locks } = policy_file::load(path).map_err(unusable)?;
+    let PolicyFile { policy, path, digest, locks } = policy_file::load(path, &roots()).map_err(unusable)?;
     Ok(Judge { policy, file: Some((path, digest)), locks })
 }
 

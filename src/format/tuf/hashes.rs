@@ -107,9 +107,10 @@ impl<'de> Deserialize<'de> for Hashes {
 
 struct Reader;
 
+/// A text, copied only if it has an escape.
 #[derive(Deserialize)]
 #[serde(transparent)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(super) struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
 
 impl<'de> Visitor<'de> for Reader {
     type Value = Hashes;

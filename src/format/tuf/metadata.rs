@@ -3,6 +3,7 @@ use crate::{
     json::{self, JsonError},
     limits::{TUF_ROLE_KEYS, TUF_SIGNATURES, TUF_VERSION},
 };
+use bytes::Bytes;
 use jiff::{Timestamp, fmt::strtime};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
@@ -136,7 +137,7 @@ pub trait Role: Serialize + DeserializeOwned {
 #[derive(Clone, Debug)]
 pub struct Metadata<R> {
     signed: R,
-    received: Vec<u8>,
+    received: Bytes,
     form: Form,
     signatures: Vec<RoleSignature>,
 }
@@ -197,11 +198,19 @@ impl<R: Role> Metadata<R> {
     /// # Errors
     /// One for each of these.
     pub fn decode(bytes: &[u8]) -> Result<Self, MetadataError> {
-        if let Some((PlainWire { signed, signatures }, at)) = PlainWire::<R>::decode(bytes) {
+        Self::decode_shared(Bytes::copy_from_slice(bytes))
+    }
+
+    /// As [`Metadata::decode`], of bytes that others hold too: no copy is made.
+    ///
+    /// # Errors
+    /// As [`Metadata::decode`].
+    pub fn decode_shared(received: Bytes) -> Result<Self, MetadataError> {
+        if let Some((PlainWire { signed, signatures }, at)) = PlainWire::<R>::decode(&received) {
             check(&signed, &signatures)?;
-            return Ok(Self { signed, received: bytes.to_vec(), form: Form::Within(at), signatures });
+            return Ok(Self { signed, received, form: Form::Within(at), signatures });
         }
-        let wire: Wire = json::decode(bytes)?;
+        let wire: Wire = json::decode(&received)?;
         let named = wire.signed.get("_type").and_then(Value::as_str).unwrap_or_default();
         if named != R::TYPE {
             return Err(MetadataError::Type { expected: R::TYPE, found: named.to_owned() });
@@ -210,7 +219,7 @@ impl<R: Role> Metadata<R> {
         let signed = R::deserialize(&value).map_err(JsonError::from)?;
         check(&signed, &signatures)?;
         let form = Form::Apart { canonical: canonical(&value)?, value };
-        Ok(Self { signed, received: bytes.to_vec(), form, signatures })
+        Ok(Self { signed, received, form, signatures })
     }
 
     /// A new file, signed by nobody.

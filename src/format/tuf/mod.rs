@@ -10,6 +10,8 @@ mod metadata;
 mod name;
 mod pattern;
 mod roles;
+mod target;
+mod target_list;
 mod targets;
 
 pub use canonical::{CanonicalError, canonical};
@@ -21,7 +23,9 @@ pub use metadata::{Header, Metadata, MetadataError, Role, RoleSignature};
 pub use name::{RoleName, percent_encode};
 pub use pattern::{Pattern, PatternError, hash_prefix_matches};
 pub use roles::{FileMeta, RoleKeys, Root, Snapshot, Timestamp};
-pub use targets::{Binding, Delegation, Delegations, Target, Targets};
+pub use target::Target;
+pub use target_list::TargetList;
+pub use targets::{Binding, Delegation, Delegations, Targets};
 
 #[cfg(test)]
 mod tests;

@@ -1,18 +1,12 @@
 use super::{
-    Hashes, Key, Pattern, RoleKeys, RoleName,
+    Key, Pattern, RoleKeys, RoleName, TargetList,
     metadata::{Header, MetadataError, Role, check_role_keys},
     pattern::hash_prefix_matches,
 };
 use crate::oci::Digest;
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{MapAccess, Visitor},
-};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A targets role, top-level or delegated (TUF 1.0.34, 4.5).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,8 +15,7 @@ pub struct Targets {
     #[serde(flatten)]
     pub header: Header,
     /// What is listed, by target path; in boltseal's own trust state the path is a tag.
-    #[serde(deserialize_with = "in_one_go")]
-    pub targets: BTreeMap<String, Target>,
+    pub targets: TargetList,
     /// Who else lists what.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delegations: Option<Delegations>,
@@ -46,21 +39,6 @@ pub struct Binding {
     /// can be told once it was overtaken.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changed: Vec<String>,
-    /// Members that this version does not know, kept.
-    #[serde(flatten)]
-    pub unknown: Map<String, Value>,
-}
-
-/// What a path stands for: some bytes, or in boltseal's own trust state a manifest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Target {
-    /// Length in bytes.
-    pub length: u64,
-    /// Hashes of these bytes.
-    pub hashes: Hashes,
-    /// What the signer adds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub custom: Option<Value>,
     /// Members that this version does not know, kept.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
@@ -96,29 +74,6 @@ pub struct Delegation {
     /// The paths it is asked for, by the start of their SHA-256 in hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_hash_prefixes: Option<Vec<String>>,
-}
-
-/// A long list, which is mostly in order already.
-fn in_one_go<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Target>, D::Error> {
-    struct Reader;
-
-    impl<'de> Visitor<'de> for Reader {
-        type Value = BTreeMap<String, Target>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("targets by path")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-            let mut all = Vec::new();
-            while let Some(member) = members.next_entry()? {
-                all.push(member);
-            }
-            Ok(all.into_iter().collect())
-        }
-    }
-
-    deserializer.deserialize_map(Reader)
 }
 
 impl Role for Targets {
@@ -200,37 +155,5 @@ impl Delegation {
         let by_pattern = |pattern: &String| Pattern::parse(pattern).is_ok_and(|pattern| pattern.matches(path));
         self.paths.as_ref().is_some_and(|paths| paths.iter().any(by_pattern))
             || self.path_hash_prefixes.as_ref().is_some_and(|prefixes| hash_prefix_matches(prefixes, path))
-    }
-}
-
-impl Target {
-    /// A target of this length and digest.
-    #[must_use]
-    pub fn new(length: u64, digest: &Digest) -> Self {
-        Self { length, hashes: Hashes::of(digest), custom: None, unknown: Map::new() }
-    }
-
-    /// The SHA-256 that is stated, if it is one.
-    #[must_use]
-    pub fn sha256(&self) -> Option<Digest> {
-        self.hashes.sha256()
-    }
-
-    /// The digests that `custom` lists as `digests`: of an index, its platforms' manifests. What is no digest is left out.
-    pub fn listed_digests(&self) -> impl Iterator<Item = Digest> + '_ {
-        let listed = self.custom.as_ref().and_then(|custom| custom.get("digests")).and_then(Value::as_array);
-        listed.into_iter().flatten().filter_map(|digest| digest.as_str()?.parse().ok())
-    }
-
-    /// The `reason` that `custom` gives.
-    #[must_use]
-    pub fn reason(&self) -> Option<&str> {
-        self.custom.as_ref()?.get("reason")?.as_str()
-    }
-
-    /// Whether these are the target's bytes: its length, and its hashes by SHA-256 and SHA-512, at least one of them.
-    #[must_use]
-    pub fn is(&self, bytes: &[u8]) -> bool {
-        self.length == bytes.len() as u64 && self.hashes.are_of(bytes, &Digest::sha256(bytes))
     }
 }

@@ -175,7 +175,8 @@ fn a_target_is_its_length_and_its_known_hashes() {
     assert!(!target.is(b"bytes"), "both have to hold");
     target.hashes = BTreeMap::from([("sha1".to_owned(), "00".to_owned())]).into();
     assert!(!target.is(b"bytes"), "no hash that is known");
-    target.custom = Some(json!({"digests": ["sha256:x", 1, Digest::sha256(b"a").to_string()], "reason": "CVE"}));
+    let custom = json!({"digests": ["sha256:x", 1, Digest::sha256(b"a").to_string()], "reason": "CVE"});
+    let target = target.with_custom(custom);
     assert_eq!(target.listed_digests().collect::<Vec<_>>(), [Digest::sha256(b"a")]);
     assert_eq!(target.reason(), Some("CVE"));
 }

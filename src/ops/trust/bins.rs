@@ -78,7 +78,7 @@ impl Writer<'_> {
     pub(super) fn outgrows(&self, draft: &Draft<'_>, role: &RoleName, changes: &[Change]) -> bool {
         let file = draft.file(role).map(Metadata::signed);
         let is_new = |change: &&Change| match change {
-            Change::SetTag { tag, .. } => file.is_none_or(|file| !file.targets.contains_key(tag)),
+            Change::SetTag { tag, .. } => file.is_none_or(|file| !file.targets.contains(tag)),
             _ => false,
         };
         let tags = file.map_or(0, |file| file.targets.len()) + changes.iter().filter(is_new).count();

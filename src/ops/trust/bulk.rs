@@ -37,7 +37,7 @@ impl Writer<'_> {
             for (tag, target) in &targets {
                 let kept = |role: &RoleName| {
                     let file = draft.file(&draft.lister(role, tag));
-                    let listed = file.is_some_and(|file| file.signed().targets.contains_key(*tag));
+                    let listed = file.is_some_and(|file| file.signed().targets.contains(tag));
                     listed && !replace.contains(*tag)
                 };
                 for role in self.roles_for(draft, tag, &[])?.into_iter().filter(|role| !kept(role)) {

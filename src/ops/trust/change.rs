@@ -106,7 +106,7 @@ impl Change {
         let has = |role: &RoleName, key: Fingerprint| has_key(targets, role, key);
         match self {
             Self::SetTag { tag, target } => targets.targets.get(tag) == Some(target),
-            Self::RemoveTag(tag) => !targets.targets.contains_key(tag),
+            Self::RemoveTag(tag) => !targets.targets.contains(tag),
             Self::Revoke { digest, lists, .. } => targets.targets.get(&revoked_path(digest)).is_some_and(|entry| {
                 let listed: BTreeSet<_> = entry.listed_digests().collect();
                 lists.iter().all(|digest| listed.contains(digest))

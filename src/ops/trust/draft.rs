@@ -11,13 +11,14 @@ use crate::{
         author::{self, root_counts},
     },
 };
+use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A file of a targets role.
 #[derive(Clone, Debug)]
 pub(super) struct RoleFile {
     pub metadata: Metadata<Targets>,
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
 }
 
 /// The next state: every role's newest file that enough of its keys signed, and what still lacks signatures.
@@ -27,7 +28,7 @@ pub(super) struct Draft<'l> {
     pub repository: &'l str,
     pub root: Metadata<Root>,
     /// Complete files newer than the live ones, by role and version: each made from the one before it.
-    pub newer: BTreeMap<RoleName, BTreeMap<u64, Vec<u8>>>,
+    pub newer: BTreeMap<RoleName, BTreeMap<u64, Bytes>>,
     pub roles: BTreeMap<RoleName, RoleFile>,
     /// Next roots that lack signatures.
     pub waiting_roots: Vec<Metadata<Root>>,
@@ -43,7 +44,7 @@ impl<'l> Draft<'l> {
         let mut roles = BTreeMap::new();
         for state in live.roles() {
             if let (Some(metadata), Some(bytes)) = (live.targets(state.name), live.file(state.name)) {
-                let file = RoleFile { metadata: metadata.clone(), bytes: bytes.to_vec() };
+                let file = RoleFile { metadata: metadata.clone(), bytes: Bytes::copy_from_slice(bytes) };
                 roles.insert(state.name.clone(), file);
             }
         }
@@ -71,8 +72,7 @@ impl<'l> Draft<'l> {
     }
 
     /// Takes in what is staged and fits: one after the other, each made from the one before it. What fits and lacks
-    /// signatures waits. Of two that were made from the same file the one with the lower digest goes first, so that all
-    /// writers choose alike.
+    /// signatures waits. All writers choose alike between two that were made from the same file: see [`Draft::next_file`].
     pub fn merge(&mut self, staged: &Staged) {
         while let Some(next) = self.next_root(staged) {
             self.take_root(next);
@@ -102,12 +102,19 @@ impl<'l> Draft<'l> {
         next.min_by_key(|root| Digest::sha256(&root.encode()))
     }
 
-    /// A role's next file that is complete, and the first files of the bins that it brings.
+    /// A role's next file that is complete, and the first files of the bins that it brings. Of several the one whose signer
+    /// comes after the signer of the file that is there, in a circle: nobody is always too late. Of one signer's the one with
+    /// the lower digest.
     fn next_file(&self, role: &RoleName, staged: &Staged) -> Option<(Metadata<Targets>, Bins)> {
         let next = self.fitting(role, staged).into_iter();
         let next = next.filter(|file| self.count(role, file).is_some_and(|count| count.is_met()));
         let next = next.filter_map(|file| self.new_bins(role, &file, staged).map(|bins| (file, bins)));
-        next.min_by_key(|(file, _)| Digest::sha256(&file.encode()))
+        let keys = self.keys(role);
+        let last = self.file(role).and_then(|file| signer(file, &keys));
+        next.min_by_key(|(file, _)| {
+            let signer = signer(file, &keys);
+            (signer <= last, signer, Digest::sha256(&file.encode()))
+        })
     }
 
     /// Whether a file is for this repository, of this version, and made from the file of this digest.
@@ -163,14 +170,14 @@ impl<'l> Draft<'l> {
 
     /// Takes a root that is complete.
     pub fn take_root(&mut self, root: Metadata<Root>) {
-        self.newer.entry(RoleName::Root).or_default().insert(root.version(), root.encode());
+        self.newer.entry(RoleName::Root).or_default().insert(root.version(), root.encode().into());
         self.root = root;
         self.waiting_roots.clear();
     }
 
     /// Takes a role's next file.
     pub fn take(&mut self, role: &RoleName, metadata: Metadata<Targets>) {
-        let bytes = metadata.encode();
+        let bytes = Bytes::from(metadata.encode());
         self.newer.entry(role.clone()).or_default().insert(metadata.version(), bytes.clone());
         self.roles.insert(role.clone(), RoleFile { metadata, bytes });
         self.waiting.remove(role);
@@ -284,7 +291,7 @@ impl<'l> Draft<'l> {
 
     /// What is staged of a role with its next file: those that it was made from too, as far as they are not live. It would
     /// fit nothing without them, and they may stand under the same tag. So do the other parts of a list in hashed bins.
-    pub fn staging(&self, role: &RoleName, version: u64, bytes: Vec<u8>) -> Files {
+    pub fn staging(&self, role: &RoleName, version: u64, bytes: Bytes) -> Files {
         let list = self.list_of(role);
         let mut files = self.newer(list);
         let bins = self.file(list).into_iter().flat_map(|file| file.signed().bins());
@@ -330,6 +337,12 @@ pub(super) fn root_keys(root: &Root, role: &RoleName) -> BTreeMap<String, Key> {
 
 fn some_of<'k>(keys: &'k BTreeMap<String, Key>, ids: &'k [String]) -> impl Iterator<Item = (String, Key)> + 'k {
     ids.iter().filter_map(|id| Some((id.clone(), keys.get(id)?.clone())))
+}
+
+/// The first of these keys' ids under which a file has a signature.
+fn signer<R: Role>(file: &Metadata<R>, keys: &BTreeMap<String, Key>) -> Option<String> {
+    let ids = file.signatures().iter().map(|signature| &signature.keyid);
+    ids.filter(|id| keys.contains_key(*id)).min().cloned()
 }
 
 /// Files that say the same are one, with the signatures of all that hold, in one order. What else stands there as a

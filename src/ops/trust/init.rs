@@ -160,10 +160,11 @@ impl Writer<'_> {
         let timestamp = next_timestamp(None, sealed, now, lifetimes.until(&role, now))?;
         let timestamp = self.first_file(&role, &root_keys(root, &role), timestamp).await?.1;
 
-        let mut files: Files = roles.iter().map(|(role, bytes)| (role.file_name(Some(1)), bytes.clone())).collect();
-        files.insert(RoleName::Root.file_name(Some(1)), root_file);
-        files.insert(RoleName::Snapshot.file_name(Some(version)), bytes);
-        files.insert(role.file_name(None), timestamp);
+        let mut files: Files =
+            roles.iter().map(|(role, bytes)| (role.file_name(Some(1)), bytes.clone().into())).collect();
+        files.insert(RoleName::Root.file_name(Some(1)), root_file.into());
+        files.insert(RoleName::Snapshot.file_name(Some(version)), bytes.into());
+        files.insert(role.file_name(None), timestamp.into());
         Ok(files)
     }
 

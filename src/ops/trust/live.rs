@@ -11,11 +11,12 @@ use crate::{
     registry::{Fetched, Repo},
     trust::tuf::{Scope, Supplied, Terms, TrustState, TrustedStart, Update, UpdateError, Want},
 };
+use bytes::Bytes;
 use futures_util::future::try_join_all;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The files of a state, by name.
-pub(super) type Files = BTreeMap<String, Vec<u8>>;
+pub(super) type Files = BTreeMap<String, Bytes>;
 
 /// What the registry has under the tag of the trust state.
 pub(super) enum Served {
@@ -153,7 +154,7 @@ impl<'r> Reading<'r> {
         let repo = self.repo;
         let fetched = try_join_all(blobs.iter().map(|(name, blob)| async move {
             match repo.blob(blob, blob.size).await {
-                Ok(bytes) => Ok(Some((name.clone(), bytes))),
+                Ok(bytes) => Ok(Some((name.clone(), Bytes::from(bytes)))),
                 Err(error) if error.is_not_found() => Ok(None),
                 Err(error) => Err(error),
             }
@@ -193,7 +194,7 @@ impl<'r> Reading<'r> {
     /// The newest root that is there: what is trusted on first use.
     fn newest_root(&self) -> Option<Vec<u8>> {
         let roots = self.files.iter().filter_map(|(name, bytes)| Some((root_version(name)?, bytes)));
-        roots.max_by_key(|(version, _)| *version).map(|(_, bytes)| bytes.clone())
+        roots.max_by_key(|(version, _)| *version).map(|(_, bytes)| bytes.to_vec())
     }
 
     async fn update(
@@ -223,7 +224,7 @@ impl<'r> Reading<'r> {
                 return Ok(update.too_large(blob.size));
             }
             match self.repo.blob(&blob, want.max_bytes).await {
-                Ok(bytes) => drop(self.files.insert(want.file.clone(), bytes)),
+                Ok(bytes) => drop(self.files.insert(want.file.clone(), bytes.into())),
                 Err(error) if error.is_not_found() => {}
                 Err(error) => return Err(error.into()),
             }
@@ -231,7 +232,7 @@ impl<'r> Reading<'r> {
         Ok(match self.files.get(&want.file) {
             Some(bytes) => {
                 self.supplied.insert(want.file.clone());
-                update.supply(bytes)
+                update.supply_shared(bytes)
             }
             None => update.absent(),
         })

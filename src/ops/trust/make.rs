@@ -132,7 +132,7 @@ impl Writer<'_> {
     async fn sign_root(&self, draft: &mut Draft<'_>, mut root: Metadata<Root>) -> Result<Option<Made>, TrustError> {
         let keys = draft.root_keys(root.signed());
         let Some(key) = self.sign_with_all(&RoleName::Root, &mut root, &keys).await? else { return Ok(None) };
-        let files = draft.staging(&RoleName::Root, root.version(), root.encode());
+        let files = draft.staging(&RoleName::Root, root.version(), root.encode().into());
         let signed = Digest::sha256(root.canonical());
         let (place, role) = (RoleName::Root, RoleName::Root);
         let made = Made { place, role, version: root.version(), key, signed, files };
@@ -199,7 +199,7 @@ impl Writer<'_> {
     ) -> Result<Option<Made>, TrustError> {
         let keys = draft.keys(role);
         let Some(key) = self.sign_with_all(role, &mut file, &keys).await? else { return Ok(None) };
-        let files = draft.staging(role, file.version(), file.encode());
+        let files = draft.staging(role, file.version(), file.encode().into());
         let signed = Digest::sha256(file.canonical());
         let (place, role_name) = (draft.list_of(role).clone(), role.clone());
         let made = Made { place, role: role_name, version: file.version(), key, signed, files };

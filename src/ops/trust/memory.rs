@@ -1,11 +1,12 @@
 //! What is known of a repository's trust before anything is read: from this machine, from the lock, from the policy.
 
-use super::TrustError;
+use super::{TrustError, live::Files};
 use crate::{
     policy::{ContentTrust, Tofu},
     store::{Remembered, TrustStore},
     trust::tuf::{Floors, LockedTrust, RootFloor, TrustLock, TrustState, TrustedStart},
 };
+use bytes::Bytes;
 use std::collections::BTreeMap;
 
 /// What this machine and its operator know.
@@ -56,7 +57,7 @@ impl Memory {
             floors = floors.merge(Floors { root: Some(RootFloor { version, digest: None }), ..Floors::default() });
         }
         let pinned = pins.map(|pins| TrustedStart::Pinned { keys: pins.keys.clone(), threshold: pins.threshold });
-        let seen = remembered.as_ref().map(|seen| TrustedStart::Root(seen.root.clone()));
+        let seen = remembered.as_ref().map(|seen| TrustedStart::Root(seen.root.to_vec()));
         let start = locked.as_ref().map(LockedTrust::start).or(pinned).or(seen);
         let first_use = rule.is_some_and(|rule| rule.tofu == Tofu::Once) && self.store.is_some();
         if start.is_none() && !first_use {
@@ -73,11 +74,12 @@ impl Memory {
         &self,
         place: &str,
         state: &TrustState,
-        files: BTreeMap<String, Vec<u8>>,
+        files: Files,
         etag: Option<String>,
     ) -> Result<(), TrustError> {
         let Some(store) = &self.store else { return Ok(()) };
-        let root = state.file(&crate::format::tuf::RoleName::Root).unwrap_or_default().to_vec();
-        Ok(store.remember(place, &Remembered { floors: state.floors(), root, files, etag })?)
+        let root = state.file(&crate::format::tuf::RoleName::Root).unwrap_or_default();
+        Ok(store
+            .remember(place, &Remembered { floors: state.floors(), root: Bytes::copy_from_slice(root), files, etag })?)
     }
 }

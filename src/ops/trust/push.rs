@@ -6,11 +6,12 @@ use crate::{
     oci::{Digest, Manifest, media_type},
     registry::{Repo, Selector},
 };
+use bytes::Bytes;
 use futures_util::future::try_join_all;
 
 /// Pushes metadata files, and the empty configuration that their manifest names.
-pub(super) async fn blobs(repo: &Repo, files: impl Iterator<Item = &Vec<u8>>) -> Result<(), TrustError> {
-    let contents = files.map(Vec::as_slice).chain([media_type::EMPTY_CONTENT]);
+pub(super) async fn blobs(repo: &Repo, files: impl Iterator<Item = &Bytes>) -> Result<(), TrustError> {
+    let contents = files.map(Bytes::as_ref).chain([media_type::EMPTY_CONTENT]);
     try_join_all(contents.map(|content| repo.push_blob(content))).await?;
     Ok(())
 }

@@ -16,6 +16,7 @@ use crate::{
         author::{self, Sealed, next_snapshot, next_timestamp},
     },
 };
+use bytes::Bytes;
 use std::collections::BTreeMap;
 
 /// The files of the next state, sealed with the keys at hand; none if these can't seal it. A root alone, under which the
@@ -53,8 +54,8 @@ pub(super) async fn sealed(writer: &Writer<'_>, draft: &Draft<'_>, live: &Live) 
     let Some(timestamp) = signed(writer, draft, &role, unsigned(&role, timestamp)?).await? else {
         return Ok(root_alone(draft, live, files));
     };
-    files.insert(RoleName::Snapshot.file_name(Some(version)), bytes);
-    files.insert(role.file_name(None), timestamp.encode());
+    files.insert(RoleName::Snapshot.file_name(Some(version)), bytes.into());
+    files.insert(role.file_name(None), timestamp.encode().into());
     Ok(Some(files))
 }
 
@@ -130,13 +131,13 @@ pub(super) fn update(
     let mut update = Update::begin(start, terms)?;
     while let Some(want) = update.want()? {
         match files.get(&want.file) {
-            Some(bytes) => update.supply(bytes)?,
+            Some(bytes) => update.supply_shared(bytes)?,
             None => update.absent()?,
         };
     }
     update.finish()
 }
 
-fn owned((name, bytes): (&String, &Vec<u8>)) -> (String, Vec<u8>) {
+fn owned((name, bytes): (&String, &Bytes)) -> (String, Bytes) {
     (name.clone(), bytes.clone())
 }

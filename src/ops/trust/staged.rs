@@ -198,7 +198,7 @@ impl Staged {
         let kept = open.map(|file| {
             let digest = Digest::sha256(file.metadata.canonical()).hex();
             let bin = (file.role != *place).then(|| format!(".{}", percent_encode(file.role.as_str(), b"")));
-            (format!("{KEPT}{digest}{}.json", bin.unwrap_or_default()), file.metadata.encode())
+            (format!("{KEPT}{digest}{}.json", bin.unwrap_or_default()), file.metadata.encode().into())
         });
         kept.take(TRUST_KEPT).collect()
     }

@@ -104,7 +104,7 @@ impl Writer<'_> {
             return Err(LookupError::NotListed { path: tag.to_owned() }.into());
         }
         let plan = |draft: &Draft<'_>| {
-            let lists = |role: &&RoleName| draft.file(role).is_some_and(|file| file.signed().targets.contains_key(tag));
+            let lists = |role: &&RoleName| draft.file(role).is_some_and(|file| file.signed().targets.contains(tag));
             let roles: Vec<_> = draft.delegated().iter().filter(lists).cloned().collect();
             if let Some(role) = roles.first().filter(|role| !self.may_sign(&draft.keys(role))) {
                 return Err(TrustError::NoKey { role: role.clone(), keys: draft.fingerprints(role) });
@@ -130,8 +130,11 @@ impl Writer<'_> {
         let revoked = RoleName::from(RoleName::REVOKED);
         let plan = |draft: &Draft<'_>| {
             // What the registry does not show may still be known from when it was signed.
-            let files = draft.roles.values().flat_map(|file| file.metadata.signed().targets.values());
-            let signed = files.filter(|target| target.sha256() == Some(digest)).flat_map(Target::listed_digests);
+            let files = draft.roles.values().flat_map(|file| file.metadata.signed().targets.iter());
+            let signed = files
+                .map(|(_, target)| target)
+                .filter(|target| target.sha256() == Some(digest))
+                .flat_map(Target::listed_digests);
             let lists: BTreeSet<_> = lists.iter().copied().chain(signed).collect();
             let (lists, reason) = (lists.into_iter().collect(), reason.to_owned());
             let change = Change::Revoke { digest, length, lists, reason };
@@ -145,8 +148,7 @@ impl Writer<'_> {
 pub(super) fn target_of(image: &Fetched) -> Target {
     let target = Target::new(image.bytes.len() as u64, &Digest::sha256(&image.bytes));
     let digests: Vec<_> = listed(&image.manifest).iter().map(Digest::to_string).collect();
-    let custom = (!digests.is_empty()).then(|| json!({ "digests": digests }));
-    Target { custom, ..target }
+    if digests.is_empty() { target } else { target.with_custom(json!({ "digests": digests })) }
 }
 
 fn listed(manifest: &Manifest) -> Vec<Digest> {

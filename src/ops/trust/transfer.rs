@@ -15,6 +15,7 @@ use crate::{
     store::{read_trust_lock, update_trust_lock},
     trust::tuf::{Expiry, LockedTrust, TrustState, UpdateError, author::count_top_level},
 };
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fs::File, io::Read as _, path::Path};
 
@@ -71,7 +72,7 @@ impl Writer<'_> {
     /// The state can't be read, is refused or has expired.
     pub async fn export(&self) -> Result<(TrustState, Vec<u8>), TrustError> {
         let live = self.read_fresh(&self.known()?, false).await?;
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).ok();
+        let text = |bytes: Bytes| String::from_utf8(bytes.to_vec()).ok();
         let files = live.files.into_iter().filter_map(|(name, bytes)| Some((name, text(bytes)?))).collect();
         let repository = self.name.to_string();
         let wire = Wire { r#type: TYPE.to_owned(), version: VERSION, repository, files };
@@ -132,7 +133,7 @@ fn read_state_file(path: &Path, name: &str) -> Result<Files, TrustError> {
         );
         return Err(failed(std::io::Error::other(what)));
     }
-    Ok(wire.files.into_iter().map(|(name, text)| (name, text.into_bytes())).collect())
+    Ok(wire.files.into_iter().map(|(name, text)| (name, text.into_bytes().into())).collect())
 }
 
 fn read_bounded(path: &Path) -> Result<Vec<u8>, TrustError> {

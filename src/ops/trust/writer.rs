@@ -199,7 +199,8 @@ impl Writer<'_> {
             return Ok(None);
         }
         progress.waiting = draft.waiting();
-        if draft.is_live() && (progress.sealed || !edits.seal) {
+        let is_late = round > TRUST_ROUNDS / 2;
+        if draft.is_live() && (progress.sealed || !edits.seal) || is_late && progress.is_in_place(live, plan, &name) {
             self.mark_sealed(progress, &staged, &draft).await?;
             return Ok(Some(progress.outcome(edits.are_in(&draft))));
         }
@@ -254,6 +255,16 @@ impl Writer<'_> {
 }
 
 impl Progress {
+    /// Whether what was made or sealed here is live, and so all that is wanted. Who goes on for what others have staged since
+    /// then is done only once nobody stages any more: late on, that is left to them.
+    fn is_in_place(&self, live: &Live, plan: &Plan<'_>, repository: &str) -> bool {
+        let versions = live.state.versions();
+        let is_live = |made: &Made| versions.get(&made.role).is_some_and(|version| *version >= made.version);
+        let draft = Draft::of(&live.state, repository);
+        let has_all = |edits: Edits| edits.cosign.is_none() && (self.sealed || !edits.seal) && edits.are_in(&draft);
+        (self.sealed || !self.made.is_empty()) && self.made.iter().all(is_live) && plan(&draft).is_ok_and(has_all)
+    }
+
     /// What would not verify because of what somebody else has staged is done without that; anything else is an error.
     fn without(&mut self, error: TrustError, draft: &Draft<'_>) -> Result<(), TrustError> {
         let role = match &error {

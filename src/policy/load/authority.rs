@@ -173,8 +173,10 @@ fn decode(name: &str, bytes: Option<Vec<u8>>, purpose: Option<Purpose>) -> Resul
     match (bytes, purpose) {
         (Some(bytes), None) => TrustedRoot::decode(name, &bytes),
         (Some(bytes), Some(purpose)) => TrustedRoot::from_certificates(name, &String::from_utf8_lossy(&bytes), purpose),
-        (None, _) if name == GITHUB => TrustedRoot::embedded(Instance::GitHub),
-        (None, _) => TrustedRoot::embedded(Instance::PublicGood),
+        // A private authority's roots are certificates; no name stands for such.
+        (None, Some(purpose)) => TrustedRoot::from_certificates(name, "", purpose),
+        (None, None) if name == GITHUB => TrustedRoot::embedded(Instance::GitHub),
+        (None, None) => TrustedRoot::embedded(Instance::PublicGood),
     }
 }
 

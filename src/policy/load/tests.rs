@@ -340,3 +340,16 @@ proptest! {
         let _ = parse(&format!("{head}{new}{}", rest.get(cut..).unwrap_or_default()));
     }
 }
+
+// A root for Sigstore's certificates would let any of its holders pass, by a name alone and without a log.
+#[test]
+fn the_roots_of_a_private_authority_are_certificates_and_not_a_named_root() {
+    for name in ["public-good", "github"] {
+        let text = format!(
+            "version: 1\nauthorities:\n  corp: {{ x509: {{ roots: {name}, subject: \"CN=release\" }} }}\n\
+             images:\n  \"r.example/**\": {{ signatures: {{ from: [corp] }} }}\n"
+        );
+        let refused = Policy::parse_with(&text, &key, &|_| Ok(None)).unwrap_err();
+        assert!(matches!(&refused, PolicyError::TrustedRoot { name: named, .. } if named == name), "{refused}");
+    }
+}

@@ -10,6 +10,7 @@ use crate::{
     oci::Digest,
     trust::tuf::{Floors, RoleFloor, RootFloor},
 };
+use bytes::{Buf as _, Bytes};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{
@@ -113,10 +114,10 @@ pub(super) fn encode(repository: &str, remembered: &Remembered) -> Result<Vec<u8
     if bytes.len() as u64 > REMEMBERED_BYTES { Err(RememberedError::TooLarge(bytes.len())) } else { Ok(bytes) }
 }
 
-pub(super) fn decode(repository: &str, bytes: &[u8]) -> Result<Remembered, RememberedError> {
+pub(super) fn decode(repository: &str, bytes: &Bytes) -> Result<Remembered, RememberedError> {
     let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
-    let (first, rest) = bytes.split_at(end);
-    let value = json::decode_value(first)?;
+    let (first, mut rest) = (bytes.slice(..end), bytes.slice(end..));
+    let value = json::decode_value(&first)?;
     match value.get("version") {
         Some(version) if *version != VERSION => return Err(RememberedError::Version(version.clone())),
         _ => {}
@@ -126,16 +127,13 @@ pub(super) fn decode(repository: &str, bytes: &[u8]) -> Result<Remembered, Remem
         let (found, expected) = (wire.repository.into_owned(), repository.to_owned());
         return Err(RememberedError::Repository { found, expected });
     }
-    let mut rest = rest.strip_prefix(b"\n").unwrap_or_default();
+    // The end of the first line, where there is one.
+    rest.advance(rest.len().min(1));
     let (found, expected) = (rest.len(), wire.files.values().fold(wire.root, |sum, file| sum.saturating_add(*file)));
     if found as u64 != expected {
         return Err(RememberedError::Length { found, expected });
     }
-    let mut next = |length: u64| {
-        let (file, after) = rest.split_at_checked(usize::try_from(length).unwrap_or(usize::MAX)).unwrap_or((rest, &[]));
-        rest = after;
-        file.to_vec()
-    };
+    let mut next = |length: u64| rest.split_to(usize::try_from(length).unwrap_or(usize::MAX).min(rest.len()));
     Ok(Remembered {
         floors: wire.floors.try_into()?,
         root: next(wire.root),

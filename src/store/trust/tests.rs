@@ -20,7 +20,7 @@ fn seen(version: u64) -> Remembered {
     let key: Fingerprint = "2".repeat(64).parse().unwrap();
     let digest = Some(Digest::sha256(&version.to_be_bytes()));
     let floor = RoleFloor { version, digest, keys: [key].into() };
-    let file = |role: &str| format!("{{\"{role}\": \"\\u00e9 é\", \"version\": {version}}}\n\n").into_bytes();
+    let file = |role: &str| Bytes::from(format!("{{\"{role}\": \"\\u00e9 é\", \"version\": {version}}}\n\n"));
     Remembered {
         floors: Floors {
             root: Some(RootFloor { version: 1, digest: None }),
@@ -43,8 +43,8 @@ fn store() -> (tempfile::TempDir, TrustStore) {
 fn what_is_remembered_is_loaded_again() {
     let (_dir, store) = store();
     assert_eq!(store.load(CART).unwrap(), None);
-    let bare = Remembered { etag: None, floors: Floors::default(), files: BTreeMap::new(), root: Vec::new() };
-    let binary = Remembered { root: vec![0xff, b'\n', 0], ..seen(6) };
+    let bare = Remembered { etag: None, floors: Floors::default(), files: BTreeMap::new(), root: Bytes::new() };
+    let binary = Remembered { root: Bytes::from_static(&[0xff, b'\n', 0]), ..seen(6) };
     for (repository, remembered) in
         [(CART, seen(5)), ("registry.example.com", binary), ("registry.example.com/shop", bare)]
     {

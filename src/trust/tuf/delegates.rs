@@ -13,6 +13,7 @@ use crate::{
     limits::TUF_ROLE_NAME,
     trust::Principal,
 };
+use bytes::Bytes;
 use std::collections::BTreeSet;
 
 /// A delegation to be followed.
@@ -142,7 +143,7 @@ impl Update {
     }
 
     /// TUF 1.0.34, 5.6.1 to 5.6.6, and that no older version was seen.
-    pub(super) fn take_targets(&mut self, bytes: &[u8]) -> Result<Supplied, UpdateError> {
+    pub(super) fn take_targets(&mut self, bytes: &Bytes) -> Result<Supplied, UpdateError> {
         let Some(root) = &self.root else { return Err(UpdateError::NothingWanted) };
         let role = RoleName::Targets;
         let file = self.verified(&role, &authority(root.metadata.signed(), &role), bytes)?;
@@ -152,7 +153,7 @@ impl Update {
     }
 
     /// TUF 1.0.34, 5.6.7.2: as the top-level role, with the keys that the delegation lists.
-    pub(super) fn take_delegate(&mut self, bytes: &[u8]) -> Result<Supplied, UpdateError> {
+    pub(super) fn take_delegate(&mut self, bytes: &Bytes) -> Result<Supplied, UpdateError> {
         let Some(edge) = self.edge.clone() else { return Err(UpdateError::NothingWanted) };
         let file = self.verified(&edge.child, &self.delegated(&edge)?, bytes)?;
         let signers = file.signers.clone();
@@ -177,7 +178,7 @@ impl Update {
         authority.verify(metadata)
     }
 
-    fn verified(&self, role: &RoleName, authority: &Authority, bytes: &[u8]) -> Result<Trusted<Targets>, UpdateError> {
+    fn verified(&self, role: &RoleName, authority: &Authority, bytes: &Bytes) -> Result<Trusted<Targets>, UpdateError> {
         let snapshot = self.snapshot.as_ref().ok_or(UpdateError::NothingWanted)?;
         let missing = || UpdateError::Missing { role: role.clone(), file: role.meta_name() };
         let meta = snapshot.metadata.signed().file(role).ok_or_else(missing)?;

@@ -13,6 +13,7 @@ use crate::{
     oci::Digest,
     trust::Principal,
 };
+use bytes::Bytes;
 use std::collections::BTreeSet;
 
 const TOP_LEVEL: [RoleName; 4] = [RoleName::Root, RoleName::Timestamp, RoleName::Snapshot, RoleName::Targets];
@@ -30,9 +31,10 @@ impl Update {
     /// TUF 1.0.34, 5.2: the trusted root.
     pub(super) fn trust_first_root(&mut self) -> Result<(), UpdateError> {
         let TrustedStart::Root(bytes) = &self.start else { return Ok(()) };
-        let root = decode::<Root>(&RoleName::Root, bytes)?;
+        let bytes = Bytes::copy_from_slice(bytes);
+        let root = decode::<Root>(&RoleName::Root, &bytes)?;
         let own = authority(root.signed(), &RoleName::Root).count(&root);
-        let file = self.verified_root(root, own, bytes)?;
+        let file = self.verified_root(root, own, &bytes)?;
         self.first_root = file.metadata.version();
         self.root = Some(file);
         Ok(())
@@ -58,7 +60,7 @@ impl Update {
         UpdateError::RootNotPinned { last: self.first_root, needed }
     }
 
-    pub(super) fn take_root(&mut self, version: u64, bytes: &[u8]) -> Result<Supplied, UpdateError> {
+    pub(super) fn take_root(&mut self, version: u64, bytes: &Bytes) -> Result<Supplied, UpdateError> {
         match (&self.root, &self.start) {
             (Some(_), _) => self.take_next_root(version, bytes),
             (None, TrustedStart::Pinned { keys, threshold }) => {
@@ -74,7 +76,7 @@ impl Update {
     fn take_pinned_root(
         &mut self,
         version: u64,
-        bytes: &[u8],
+        bytes: &Bytes,
         pins: &BTreeSet<Fingerprint>,
         threshold: u64,
     ) -> Result<Supplied, UpdateError> {
@@ -96,7 +98,7 @@ impl Update {
     }
 
     /// TUF 1.0.34, 5.3.3 to 5.3.8: signed by enough of the old keys and of its own, and exactly one version on.
-    fn take_next_root(&mut self, version: u64, bytes: &[u8]) -> Result<Supplied, UpdateError> {
+    fn take_next_root(&mut self, version: u64, bytes: &Bytes) -> Result<Supplied, UpdateError> {
         let Some(old) = &self.root else { return Err(UpdateError::NothingWanted) };
         let root = decode::<Root>(&RoleName::Root, bytes)?;
         let count = authority(old.metadata.signed(), &RoleName::Root).count(&root);
@@ -110,7 +112,7 @@ impl Update {
     }
 
     /// A root that its own keys signed, and whose content is the remembered one if its version is.
-    fn verified_root(&self, root: Metadata<Root>, own: Count, bytes: &[u8]) -> Result<Trusted<Root>, UpdateError> {
+    fn verified_root(&self, root: Metadata<Root>, own: Count, bytes: &Bytes) -> Result<Trusted<Root>, UpdateError> {
         let signers = own.check(&RoleName::Root)?;
         if self.terms.is_boltseal() {
             TOP_LEVEL.iter().try_for_each(|role| authority(root.signed(), role).check_distinct())?;
@@ -145,10 +147,10 @@ impl Update {
     }
 
     fn known<R: Role>(&self, root: &Root, role: &RoleName) -> Option<Trusted<R>> {
-        let bytes = self.terms.known.get(role)?;
-        let metadata = decode::<R>(role, bytes).ok()?;
+        let bytes = Bytes::copy_from_slice(self.terms.known.get(role)?);
+        let metadata = decode::<R>(role, &bytes).ok()?;
         let authority = authority(root, role);
         let signers = authority.verify(&metadata).ok()?;
-        Some(Trusted { metadata, digest: Digest::sha256(bytes), signers, keys: authority.fingerprints() })
+        Some(Trusted { metadata, digest: Digest::sha256(&bytes), signers, keys: authority.fingerprints() })
     }
 }

@@ -10,11 +10,12 @@ use crate::{
     format::tuf::{FileMeta, Metadata, RoleName, Snapshot, Timestamp},
     oci::Digest,
 };
+use bytes::Bytes;
 use std::cmp::Ordering;
 
 impl Update {
     /// TUF 1.0.34, 5.4: signatures, no older than what is known, fresh.
-    pub(super) fn take_timestamp(&mut self, bytes: &[u8]) -> Result<Supplied, UpdateError> {
+    pub(super) fn take_timestamp(&mut self, bytes: &Bytes) -> Result<Supplied, UpdateError> {
         let Some(root) = &self.root else { return Err(UpdateError::NothingWanted) };
         let role = RoleName::Timestamp;
         let metadata = decode::<Timestamp>(&role, bytes)?;
@@ -59,7 +60,7 @@ impl Update {
     }
 
     /// TUF 1.0.34, 5.5: the listed file, its signatures, its version, no role in it older or gone, fresh.
-    pub(super) fn take_snapshot(&mut self, bytes: &[u8]) -> Result<Supplied, UpdateError> {
+    pub(super) fn take_snapshot(&mut self, bytes: &Bytes) -> Result<Supplied, UpdateError> {
         let (Some(root), Some(timestamp)) = (&self.root, &self.timestamp) else {
             return Err(UpdateError::NothingWanted);
         };

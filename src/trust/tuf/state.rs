@@ -130,7 +130,7 @@ impl TrustState {
     #[must_use]
     pub fn paths(&self) -> BTreeSet<&str> {
         let files = self.graph.files.values();
-        files.flat_map(|file| file.metadata.signed().targets.keys().map(String::as_str)).collect()
+        files.flat_map(|file| file.metadata.signed().targets.iter().map(|(path, _)| path)).collect()
     }
 
     /// The paths that stand for this digest, or for an index that lists it.
@@ -138,8 +138,8 @@ impl TrustState {
         let is = move |target: &Target| {
             target.sha256().as_ref() == Some(digest) || target.listed_digests().any(|listed| listed == *digest)
         };
-        let files = self.graph.files.values().flat_map(|file| &file.metadata.signed().targets);
-        let paths: BTreeSet<_> = files.filter(|(_, target)| is(target)).map(|(path, _)| path.as_str()).collect();
+        let files = self.graph.files.values().flat_map(|file| file.metadata.signed().targets.iter());
+        let paths: BTreeSet<_> = files.filter(|(_, target)| is(target)).map(|(path, _)| path).collect();
         paths.into_iter().filter_map(move |path| {
             let listed = self.lookup(path).ok().filter(|listed| is(listed.target))?;
             Some((path, listed))

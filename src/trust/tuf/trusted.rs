@@ -5,6 +5,7 @@ use crate::{
     oci::Digest,
     trust::Principal,
 };
+use bytes::Bytes;
 use std::collections::BTreeSet;
 
 /// A file whose signatures were verified.
@@ -25,6 +26,6 @@ impl<R: Role> Trusted<R> {
     }
 }
 
-pub(super) fn decode<R: Role>(role: &RoleName, bytes: &[u8]) -> Result<Metadata<R>, UpdateError> {
-    Metadata::decode(bytes).map_err(|source| UpdateError::Malformed { role: role.clone(), source })
+pub(super) fn decode<R: Role>(role: &RoleName, bytes: &Bytes) -> Result<Metadata<R>, UpdateError> {
+    Metadata::decode_shared(bytes.clone()).map_err(|source| UpdateError::Malformed { role: role.clone(), source })
 }

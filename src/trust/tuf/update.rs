@@ -5,6 +5,7 @@ use super::{
     trusted::Trusted,
 };
 use crate::format::tuf::{RoleName, Root, Snapshot, Timestamp};
+use bytes::Bytes;
 use std::collections::VecDeque;
 
 /// The client's update (TUF 1.0.34, 5) as a state machine: it says which file it wants, and is given its bytes or told
@@ -109,7 +110,7 @@ impl Update {
         while self.wanted.is_none() {
             let Some(want) = self.next_want()? else { return Ok(None) };
             let known = want.role != RoleName::Root && want.role != RoleName::Timestamp;
-            match self.terms.known.remove(&want.role).filter(|_| known) {
+            match self.terms.known.remove(&want.role).filter(|_| known).map(Bytes::from) {
                 // A known file that no longer fits is only read again.
                 Some(bytes) if self.take(&want, &bytes).is_ok() => {}
                 _ => self.wanted = Some(want),
@@ -138,6 +139,14 @@ impl Update {
     /// # Errors
     /// The file is refused, as [`UpdateError`] says; the update stands where it stood.
     pub fn supply(&mut self, bytes: &[u8]) -> Result<Supplied, UpdateError> {
+        self.supply_shared(&Bytes::copy_from_slice(bytes))
+    }
+
+    /// As [`Update::supply`], of bytes that others hold too: no copy is made.
+    ///
+    /// # Errors
+    /// As [`Update::supply`].
+    pub fn supply_shared(&mut self, bytes: &Bytes) -> Result<Supplied, UpdateError> {
         let want = self.want()?.ok_or(UpdateError::NothingWanted)?;
         let (found, most) = (bytes.len() as u64, self.limit_of(&want.role));
         // What is within the limit, and longer than it is listed, is another file than the listed one.
@@ -185,7 +194,7 @@ impl Update {
         self.conclude(Err(UpdateError::TooLarge { role, found, most }))
     }
 
-    fn take(&mut self, want: &Want, bytes: &[u8]) -> Result<Supplied, UpdateError> {
+    fn take(&mut self, want: &Want, bytes: &Bytes) -> Result<Supplied, UpdateError> {
         match want.role {
             RoleName::Root => self.take_root(want.version.unwrap_or_default(), bytes),
             RoleName::Timestamp => self.take_timestamp(bytes),

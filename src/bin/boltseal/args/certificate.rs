@@ -1,3 +1,4 @@
+use super::keyless::BlobSignArgs;
 use clap::{ArgGroup, Args};
 use std::path::PathBuf;
 
@@ -20,7 +21,8 @@ pub struct CertificateArgs {
     /// The same, by a regular expression that has to match the whole issuer.
     #[arg(long, value_name = "REGEXP", requires = "certificate")]
     pub certificate_oidc_issuer_regexp: Option<String>,
-    /// The trusted root for certificates, logs and timestamps: public-good (the default), github, or a file.
+    /// The trusted root for certificates, logs and timestamps: public-good (the default), github, a name that `root add` gave,
+    /// or a file, written with a dot or a slash.
     #[arg(long, value_name = "ROOT")]
     pub trusted_root: Option<String>,
     /// Ask for no log entry. Nobody then can see what was signed in the identity's name.
@@ -34,6 +36,7 @@ pub struct CertificateArgs {
 /// Signs and verifies files.
 #[derive(clap::Subcommand)]
 pub enum BlobCommand {
+    Sign(BlobSignArgs),
     Verify(BlobVerifyArgs),
 }
 

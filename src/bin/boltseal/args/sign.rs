@@ -1,4 +1,4 @@
-use super::{KnownArgs, RegistryArgs, key_value};
+use super::{KeylessArgs, KnownArgs, RegistryArgs, key_value};
 use boltseal::oci::Reference;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -12,6 +12,19 @@ pub struct SigningKeyArgs {
     pub key: String,
     #[command(flatten)]
     pub password: PasswordArgs,
+}
+
+/// The key that signs, where somebody may sign without one.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Signing key")]
+pub struct MaybeKeyArgs {
+    /// Private key: a file, or env://NAME for a variable that holds the file's content.
+    #[arg(long, value_name = "KEY", conflicts_with_all = ["keyless", "identity_token"])]
+    pub key: Option<String>,
+    #[command(flatten)]
+    pub password: PasswordArgs,
+    #[command(flatten)]
+    pub keyless: KeylessArgs,
 }
 
 /// How key files are opened.
@@ -30,19 +43,22 @@ pub struct PasswordArgs {
 ///
 /// A tag is resolved once and the digest is printed. For an index every image in it is signed too. Signing twice adds
 /// nothing. Where lock, store or policy say that the repository's tags are signed, the tag is signed as `trust sign` does
-/// it, after the image; exit code 4: it is staged, not sealed.
+/// it, after the image; exit code 4: it is staged, not sealed. Without a key, whoever the CI system or a login says signs:
+/// one certificate for everything of a run; exit code 4: what a log would not take is kept, and the same command finishes it.
 #[derive(Args)]
 #[command(after_help = "Examples:
   boltseal sign --key release.key registry.example.com/app:1.2
   boltseal sign --key env://RELEASE_KEY -a git=4f2a1c registry.example.com/app@sha256:…
+  boltseal sign --keyless registry.example.com/app@sha256:…
   boltseal sign --key release.key --format bundle oci:build/image:1.2")]
 pub struct SignArgs {
     /// Images, [registry/]repository[:tag][@digest] or oci:DIR[:tag].
     #[arg(required = true, value_name = "REF")]
     pub references: Vec<Reference>,
-    /// What is written: `bundle` is read by cosign 3, `simple` by podman, CRI-O, skopeo and OpenShift.
-    #[arg(long, value_enum, default_value_t = SignFormat::Both)]
-    pub format: SignFormat,
+    /// What is written: `bundle` is read by cosign 3, `simple` by podman, CRI-O, skopeo and OpenShift; with a key both,
+    /// without one a bundle.
+    #[arg(long, value_enum)]
+    pub format: Option<SignFormat>,
     /// Sign the index alone, not the images in it.
     #[arg(long, conflicts_with = "platform")]
     pub index_only: bool,
@@ -62,7 +78,7 @@ pub struct SignArgs {
     #[arg(long, conflicts_with = "no_tag")]
     pub attach: bool,
     #[command(flatten)]
-    pub key: SigningKeyArgs,
+    pub by: MaybeKeyArgs,
     #[command(flatten)]
     pub known: KnownArgs,
     #[command(flatten)]
@@ -108,7 +124,7 @@ pub struct AttestArgs {
     #[arg(long, value_name = "REF")]
     pub identity: Option<Reference>,
     #[command(flatten)]
-    pub key: SigningKeyArgs,
+    pub by: MaybeKeyArgs,
     #[command(flatten)]
     pub registry: RegistryArgs,
 }

@@ -2,16 +2,16 @@ use crate::{
     args::{AttestArgs, AttestFormat},
     exit::{Exit, Failure},
     output::{JSON_VERSION, Output},
+    render::logging,
     settings,
 };
 use boltseal::{
     limits::ATTACHMENT_BYTES,
     ops::{
-        Platform,
+        OpsError, Platform, Signatory,
         attest::{AttestRequest, Content, attest},
         sign::Formats,
     },
-    sign::Signer as _,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -23,14 +23,18 @@ use std::{
 pub async fn run(args: AttestArgs, output: &Output) -> Result<Exit, Failure> {
     let now = Timestamp::now();
     let content = content(&args, now)?;
-    let signer = settings::signer(&args.key, output)?;
-    let algorithm = signer.public_key().algorithm();
-    if !settings::is_read_by_others(algorithm) {
-        output.warn(format_args!("cosign will refuse this attestation: it does not verify {algorithm} by default"));
+    let by = settings::by(args.by.key.as_deref(), &args.by.password, &args.by.keyless, output).await?;
+    if let Signatory::Key(signer) = by.signatory() {
+        let algorithm = signer.public_key().algorithm();
+        if !settings::is_read_by_others(algorithm) {
+            output.warn(format_args!("cosign will refuse this attestation: it does not verify {algorithm} by default"));
+        }
+    } else if args.format != AttestFormat::Bundle {
+        return Err(OpsError::SimpleWithoutKey.into());
     }
     let formats = Formats { bundle: args.format != AttestFormat::Att, simple: args.format != AttestFormat::Bundle };
     let request = AttestRequest {
-        signer: &signer,
+        signer: by.signatory(),
         formats,
         platform: args.platform.map(Platform),
         content,
@@ -38,16 +42,21 @@ pub async fn run(args: AttestArgs, output: &Output) -> Result<Exit, Failure> {
         now,
     };
     let attested = attest(&settings::session(&args.registry)?, &args.reference, &request).await?;
+    by.tell_difference(output);
+    let (key, who) = by.to_json();
     let value = json!({
         "version": JSON_VERSION,
         "reference": args.reference.to_string(),
         "digest": attested.digest.to_string(),
         "predicateType": attested.predicate_type,
-        "key": signer.public_key().fingerprint().to_string(),
+        "key": key,
+        "identity": who,
+        "log": attested.logging.as_ref().map(logging::to_json),
         "exit": 0,
     });
     output.result(&value, || {
-        format!("{}\n  {}  attested: {}\n", args.reference, attested.digest, attested.predicate_type)
+        let logged = attested.logging.as_ref().map(logging::to_text).unwrap_or_default();
+        format!("{}\n  {}  attested: {}{logged}\n", args.reference, attested.digest, attested.predicate_type)
     });
     Ok(Exit::Done)
 }

@@ -21,11 +21,11 @@ pub fn verify(args: &BlobVerifyArgs, output: &Output) -> Result<Exit, Failure> {
     let (wanted, root) = match &args.key {
         Some(key) => {
             let key = load_public_key(&settings::key_source(key)?)?;
-            let root = args.bundle.is_some().then(|| settings::trusted_root(&args.certificate)).transpose()?;
+            let root = args.bundle.is_some().then(|| settings::trusted_root(&args.certificate, output)).transpose()?;
             (Wanted::Key(key), root.map(Arc::new))
         }
         None => {
-            let root = settings::trusted_root(&args.certificate)?;
+            let root = settings::trusted_root(&args.certificate, output)?;
             let pattern = settings::certificate_pattern(&args.certificate, &root)?
                 .ok_or_else(|| Failure::usage("expected --key or --certificate-identity"))?;
             (Wanted::Certificate(Box::new(pattern)), Some(Arc::new(root)))

@@ -2,12 +2,17 @@
 
 pub mod attest;
 pub mod blob;
+pub mod blob_sign;
 pub mod docs;
+pub mod doctor;
 pub mod inspect;
 pub mod key;
+pub mod pin;
 pub mod policy;
 pub mod pull;
 pub mod resolve;
+pub mod root;
+pub mod run;
 pub mod sign;
 pub mod trust;
 pub mod verify;

@@ -1,3 +1,5 @@
+mod translate;
+
 use crate::{
     args::{IdentityRule, PolicyCommand, PolicyInitArgs},
     cmd::verify::policy_source,
@@ -23,6 +25,8 @@ pub fn run(command: PolicyCommand, output: &Output) -> Result<Exit, Failure> {
             output.raw(&format!("{:#}\n", policy::schema()));
             Ok(Exit::Done)
         }
+        PolicyCommand::Export(args) => translate::export(args, output),
+        PolicyCommand::Import(args) => translate::import(&args, output),
     }
 }
 
@@ -74,7 +78,7 @@ fn init(args: PolicyInitArgs, output: &Output) -> Result<Exit, Failure> {
     let text = starter(&scope, &keys, threshold, args.identity, &folder)?;
     settings::write_new(&args.file, text.as_bytes())?;
     // Read as `verify` will: what can't be used is not left behind.
-    if let Err(error) = policy_file::load(&args.file) {
+    if let Err(error) = policy_file::load(&args.file, &settings::roots()) {
         let _ = std::fs::remove_file(&args.file);
         return Err(Failure::supplied(error.to_string()));
     }

@@ -24,7 +24,7 @@ use std::sync::OnceLock;
 pub async fn run(args: PullArgs, output: &Output) -> Result<Exit, Failure> {
     let destination: Destination =
         args.to.parse().map_err(|error: pull::DestinationError| Failure::usage(error.to_string()))?;
-    let judge = settings::judge(&args.judge)?;
+    let judge = settings::judge(&args.judge, output)?;
     let session = settings::session(&args.registry)?;
     let (limits, now) = (Limits::default(), Timestamp::now());
     let reader = settings::trust_reader(args.judge.lock.as_deref(), &judge, now)?;

@@ -3,12 +3,13 @@ use crate::{
     args::{SignArgs, SignFormat},
     exit::{Exit, Failure},
     output::{JSON_VERSION, Output, Unit, printable},
-    settings,
+    render::logging,
+    settings::{self, By},
 };
 use boltseal::{
     oci::{Reference, Repository},
     ops::{
-        Platform,
+        OpsError, Platform, Signatory,
         sign::{Formats, Scope, SignRequest, Signed, SignedImage, TagSigner, Written, sign_and_tag},
     },
     sign::Signer,
@@ -16,7 +17,7 @@ use boltseal::{
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// References that are worked on at once.
 const AT_ONCE: usize = 8;
@@ -25,14 +26,15 @@ pub async fn run(mut args: SignArgs, output: &Output) -> Result<Exit, Failure> {
     // Once is enough, and two writers of one tag would only wait for each other.
     let mut seen = BTreeSet::new();
     args.references.retain(|reference| seen.insert(reference.clone()));
-    let signers: [Box<dyn Signer>; 1] = [Box::new(settings::signer(&args.key, output)?)];
-    let [signer] = &signers;
+    let by = settings::by(args.by.key.as_deref(), &args.by.password, &args.by.keyless, output).await?;
+    let signers = tag_signers(&by);
     let known = if args.no_tag { None } else { Some(settings::known(&args.known)?) };
     let tags = known
         .as_ref()
         .map(|(memory, policy)| TagSigner::new(memory, policy.as_ref(), &signers, &Timestamp::now, args.attach));
     refuse_part(&args, tags.as_ref())?;
-    let request = request(&args, signer.as_ref())?;
+    refuse_keyless_tags(&args, &by, tags.as_ref())?;
+    let request = request(&args, by.signatory())?;
     warn(&args, &request, output);
     let session = settings::session(&args.registry)?;
     let progress = output.progress(args.references.len() as u64, Unit::Steps);
@@ -64,15 +66,26 @@ pub async fn run(mut args: SignArgs, output: &Output) -> Result<Exit, Failure> {
         }
     }
     drop(progress);
+    by.tell_difference(output);
     if output.is_json() {
-        let key = signer.public_key().fingerprint().to_string();
-        let all = json!({ "version": JSON_VERSION, "key": key, "results": results, "exit": exit as u8 });
+        let (key, who) = by.to_json();
+        let all = json!({
+            "version": JSON_VERSION, "key": key, "identity": who, "results": results, "exit": exit as u8,
+        });
         output.raw(&format!("{all:#}\n"));
     }
     Ok(exit)
 }
 
-fn request<'s>(args: &SignArgs, signer: &'s dyn Signer) -> Result<SignRequest<'s>, Failure> {
+/// Tags are signed with keys: nobody signs them who has none.
+fn tag_signers(by: &By) -> Vec<Box<dyn Signer>> {
+    match by {
+        By::Key(signer) => vec![Box::new(Arc::clone(signer))],
+        By::Identity(_) => Vec::new(),
+    }
+}
+
+fn request<'s>(args: &SignArgs, signer: Signatory<'s>) -> Result<SignRequest<'s>, Failure> {
     let scope = match (&args.platform, args.index_only) {
         (Some(platform), _) => Scope::Platform(Platform(platform.clone())),
         (None, true) => Scope::IndexOnly,
@@ -80,7 +93,7 @@ fn request<'s>(args: &SignArgs, signer: &'s dyn Signer) -> Result<SignRequest<'s
     };
     Ok(SignRequest {
         signer,
-        formats: Formats { bundle: args.format != SignFormat::Simple, simple: args.format != SignFormat::Bundle },
+        formats: formats(args.format, signer)?,
         scope,
         annotations: args.annotations.iter().cloned().collect(),
         identity: settings::signed_reference(args.identity.as_ref())?,
@@ -88,9 +101,21 @@ fn request<'s>(args: &SignArgs, signer: &'s dyn Signer) -> Result<SignRequest<'s
     })
 }
 
+/// With a key both are written; without one there is a bundle alone.
+fn formats(asked: Option<SignFormat>, signer: Signatory<'_>) -> Result<Formats, Failure> {
+    match (asked, signer) {
+        (None | Some(SignFormat::Bundle), Signatory::Identity(_)) => Ok(Formats { bundle: true, simple: false }),
+        (Some(_), Signatory::Identity(_)) => Err(OpsError::SimpleWithoutKey.into()),
+        (asked, Signatory::Key(_)) => {
+            Ok(Formats { bundle: asked != Some(SignFormat::Simple), simple: asked != Some(SignFormat::Bundle) })
+        }
+    }
+}
+
 /// What other tools will make of these signatures.
 fn warn(args: &SignArgs, request: &SignRequest<'_>, output: &Output) {
-    let algorithm = request.signer.public_key().algorithm();
+    let Signatory::Key(signer) = request.signer else { return };
+    let algorithm = signer.public_key().algorithm();
     if !settings::is_read_by_others(algorithm) {
         output.warn(format_args!(
             "cosign verifies {algorithm} signatures only with --signature-digest-algorithm, podman and skopeo never"
@@ -133,6 +158,7 @@ fn to_json(signed: &Signed) -> Value {
         "platform": signed.platform,
         "bundle": word(signed.bundle),
         "simple": word(signed.simple),
+        "log": signed.logging.as_ref().map(logging::to_json),
     })
 }
 
@@ -141,7 +167,21 @@ fn to_text(signed: &Signed) -> String {
     let formats = [("bundle", signed.bundle), ("simple", signed.simple)];
     let shown = formats.iter().filter_map(|(name, written)| Some(format!("{name} {}", word(*written)?)));
     let shown: Vec<_> = shown.collect();
-    format!("  {}  {}: {}\n", signed.digest, printable(what), shown.join(", "))
+    let logged = signed.logging.as_ref().map(logging::to_text).unwrap_or_default();
+    format!("  {}  {}: {}{logged}\n", signed.digest, printable(what), shown.join(", "))
+}
+
+/// Nobody signs a tag without a key: they would only be told so after the image.
+fn refuse_keyless_tags(args: &SignArgs, by: &By, tags: Option<&TagSigner<'_>>) -> Result<(), Failure> {
+    let Some(tags) = tags.filter(|_| matches!(by, By::Identity(_))) else { return Ok(()) };
+    for reference in args.references.iter().filter(|reference| reference.tag_or_latest().is_some() || args.attach) {
+        if tags.is_sealed(&reference.repository)? {
+            return Err(Failure::usage(format!(
+                "{reference}: its tag is signed, and tags are signed with keys; sign with --key, or the image alone with --no-tag"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// A tag stands for the whole index: who signs a part of it must not vouch for the rest by the way.

@@ -46,7 +46,7 @@ pub struct Show {
 
 /// Judges images, and shows each as it is ready, in the order that was typed.
 pub async fn judge_all(args: ImagesArgs, show: &Show, output: &Output) -> Result<Exit, Failure> {
-    let judge = settings::judge(&args.judge)?;
+    let judge = settings::judge(&args.judge, output)?;
     let session = settings::session(&args.registry)?;
     let (limits, now) = (Limits::default(), Timestamp::now());
     let reader = settings::trust_reader(args.judge.lock.as_deref(), &judge, now)?;

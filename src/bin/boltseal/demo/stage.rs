@@ -7,6 +7,7 @@ use boltseal::{
     limits::Limits,
     oci::{Digest, Reference},
     ops::{
+        Signatory,
         attest::{AttestRequest, Attested, Content, attest},
         sign::{Formats, Scope, SignRequest, Signed, sign},
         verify::{Verification, Verifier},
@@ -76,7 +77,7 @@ impl<'l> Stage<'l> {
 
     pub async fn sign(&self, reference: &Reference, signer: &str) -> Result<Vec<Signed>, Failure> {
         let request = SignRequest {
-            signer: self.signer(signer)?,
+            signer: Signatory::Key(self.signer(signer)?),
             formats: Formats { bundle: true, simple: true },
             scope: Scope::All,
             annotations: BTreeMap::new(),
@@ -90,7 +91,7 @@ impl<'l> Stage<'l> {
         let now = Timestamp::now();
         let content = Content::predicate("slsaprovenance1", Path::new("provenance.json"), &provenance(now), now)?;
         let request = AttestRequest {
-            signer: self.signer(signer)?,
+            signer: Signatory::Key(self.signer(signer)?),
             formats: Formats { bundle: true, simple: false },
             platform: None,
             content,

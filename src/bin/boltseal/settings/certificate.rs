@@ -1,18 +1,28 @@
 //! Holders of certificates, and the trusted root that they are verified by, out of flags.
 
-use crate::{args::CertificateArgs, exit::Failure};
+use crate::{args::CertificateArgs, exit::Failure, output::Output};
 use boltseal::{
-    ops::trusted_root,
+    ops::trusted_root::TrustedRootFileError,
     policy::{CertificatePattern, Certificates, TextPattern, TextPatternError},
     trust::{Instance, TrustedRoot},
     verify::Demands,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
-/// The trusted root that `--trusted-root` names, or the public good instance's.
-pub fn trusted_root(args: &CertificateArgs) -> Result<TrustedRoot, Failure> {
-    let name = args.trusted_root.as_deref().unwrap_or(Instance::PublicGood.name());
-    Ok(trusted_root::load(name)?)
+/// The trusted root that `--trusted-root` names, else that cosign's variables make, else the public good instance's.
+pub fn trusted_root(args: &CertificateArgs, output: &Output) -> Result<TrustedRoot, Failure> {
+    let roots = super::roots();
+    if let Some(name) = &args.trusted_root {
+        return Ok(roots.load(name)?);
+    }
+    let variables = super::root_variables();
+    let set = variables.set().join(", ");
+    if set.is_empty() {
+        return Ok(roots.load(Instance::PublicGood.name())?);
+    }
+    output.note(format_args!("trusted root: of {set}, and of public-good for what they don't name"));
+    let unusable = |source| TrustedRootFileError::Unusable { name: set.clone(), source };
+    Ok(TrustedRoot::decode(&set, &roots.of_variables(&variables)?).map_err(unusable)?)
 }
 
 /// Who the flags say has to hold the certificate; `None` where they name nobody.
@@ -34,11 +44,11 @@ pub fn certificate_pattern(args: &CertificateArgs, root: &TrustedRoot) -> Result
 }
 
 /// The same with its root, as a policy of flags takes it.
-pub fn holders(args: &CertificateArgs) -> Result<Option<Certificates>, Failure> {
+pub fn holders(args: &CertificateArgs, output: &Output) -> Result<Option<Certificates>, Failure> {
     if args.certificate_identity.is_none() && args.certificate_identity_regexp.is_none() {
         return Ok(None);
     }
-    let root = trusted_root(args)?;
+    let root = trusted_root(args, output)?;
     let pattern = certificate_pattern(args, &root)?;
     Ok(pattern.map(|pattern| Certificates { pattern, root: Arc::new(root) }))
 }

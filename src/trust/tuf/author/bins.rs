@@ -36,16 +36,16 @@ pub fn split(by: &Targets, role: &RoleName, targets: &mut Targets) -> Result<BTr
     targets.delegations.get_or_insert_default().roles.splice(0..0, bins);
     align_bins(by, role, targets)?;
     let mut lists = vec![BTreeMap::<String, Target>::new(); names.len()];
-    for (path, target) in std::mem::take(&mut targets.targets) {
+    for (path, target) in std::mem::take(targets.targets.edit()) {
         let [first, ..] = hash::sha256(path.as_bytes());
         if let Some(list) = lists.get_mut(usize::from(first >> 4)) {
             list.insert(path, target);
         }
     }
     let binding = targets.binding.as_ref().map(|binding| Binding { changed: Vec::new(), ..binding.clone() });
-    let file = |list| Targets {
+    let file = |list: BTreeMap<_, _>| Targets {
         header: Header::new(1, targets.header.expires),
-        targets: list,
+        targets: list.into(),
         delegations: None,
         binding: binding.clone(),
         unknown: Map::new(),

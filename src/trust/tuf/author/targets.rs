@@ -4,14 +4,16 @@ use super::{
 };
 use crate::{
     crypto::{Fingerprint, PublicKey},
-    format::tuf::{Binding, Delegation, Delegations, Header, Metadata, Pattern, RoleKeys, RoleName, Target, Targets},
+    format::tuf::{
+        Binding, Delegation, Delegations, Header, Metadata, Pattern, RoleKeys, RoleName, Target, TargetList, Targets,
+    },
     limits::TUF_ROLE_NAME,
     oci::Digest,
     trust::tuf::{Count, quorum::Authority},
 };
 use jiff::Timestamp;
 use serde_json::{Map, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// A delegation to be made.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +35,7 @@ pub struct NewDelegation<'a> {
 pub fn new_targets(repository: &str, expires: Timestamp) -> Targets {
     Targets {
         header: Header::new(1, expires),
-        targets: BTreeMap::new(),
+        targets: TargetList::default(),
         delegations: None,
         binding: Some(Binding {
             repository: repository.to_owned(),
@@ -153,7 +155,7 @@ pub fn set_tag(targets: &mut Targets, tag: &str, target: Target) -> Result<(), A
     if !(first && rest && tag.len() <= 128) || tag.starts_with("boltseal.") {
         return Err(AuthorError::Tag(tag.to_owned()));
     }
-    targets.targets.insert(tag.to_owned(), target);
+    targets.targets.edit().insert(tag.to_owned(), target);
     Ok(())
 }
 
@@ -162,7 +164,7 @@ pub fn set_tag(targets: &mut Targets, tag: &str, target: Target) -> Result<(), A
 /// # Errors
 /// It is not listed.
 pub fn remove_tag(targets: &mut Targets, tag: &str) -> Result<(), AuthorError> {
-    targets.targets.remove(tag).map(|_| ()).ok_or_else(|| AuthorError::NotListed(tag.to_owned()))
+    targets.targets.edit().remove(tag).map(|_| ()).ok_or_else(|| AuthorError::NotListed(tag.to_owned()))
 }
 
 /// Revokes a manifest, and with an index the platforms' manifests that it lists. In the file of `targets/revoked`; a
@@ -186,8 +188,8 @@ pub fn revoke(
     let known = before.into_iter().flat_map(Target::listed_digests);
     let digests: BTreeSet<_> = known.chain(lists.iter().copied()).map(|digest| digest.to_string()).collect();
     let length = before.map_or(length, |before| before.length.max(length));
-    let custom = Some(json!({"reason": reason, "digests": digests}));
-    targets.targets.insert(path, Target { custom, ..Target::new(length, digest) });
+    let custom = json!({"reason": reason, "digests": digests});
+    targets.targets.edit().insert(path, Target::new(length, digest).with_custom(custom));
     Ok(())
 }
 

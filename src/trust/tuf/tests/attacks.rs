@@ -287,7 +287,7 @@ fn what_is_revoked_is_refused_by_tag_by_digest_and_by_platform() {
     assert_eq!(state.listed(&digest("one")).next(), None);
     // Whoever saw it does not see it go, even if the key that may list it changes.
     let floors = state.floors();
-    repo.edit(&revoked(), |list| list.targets.clear());
+    repo.edit(&revoked(), |list| list.targets.edit().clear());
     repo.seal();
     assert_eq!(id(repo.after(floors.clone())), "revocation-dropped");
     repo.edit(&RoleName::Targets, |targets| undelegate(targets, &revoked()).unwrap());

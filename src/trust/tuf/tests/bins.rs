@@ -84,7 +84,7 @@ fn a_bin_that_cannot_be_used_hides_its_own_tags_alone() {
     repo.served.remove(&role.file_name(Some(1)));
     let state = repo.fresh().unwrap();
     for tag in tags() {
-        let inside = repo.roles[&role].0.targets.contains_key(&tag);
+        let inside = repo.roles[&role].0.targets.contains(&tag);
         match state.lookup(&tag) {
             Ok(listed) => assert!(!inside && listed.target == &target(&tag)),
             // Alice lists it too, and answers in nobody's place.

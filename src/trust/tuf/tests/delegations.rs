@@ -115,7 +115,7 @@ fn roles_that_must_agree_say_the_same_digest_and_length() {
     repo.fresh().unwrap().lookup_agreed("1.0", &roles).unwrap();
     for other in [list("1.0", "two"), list("2.0", "one"), {
         let mut longer = list("1.0", "one");
-        longer.targets.get_mut("1.0").unwrap().length += 1;
+        longer.targets.edit().get_mut("1.0").unwrap().length += 1;
         longer
     }] {
         repo.put(alice(), other);
@@ -211,7 +211,7 @@ fn no_delegate_poses_as_a_role_that_the_top_delegates_to() {
             assert_eq!(state.floors().roles[&bob].keys, before.floors().roles[&bob].keys);
         }
         // Without Bob's signature the file is nobody's, and where Alice lists nothing herself too.
-        repo.edit(&alice(), |targets| targets.targets.clear());
+        repo.edit(&alice(), |targets| targets.targets.edit().clear());
         repo.put_by(bob.as_str(), list("1.0", "evil"), &by_alice, &other);
         repo.seal();
         let state = run(repo.pins(), terms(&repo), &repo.served).unwrap();
@@ -267,7 +267,7 @@ fn circles_end_and_depth_and_number_are_bounded() {
     let mut repo = Repo::new();
     // Alice delegates to herself and back up, and then down and down.
     repo.edit(&alice(), |targets| {
-        targets.targets.clear();
+        targets.targets.edit().clear();
         add(targets, "targets/alice", &[&key()], &["*"], false);
     });
     let keys: Vec<_> = (0..12).map(|_| key()).collect();
@@ -393,7 +393,7 @@ fn a_role_s_hashed_bins_are_its_list_in_parts() {
         "0123456789abcdef".chars().map(|hex| hex.to_string()).partition(|hex| hex.as_str() < "8");
     let name = |at: usize| RoleName::from(format!("targets/releases/{at}"));
     repo.edit(&releases(), |list| {
-        list.targets.clear();
+        list.targets.edit().clear();
         for (at, prefixes) in [low, high].into_iter().enumerate() {
             add(list, name(at).as_str(), &[&bins[at]], &["-"], false);
             let bin = list.delegations.as_mut().unwrap().roles.last_mut().unwrap();

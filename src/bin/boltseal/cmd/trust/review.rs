@@ -159,9 +159,9 @@ fn key(value: &Value) -> Option<String> {
 /// What a path stands for, and what else its signer says of it.
 fn target(value: &Value) -> Option<(String, Option<Value>)> {
     let target: Target = serde_json::from_value(value.clone()).ok()?;
-    let plain = target.unknown.is_empty() && target.hashes.len() == 1;
+    let plain = target.unknown().next().is_none() && target.hashes.len() == 1;
     let digest = target.sha256().filter(|_| plain)?;
-    Some((format!("{digest}, {} bytes", target.length), target.custom))
+    Some((format!("{digest}, {} bytes", target.length), target.custom().cloned()))
 }
 
 /// Texts whose order means nothing: ids of keys, paths, digests.

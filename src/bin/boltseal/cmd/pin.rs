@@ -1,0 +1,228 @@
+use crate::{
+    args::{PinArgs, PinKind},
+    cmd::verify::{policy_source, warn},
+    exit::{Exit, Failure},
+    output::{JSON_VERSION, Output, printable},
+    render::{one_line, provenance, verification::verdict},
+    settings,
+};
+use boltseal::{
+    limits::{Limits, PINNED_FILE_BYTES},
+    oci::{Digest, Reference},
+    ops::{
+        pin_files::{FileKind, Named, Names, PinFileError, names, rewritten},
+        pull::may_be_used,
+        source_policy::source_policy,
+        verify::{Verification, Verifier},
+    },
+    store::write_atomic,
+};
+use futures_util::{StreamExt as _, stream};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs::File,
+    io::Read as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// Images that are verified at once.
+const AT_ONCE: usize = 16;
+
+type Judged = Result<Verification, Failure>;
+
+/// A file and the images that it names.
+struct Opened {
+    path: PathBuf,
+    kind: FileKind,
+    text: String,
+    names: Names,
+}
+
+/// What becomes of one image of a file.
+struct Line {
+    word: &'static str,
+    exit: Exit,
+    why: String,
+    by: Option<String>,
+}
+
+pub async fn run(args: PinArgs, output: &Output) -> Result<Exit, Failure> {
+    let judge = settings::judge(&args.judge, output)?;
+    let files = args.files.iter().map(|path| open(path, args.kind)).collect::<Result<Vec<_>, _>>()?;
+    let session = settings::session(&args.registry)?;
+    let (limits, now) = (Limits::default(), Timestamp::now());
+    let reader = settings::trust_reader(args.judge.lock.as_deref(), &judge, now)?;
+    let verifier = Verifier { session: &session, policy: &judge.policy, now, limits: &limits, trust: Some(&reader) };
+    let asked = files.iter().flat_map(|file| &file.names.images).map(|named| reference(named, args.update));
+    let asked: BTreeMap<String, Reference> =
+        asked.filter_map(Result::ok).map(|reference| (reference.to_string(), reference)).collect();
+    let patience = Duration::from_secs(args.timeout);
+    let one = |(name, reference): (String, Reference)| {
+        let verifier = &verifier;
+        async move {
+            let late =
+                || Failure::new(Exit::Unknown, format!("{reference}: no result within {} s", patience.as_secs()));
+            let judged = tokio::time::timeout(patience, verifier.verify(&reference, None)).await;
+            (name, judged.map_or_else(|_| Err(late()), |done| done.map_err(Failure::from)))
+        }
+    };
+    let judged: BTreeMap<String, Judged> = stream::iter(asked).map(one).buffer_unordered(AT_ONCE).collect().await;
+    let mut report = Report { args: &args, output, judged, exit: Exit::Done, results: Vec::new(), allowed: Vec::new() };
+    for file in &files {
+        report.file(file)?;
+    }
+    report.end(policy_source(&judge))
+}
+
+fn open(path: &Path, kind: Option<PinKind>) -> Result<Opened, Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::supplied(format!("{}: {error}", path.display()));
+    let kind = match kind {
+        Some(PinKind::Dockerfile) => FileKind::Dockerfile,
+        Some(PinKind::Manifest) => FileKind::Manifest,
+        None => FileKind::of(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?,
+    };
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(PINNED_FILE_BYTES + 1).read_to_string(&mut text));
+    read.map_err(|error| failed(&error))?;
+    if text.len() as u64 > PINNED_FILE_BYTES {
+        return Err(failed(&format!("has more than {PINNED_FILE_BYTES} bytes")));
+    }
+    let names = names(kind, &text).map_err(|error: PinFileError| failed(&error))?;
+    Ok(Opened { path: path.to_owned(), kind, text, names })
+}
+
+/// What is verified for a name: by its digest, where it has one, unless the tag beside it is to be looked at anew.
+fn reference(named: &Named, update: bool) -> Result<Reference, Failure> {
+    let reference = named.reference().map_err(|error| Failure::supplied(error.to_string()))?;
+    let anew = update && reference.tag.is_some();
+    Ok(if anew { Reference { digest: None, ..reference } } else { reference })
+}
+
+struct Report<'a> {
+    args: &'a PinArgs,
+    output: &'a Output,
+    judged: BTreeMap<String, Judged>,
+    exit: Exit,
+    results: Vec<Value>,
+    allowed: Vec<(Reference, Digest)>,
+}
+
+impl Report<'_> {
+    fn file(&mut self, file: &Opened) -> Result<(), Failure> {
+        let mut exit = Exit::Done;
+        let (mut text, mut images, mut edits) = (String::new(), Vec::new(), Vec::new());
+        let path = file.path.display();
+        for named in &file.names.images {
+            let (line, value) = self.image(named);
+            exit = exit.worst(line.exit);
+            let _ = writeln!(text, "{path}:{}: {:<8} {}", named.line, line.word, printable(&named.text));
+            if !line.why.is_empty() {
+                let _ = writeln!(text, "  {}", printable(&line.why));
+            }
+            images.push(json!({
+                "line": named.line, "by": named.by, "image": named.text, "state": line.word, "pinned": line.by, "result": value,
+            }));
+            edits.extend(line.by.map(|by| (named, by)));
+        }
+        for hidden in &file.names.unpinnable {
+            exit = exit.worst(Exit::Supplied);
+            let _ = writeln!(text, "{path}:{}: not read {}", hidden.line, printable(&hidden.why));
+        }
+        let write = exit == Exit::Done && !edits.is_empty() && !self.args.check && self.args.source_policy.is_none();
+        if write {
+            let new = rewritten(file.kind, &file.text, &edits);
+            replace(&file.path, &new.map_err(|error| Failure::new(Exit::Bug, format!("{path}: {error}")))?)?;
+        } else if exit != Exit::Done && !self.args.check {
+            let _ = writeln!(text, "{path}: left as it is");
+        }
+        if !self.output.is_json() {
+            self.output.raw(&text);
+        }
+        let hidden = file.names.unpinnable.iter().map(|one| json!({ "line": one.line, "why": one.why }));
+        self.results.push(json!({
+            "file": path.to_string(), "written": write, "images": images, "unread": hidden.collect::<Vec<_>>(),
+            "exit": exit as u8,
+        }));
+        self.exit = self.exit.worst(exit);
+        Ok(())
+    }
+
+    fn image(&mut self, named: &Named) -> (Line, Value) {
+        let failed = |failure: &Failure| {
+            let word = if failure.exit == Exit::Denied { "denied" } else { "unknown" };
+            let exit = if failure.exit == Exit::Usage { Exit::Unknown } else { failure.exit };
+            (Line { word, exit, why: failure.message.clone(), by: None }, json!({ "error": failure.message }))
+        };
+        let reference = match reference(named, self.args.update) {
+            Ok(reference) => reference,
+            Err(failure) => return failed(&failure),
+        };
+        match self.judged.get(&reference.to_string()) {
+            Some(Ok(verification)) => {
+                warn(verification, &reference, self.output);
+                let line = self.line(named, verification);
+                if line.exit != Exit::Denied && may_be_used(verification) {
+                    self.allowed.push((reference, verification.findings.subject().digest()));
+                }
+                (line, provenance::to_json(verification))
+            }
+            Some(Err(failure)) => failed(failure),
+            None => failed(&Failure::new(Exit::Bug, format!("{reference} was not judged"))),
+        }
+    }
+
+    fn line(&self, named: &Named, verification: &Verification) -> Line {
+        let (_, exit) = verdict(verification);
+        if !may_be_used(verification) {
+            let word = if exit == Exit::Denied { "denied" } else { "unknown" };
+            return Line { word, exit, why: one_line::reasons(verification), by: None };
+        }
+        let by = named.with(&verification.findings.subject().digest());
+        let is_pinned = named.text.contains('@');
+        let (word, exit) = match (by == named.text, self.args.check) {
+            (true, _) => ("already", Exit::Done),
+            (false, true) if !is_pinned => ("unpinned", Exit::Denied),
+            _ => ("pinned", Exit::Done),
+        };
+        Line { word, exit, why: String::new(), by: (word == "pinned").then_some(by) }
+    }
+
+    fn end(self, policy: Value) -> Result<Exit, Failure> {
+        let path = self.args.source_policy.as_deref().filter(|_| self.exit == Exit::Done);
+        if let Some(path) = path {
+            settings::write_over(path, format!("{:#}\n", source_policy(&self.allowed)).as_bytes())?;
+            self.output.note(format_args!("{}: written", path.display()));
+        }
+        if self.output.is_json() {
+            let value = json!({
+                "version": JSON_VERSION, "policy": policy, "files": self.results,
+                "sourcePolicy": path.map(|path| path.display().to_string()), "exit": self.exit as u8,
+            });
+            self.output.raw(&format!("{value:#}\n"));
+        }
+        Ok(self.exit)
+    }
+}
+
+/// Puts a text into a file's place; a link stays one, and so does the mode.
+fn replace(path: &Path, text: &str) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::supplied(format!("{}: {error}", path.display()));
+    let path = path.canonicalize().map_err(failed)?;
+    let mode = mode_of(&path).map_err(failed)?;
+    write_atomic(&path, text.as_bytes(), mode).map_err(failed)
+}
+
+#[cfg(unix)]
+fn mode_of(path: &Path) -> std::io::Result<u32> {
+    use std::os::unix::fs::PermissionsExt as _;
+    Ok(path.metadata()?.permissions().mode() & 0o777)
+}
+
+#[cfg(not(unix))]
+fn mode_of(_: &Path) -> std::io::Result<u32> {
+    Ok(0o644)
+}

@@ -1,0 +1,121 @@
+//! The image verifier that containerd runs before it pulls (`io.containerd.image-verifier.v1.bindir`): one answer by exit
+//! code, one line of reason on standard output. Whatever goes wrong is no leave to pull.
+
+mod call;
+pub mod config;
+
+use crate::{
+    exit::{Exit, Failure},
+    output::printable,
+    render::{one_line, verification::to_text},
+};
+use boltseal::{
+    limits::{GRACE, Limits, REASON_BYTES},
+    ops::{
+        admit::Admitted,
+        trust::{Memory, TrustReader},
+        verify::Verifier,
+    },
+    policy::{Decision, Mode},
+    registry::Session,
+    store::{TrustStore, read_trust_lock},
+};
+use call::Call;
+use config::Config;
+use jiff::Timestamp;
+use std::{env, ffi::OsString, io::Write as _, process::ExitCode, thread, time::Duration};
+
+/// The name under which the program is containerd's verifier, also behind a prefix as `10-`.
+const NAME: &str = "boltseal-containerd";
+
+/// What containerd calls us with, if it is containerd that calls: by our name, or by the flag that it begins with.
+pub fn called() -> Option<Vec<OsString>> {
+    let mut arguments = env::args_os();
+    let name = arguments.next().unwrap_or_default();
+    let by_name = std::path::Path::new(&name).file_name().is_some_and(|name| name.to_string_lossy().ends_with(NAME));
+    let rest: Vec<_> = arguments.collect();
+    (by_name || rest.first().is_some_and(|first| first == "-name")).then_some(rest)
+}
+
+/// Answers containerd.
+pub fn run(arguments: &[OsString]) -> ExitCode {
+    let config = match Config::load() {
+        Ok(config) => config,
+        Err(failure) => return answer(failure.exit, &unjudged(&failure)),
+    };
+    let late = format!("could not tell: no result within {} s", config.timeout.as_secs_f64());
+    last_resort(config.timeout + GRACE, late.clone());
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return answer(Exit::Bug, &format!("could not tell: no runtime: {error}")),
+    };
+    let judged = runtime.block_on(async { tokio::time::timeout(config.timeout, judge(arguments, &config)).await });
+    let code = match judged {
+        Ok(Ok((exit, reason))) => answer(exit, &reason),
+        Ok(Err(failure)) => answer(failure.exit, &unjudged(&failure)),
+        Err(_) => answer(Exit::Unknown, &late),
+    };
+    runtime.shutdown_background();
+    code
+}
+
+async fn judge(arguments: &[OsString], config: &Config) -> Result<(Exit, String), Failure> {
+    let call = Call::parse(arguments)?;
+    call.check_descriptor().await?;
+    let judge = config.judge()?;
+    let session = Session::new(config.options())?;
+    let (limits, now) = (Limits::default(), Timestamp::now());
+    let lock = config.lock.as_deref().map(read_trust_lock).transpose()?;
+    let memory = Memory { store: Some(TrustStore::at(config.state.clone())), lock, locks: judge.locks.clone() };
+    let reader = TrustReader::new(memory, now);
+    let verifier = Verifier { session: &session, policy: &judge.policy, now, limits: &limits, trust: Some(&reader) };
+    let admitted = verifier.admit(&call.name, call.digest).await?;
+    // containerd's log has what the one line leaves out.
+    let _ = write!(std::io::stderr(), "{}", to_text(&admitted.verification));
+    Ok(verdict(&call, &admitted))
+}
+
+fn verdict(call: &Call, admitted: &Admitted) -> (Exit, String) {
+    let outcome = &admitted.verification.outcome;
+    let reason = match admitted.moved {
+        Some(signed) if !matches!(outcome.decision, Decision::Deny(_) | Decision::Undetermined(_)) => {
+            format!("moved-tag: {} is {signed} by the signed map, and {} by the registry", call.name, call.digest)
+        }
+        _ => one_line::reasons(&admitted.verification),
+    };
+    let told = outcome.mode != Mode::Enforced;
+    match (admitted.may_be_used(), &outcome.decision) {
+        (true, Decision::Allow(_)) if admitted.moved.is_none() => (Exit::Done, format!("allowed: {reason}")),
+        (true, Decision::NotJudged) => (Exit::Done, "not judged: the policy's mode is disabled, UNVERIFIED".to_owned()),
+        (true, _) if told => {
+            (Exit::Done, format!("would be denied, the policy's mode is permissive, UNVERIFIED: {reason}"))
+        }
+        (_, Decision::Undetermined(_)) => (Exit::Unknown, format!("could not tell: {reason}")),
+        _ => (Exit::Denied, format!("denied: {reason}")),
+    }
+}
+
+fn unjudged(failure: &Failure) -> String {
+    let word = match failure.exit {
+        Exit::Denied => "denied",
+        Exit::Usage | Exit::Supplied => "not usable",
+        _ => "could not tell",
+    };
+    format!("{word}: {}", failure.message)
+}
+
+/// Writes the line that containerd passes on, and ends with the code.
+fn answer(exit: Exit, reason: &str) -> ExitCode {
+    let line = one_line::cut(&printable(reason), REASON_BYTES);
+    let _ = writeln!(std::io::stdout(), "{line}");
+    exit.into()
+}
+
+/// Ends the program if something blocks that can't be cancelled: before containerd kills it, which would hide the reason.
+fn last_resort(after: Duration, reason: String) {
+    thread::spawn(move || {
+        thread::sleep(after);
+        let _ = answer(Exit::Unknown, &reason);
+        std::process::exit(i32::from(Exit::Unknown as u8));
+    });
+}
