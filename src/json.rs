@@ -3,8 +3,10 @@
 //! RFC 8259 leaves the meaning of a repeated member open, and parsers differ; a signature over such a document
 //! says different things to different readers. It is refused here, once, for every format.
 
+mod check;
 mod plain;
 
+pub use check::check;
 pub use plain::decode_plain;
 
 use crate::limits::{JSON_DEPTH, JSON_VALUES};

@@ -36,6 +36,18 @@ pub const JSON_DEPTH: usize = 64;
 /// Values (objects, lists, texts, numbers) of one JSON document. Source: an SPDX document of a large image has 300,000;
 /// at 650 bytes of memory each, the worst case, it is 650 MB for the one document under way.
 pub const JSON_VALUES: usize = 1_000_000;
+/// Bytes of an image's configuration. Source: as [`MANIFEST_BYTES`]; one with 2,000 steps of history has 400 KB.
+pub const IMAGE_CONFIG_BYTES: u64 = 4 << 20;
+/// Values in the JSON of one SBOM or scan, which is read without a tree. Source: 50 MB at 12 bytes a value, the densest seen.
+pub const DOCUMENT_VALUES: usize = 4_000_000;
+/// Packages of one SBOM. Source: an image with a whole distribution and its language packages has 30,000; ten times that,
+/// and as much again for files that are listed as packages.
+pub const SBOM_PACKAGES: usize = 500_000;
+/// Findings of one scan, and statements of one VEX document. Source: ten times the 10,000 of the worst image seen.
+pub const SCAN_FINDINGS: usize = 100_000;
+/// Dependencies of one provenance, and documents that a verification summary rests on. Source: [`SBOM_PACKAGES`] are not
+/// listed there; ten times the 1,000 of the largest seen.
+pub const PROVENANCE_DEPENDENCIES: usize = 10_000;
 /// Signatures in one DSSE envelope. Source: DSSE 1.0 leaves it open; cosign and boltseal write one.
 pub const ENVELOPE_SIGNATURES: usize = 16;
 /// Log entries that come with one signature. Source: sigstore-go's own bound; clients write one a log.

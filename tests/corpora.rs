@@ -15,6 +15,8 @@ const TARGETS: &[Target] = &[
     ("dsse", targets::dsse),
     ("bundle", targets::bundle),
     ("key_file", targets::key_file),
+    ("documents", targets::documents),
+    ("image_config", targets::image_config),
     ("keyless", targets::keyless),
     ("certificate", targets::certificate),
     ("timestamp", targets::timestamp),

@@ -7,10 +7,15 @@ use boltseal::{
         bundle::{self, Bundle, Content, Material},
         dsse::Envelope,
         fulcio,
+        image_config::ImageConfig,
+        predicate::{Document, Family, Severity},
     },
     limits::Limits,
     oci::{Digest, Reference},
-    policy::{Decision, Policy, evaluate},
+    policy::{
+        Circumstances, ConfigRule, Decision, Policy, ProvenanceRule, Question, SbomRule, TextPattern, Topic, VulnRule,
+        evaluate,
+    },
     trust::{Anchors, Identity, Instance, TrustedRoot},
     verify::{
         Artifact, Blob, BlobKind, Claim, Collected, LegacyMaterial, Place, SignedReference, Subject, Via,
@@ -126,6 +131,63 @@ pub fn key_file(input: &[u8]) {
     }
     if let Ok(key) = PublicKey::from_pem_bytes(input) {
         assert_eq!(PublicKey::from_pem(&key.to_pem()).map(|again| again.fingerprint()).ok(), Some(key.fingerprint()));
+    }
+}
+
+/// A predicate, its type in the first line: it is read or refused, within its bounds, and what is read is read again the same.
+/// What nobody signed allows nothing, whatever a policy asks of it.
+pub fn documents(input: &[u8]) {
+    let line = input.iter().position(|byte| *byte == b'\n').unwrap_or(input.len());
+    let (first, rest) = input.split_at(line);
+    let Ok(kind) = std::str::from_utf8(first) else { return };
+    let predicate = rest.get(1..).unwrap_or_default();
+    let read = Document::decode(kind, predicate);
+    let Ok(Some(document)) = read else { return };
+    assert!(Family::of(kind).is_some(), "{kind} was read and has no family");
+    let again = Document::decode(kind, predicate).expect("the same").expect("the same");
+    assert_eq!(format!("{document:?}"), format!("{again:?}"));
+    // A document that is read is strict: no other reader can take another meaning from it.
+    assert!(serde_json::from_slice::<serde_json::Value>(predicate).is_ok());
+    for about in QUESTIONS.iter() {
+        let question = Question { about: about.clone(), max_age: None, newest: false };
+        let digests = [image().digest()];
+        let beside = Circumstances { digests: &digests, vex: &[], now: Timestamp::UNIX_EPOCH };
+        if question.family() != Family::of(kind).expect("a family") {
+            assert!(question.judge(&document, &beside).is_err(), "a document of another family answers nothing");
+        } else if let Err(miss) = question.judge(&document, &beside) {
+            assert!(!miss.id().is_empty() && !miss.to_string().is_empty());
+        }
+    }
+}
+
+/// One question of each topic.
+static QUESTIONS: LazyLock<Vec<Topic>> = LazyLock::new(|| {
+    let glob = |text| TextPattern::glob(text).expect("a glob");
+    vec![
+        Topic::Provenance(ProvenanceRule {
+            builder: Some(glob("https://**")),
+            source: Some(glob("https://github.com/acme/*")),
+            reference: Some(glob("refs/tags/*")),
+            level: Some(2),
+            refuse_unknown: true,
+            ..ProvenanceRule::default()
+        }),
+        Topic::Sbom(SbomRule {
+            of_image: true,
+            deny_packages: vec![glob("pkg:npm/**")],
+            deny_licenses: vec![glob("gpl-*")],
+            ..SbomRule::default()
+        }),
+        Topic::Vuln(VulnRule { most: Some(Severity::Medium), ..VulnRule::default() }),
+    ]
+});
+
+/// An image's configuration: it is read or refused, and no rule of it tells a secret.
+pub fn image_config(input: &[u8]) {
+    let Ok(config) = ImageConfig::decode(input) else { return };
+    let rule = ConfigRule { non_root: true, no_secrets: true, max_layers: Some(1), ..ConfigRule::default() };
+    if let Err(miss) = rule.judge(&config, 0) {
+        assert!(!miss.to_string().contains("hunter"), "{miss}");
     }
 }
 

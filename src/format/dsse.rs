@@ -1,11 +1,15 @@
 //! DSSE envelopes (secure-systems-lab/dsse, protocol 1.0).
 
-use crate::json::{self, JsonError};
+use crate::{
+    json::{self, JsonError},
+    limits::JSON_VALUES,
+};
 use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD},
 };
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// An envelope as it was found: nothing of it is verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +43,17 @@ pub enum DsseError {
     Base64(&'static str),
 }
 
-#[derive(Serialize, Deserialize)]
+/// An envelope as it stands in the bytes: the payload, which may be large, is not copied before it is decoded.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Written<'b> {
+    #[serde(borrow)]
+    payload: Cow<'b, str>,
+    payload_type: String,
+    signatures: Vec<WireSignature>,
+}
+
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Wire {
     payload: String,
@@ -66,7 +80,8 @@ impl Envelope {
     /// # Errors
     /// Not strict JSON of an envelope's shape, or members that are no base64 (standard or URL-safe alphabet).
     pub fn decode(bytes: &[u8]) -> Result<Self, DsseError> {
-        let wire: Wire = json::decode(bytes)?;
+        json::check(bytes, JSON_VALUES)?;
+        let wire: Written<'_> = serde_json::from_slice(bytes).map_err(JsonError::from)?;
         let signature = |s: WireSignature| {
             let signature = decode_base64(&s.sig).ok_or(DsseError::Base64("signature"))?;
             Ok(EnvelopeSignature { key_hint: s.keyid.filter(|id| !id.is_empty()), signature })

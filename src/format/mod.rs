@@ -3,6 +3,7 @@
 pub mod bundle;
 pub mod dsse;
 pub mod fulcio;
+pub mod image_config;
 pub mod keyless_bundle;
 pub mod legacy;
 pub mod log_entry;

@@ -1,7 +1,9 @@
 //! in-toto statements, v0.1 and v1 (in-toto attestation framework, "Statement").
 
+use super::predicate::Predicate;
 use crate::{
     json::{self, JsonError},
+    limits::DOCUMENT_VALUES,
     oci::Digest,
 };
 use serde::{Deserialize, Serialize};
@@ -15,7 +17,7 @@ pub const TYPE_V01: &str = "https://in-toto.io/Statement/v0.1";
 
 /// A statement as it was found: nothing of it is verified.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Statement {
+pub struct Statement<P = Value> {
     /// The framework's version.
     #[serde(rename = "_type")]
     pub statement_type: String,
@@ -26,7 +28,7 @@ pub struct Statement {
     pub predicate_type: String,
     /// What is said, in that type's shape; `null` where it is absent.
     #[serde(default)]
-    pub predicate: Value,
+    pub predicate: P,
 }
 
 /// One thing that a statement is about (in-toto's ResourceDescriptor).
@@ -76,20 +78,36 @@ impl Statement {
     /// # Errors
     /// As [`StatementError`] says.
     pub fn decode(bytes: &[u8]) -> Result<Self, StatementError> {
-        let statement: Self = json::decode(bytes)?;
-        if statement.statement_type != TYPE_V1 && statement.statement_type != TYPE_V01 {
-            return Err(StatementError::Type(statement.statement_type));
-        }
-        if statement.subject.is_empty() {
-            return Err(StatementError::NoSubject);
-        }
-        Ok(statement)
+        json::decode::<Self>(bytes)?.checked()
     }
 
     /// The statement as JSON.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         super::to_json(self)
+    }
+}
+
+impl Statement<Predicate> {
+    /// As [`Statement::decode`], with the predicate as it stands in the bytes: one that is large costs its own length.
+    ///
+    /// # Errors
+    /// As [`StatementError`] says.
+    pub fn read(bytes: &[u8]) -> Result<Self, StatementError> {
+        json::check(bytes, DOCUMENT_VALUES)?;
+        serde_json::from_slice::<Self>(bytes).map_err(JsonError::from)?.checked()
+    }
+}
+
+impl<P> Statement<P> {
+    fn checked(self) -> Result<Self, StatementError> {
+        if self.statement_type != TYPE_V1 && self.statement_type != TYPE_V01 {
+            return Err(StatementError::Type(self.statement_type));
+        }
+        if self.subject.is_empty() {
+            return Err(StatementError::NoSubject);
+        }
+        Ok(self)
     }
 }
 
@@ -109,6 +127,7 @@ mod tests {
     fn a_statement_without_predicate_is_read() {
         let bare = br#"{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"00"}}],"predicateType":"t","x":1}"#;
         assert_eq!(Statement::decode(bare).expect("a statement").predicate, Value::Null);
+        assert_eq!(Statement::read(bare).expect("a statement").predicate, Predicate::default());
     }
 
     // [V-11]
@@ -120,6 +139,7 @@ mod tests {
             r#"{"_type":"https://in-toto.io/Statement/v1","predicateType":"t"}"#,
         ] {
             assert!(Statement::decode(bad.as_bytes()).is_err(), "{bad}");
+            assert!(Statement::read(bad.as_bytes()).is_err(), "{bad}");
         }
     }
 

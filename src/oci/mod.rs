@@ -2,6 +2,7 @@
 
 mod descriptor;
 mod digest;
+mod image;
 mod manifest;
 pub mod media_type;
 mod reference;
@@ -9,6 +10,7 @@ mod reference;
 pub use descriptor::{Descriptor, Platform};
 pub(crate) use digest::decode_hex;
 pub use digest::{Digest, DigestError};
+pub use image::{Image, ImageError, Images};
 pub use manifest::{ImageIndex, ImageManifest, Manifest, ManifestError};
 pub(crate) use reference::canonical_host;
 pub use reference::{Reference, ReferenceError, Repository, RepositoryName};

@@ -9,6 +9,7 @@ pub mod blob_sign;
 mod collect;
 pub mod doctor;
 mod error;
+mod image;
 pub mod import_dct;
 pub mod inspect;
 mod pin;

@@ -3,6 +3,7 @@
 use super::{
     OpsError, Platform,
     collect::collect,
+    image::images,
     pin::{Choice, image_of, pin},
     trust::{Provenance, Said, TrustError, TrustReader, asked},
 };
@@ -14,6 +15,7 @@ use crate::{
     trust::tuf::TrustRefusal,
     verify::{Collected, Findings, Subject, verify_all},
 };
+use futures_util::future::join;
 use jiff::Timestamp;
 
 /// A verification: what was found and what the policy says of it.
@@ -89,7 +91,19 @@ impl Verifier<'_> {
         let repository = &subject.reference().repository;
         let judged = self.policy.explain(subject.reference()).mode != Mode::Disabled;
         let evidence = judged && self.policy.asks_for_evidence(repository);
-        let collected = if evidence { collect(repo, subject.digests()).await } else { Collected::default() };
+        let collecting = async { if evidence { collect(repo, subject.digests()).await } else { Collected::default() } };
+        let looking = async {
+            if judged && self.policy.asks_for_config(repository) { Some(images(repo, subject).await) } else { None }
+        };
+        let (mut collected, looked) = join(collecting, looking).await;
+        let subject = match looked {
+            Some(Ok(images)) => &subject.clone().with_images(images),
+            Some(Err(unread)) => {
+                collected.unread.push(unread);
+                subject
+            }
+            None => subject,
+        };
         let anchors = self.policy.anchors_for(repository);
         let findings = verify_all(subject, collected, &anchors, self.now, self.limits);
         if evidence && findings.verified().is_empty() && findings.unread().is_empty() {

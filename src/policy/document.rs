@@ -1,6 +1,6 @@
 //! The policy file as it is written: YAML into types that mean nothing yet.
 
-use super::{ByDigest, Mode, PolicyError, Position, Tofu};
+use super::{ByDigest, Mode, PolicyError, Position, Tofu, rules};
 use crate::limits::POLICY_BYTES;
 use schemars::{
     JsonSchema, Schema, SchemaGenerator,
@@ -163,6 +163,22 @@ pub(super) struct Scope {
     /// The attestations that are asked for, every one of them.
     #[serde(default)]
     pub attestations: Vec<Attestation>,
+    /// What is asked of how the image was built.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "rules::Provenance")]
+    pub provenance: Option<Spanned<rules::Provenance>>,
+    /// What is asked of what is in it.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "rules::Sbom")]
+    pub sbom: Option<Spanned<rules::Sbom>>,
+    /// What is asked of what was found in it.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "rules::Vuln")]
+    pub vuln: Option<Spanned<rules::Vuln>>,
+    /// What is asked of its own configuration.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "rules::Config")]
+    pub config: Option<Spanned<rules::Config>>,
 }
 
 /// What is asked of the repository's trust state: signed tags. It starts from `root`, `lock`, both, or `tofu: once`.
@@ -311,7 +327,7 @@ pub(super) enum Identity {
 }
 
 /// A field that may be left out, and has a value where it stands: an empty `signatures:` must not mean "none asked".
-fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub(super) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
@@ -402,8 +418,8 @@ fn strict() -> Options {
     }
 }
 
-/// The fields of DESIGN's policy that a later version brings: refused by name, so that nobody takes them for in force.
-const LATER: [&str; 3] = ["builder", "source", "max-severity"];
+/// Fields that a later version brings: refused by name, so that nobody takes them for in force.
+const LATER: [&str; 2] = ["base", "rego"];
 
 fn error(error: serde_saphyr::Error) -> PolicyError {
     let place = error.location().map_or(Position::START, |at| Position::At { line: at.line(), column: at.column() });

@@ -56,6 +56,16 @@ pub enum PolicyError {
         /// The fields that would be known there.
         expected: Vec<String>,
     },
+    /// Something that is asked of documents or of the configuration, and could not be met, or asks for nothing.
+    #[error("{place}: `{field}` {why}")]
+    Rule {
+        /// Where.
+        place: Position,
+        /// The field.
+        field: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A pattern that can't be matched with, or a purpose that is no OID.
     #[error("{place}: authority `{authority}`: {field}: {why}")]
     Pattern {

@@ -1,10 +1,14 @@
 mod trust;
 
 use super::{
-    Approved, Asked, Authority, Decision, Match, Met, Mode, Outcome, Pattern, Policy, Reason, Requirement, Scope,
-    predicate::stated_time, signer::Stranger,
+    Approved, Asked, Authority, Decision, Match, Met, Mode, Outcome, Pattern, Policy, PredicateType, Reason,
+    Requirement, Scope,
+    predicate::stated_time,
+    rules::{Beside, habits},
+    signer::Stranger,
 };
 use crate::{
+    format::predicate::Family,
     limits::CLOCK_SKEW,
     trust::{Principal, count_distinct},
     verify::{Claim, Findings, Rejection, SignedReference, Verified},
@@ -41,6 +45,7 @@ fn judge(scope: &Scope, findings: &Findings, now: Timestamp) -> Decision {
         let weighed = trust::weigh(rule, findings.subject(), now);
         weighed.map_err(|reason| reasons.push(Reason::Trust(reason))).ok()
     });
+    reasons.extend(scope.config.iter().flat_map(|rule| habits(rule, findings.subject())));
     for requirement in &scope.requirements {
         match weigh(requirement, findings, now) {
             Ok(one) => met.push(one),
@@ -80,10 +85,11 @@ fn weigh(requirement: &Requirement, findings: &Findings, now: Timestamp) -> Resu
         .map_err(|why| vec![Reason::IdentityUnmeetable { rule: requirement.identity.clone(), why }])?;
     let relevant: Vec<&Verified> =
         findings.verified().iter().filter(|verified| is_asked(&requirement.asked, verified.claim())).collect();
+    let beside = Beside::gather(requirement, findings, now);
     let shown: Vec<Shown<'_>> = requirement
         .from
         .iter()
-        .map(|authority| show(&requirement.asked, expected.as_ref(), authority, &relevant, now))
+        .map(|authority| show(&requirement.asked, expected.as_ref(), authority, &relevant, &beside))
         .collect();
     let principals: Vec<BTreeSet<Principal>> = shown.iter().map(|s| s.counts.keys().cloned().collect()).collect();
     let assignment = count_distinct(&principals);
@@ -105,6 +111,9 @@ fn is_asked(asked: &Asked, claim: &Claim) -> bool {
         (Asked::Attestation { predicate, .. }, Claim::Attestation { predicate_type, .. }) => {
             predicate.matches(predicate_type)
         }
+        (Asked::Document(question), Claim::Attestation { predicate_type, .. }) => {
+            Family::of(predicate_type) == Some(question.family())
+        }
         _ => false,
     }
 }
@@ -114,12 +123,12 @@ fn show<'f>(
     expected: Option<&SignedReference>,
     authority: &Authority,
     relevant: &[&'f Verified],
-    now: Timestamp,
+    beside: &Beside,
 ) -> Shown<'f> {
     let mut shown = Shown::default();
     for verified in relevant {
         let missing = match authority.admits(verified) {
-            Ok(()) => miss(asked, expected, &authority.name, verified.claim(), now),
+            Ok(()) => miss(asked, expected, &authority.name, verified.claim(), beside),
             Err(Stranger::Near(reason)) => Some(*reason),
             Err(Stranger::Other) => continue,
         };
@@ -142,7 +151,7 @@ fn miss(
     expected: Option<&SignedReference>,
     authority: &str,
     claim: &Claim,
-    now: Timestamp,
+    beside: &Beside,
 ) -> Option<Reason> {
     let (Claim::Signature { references, .. } | Claim::Attestation { references, .. }) = claim;
     if let Some(expected) = expected {
@@ -155,6 +164,9 @@ fn miss(
         }
     }
     match (asked, claim) {
+        (Asked::Document(question), Claim::Attestation { predicate_type, predicate, .. }) => {
+            beside.miss(question, authority, predicate_type, predicate)
+        }
         (Asked::Signature { annotations: asked }, Claim::Signature { annotations, .. }) => {
             let (name, expected) = asked.iter().find(|(name, value)| annotations.get(*name) != Some(*value))?;
             let found = annotations.get(name).cloned();
@@ -169,7 +181,7 @@ fn miss(
             let Some(stated) = stated_time(predicate_type, predicate) else {
                 return Some(Reason::AttestationTimeUnknown { authority, predicate: kind });
             };
-            let age = now.duration_since(stated);
+            let age = beside.now.duration_since(stated);
             if age < -SignedDuration::from_secs(CLOCK_SKEW.as_secs().cast_signed()) {
                 return Some(Reason::AttestationFromFuture { authority, predicate: kind, stated });
             }
@@ -194,6 +206,7 @@ fn shortfall(requirement: &Requirement, nothing_holds: bool, by: &[Match]) -> Re
     let from = requirement.from.iter().map(|authority| authority.name.clone()).collect();
     let predicate = match &requirement.asked {
         Asked::Attestation { predicate, .. } => Some(predicate.clone()),
+        Asked::Document(question) => Some(PredicateType::of(question)),
         Asked::Signature { .. } => None,
     };
     match (nothing_holds, predicate) {

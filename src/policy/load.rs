@@ -5,7 +5,7 @@ mod content_trust;
 
 use super::{
     Asked, Authority, CertificatePattern, IdentityPattern, IdentityRule, Mode, Pattern, Policy, PolicyError, Position,
-    PredicateType, Requirement, Scope, document,
+    PredicateType, Requirement, Scope, document, rules,
 };
 use crate::{
     crypto::PublicKey,
@@ -138,6 +138,7 @@ impl Policy {
                 pattern,
                 mode: Mode::Enforced,
                 content_trust: None,
+                config: None,
                 requirements: requirements.clone(),
             });
         }
@@ -173,8 +174,24 @@ fn scope(
         let asked = Asked::Attestation { predicate, max_age };
         requirements.push(requirement(place, asked, raw.threshold, &raw.from, raw.identity, authorities)?);
     }
+    if let Some(raw) = raw.provenance {
+        let (place, raw) = (Position::of(&raw), raw.value);
+        let asked = Asked::Document(Box::new(rules::provenance(&raw)?));
+        requirements.push(requirement(place, asked, raw.threshold, &raw.from, raw.identity, authorities)?);
+    }
+    if let Some(raw) = raw.sbom {
+        let (place, raw) = (Position::of(&raw), raw.value);
+        let asked = Asked::Document(Box::new(rules::sbom(place, &raw)?));
+        requirements.push(requirement(place, asked, raw.threshold, &raw.from, raw.identity, authorities)?);
+    }
+    if let Some(raw) = raw.vuln {
+        let (place, raw) = (Position::of(&raw), raw.value);
+        let asked = Asked::Document(Box::new(rules::vuln(&raw)?));
+        requirements.push(requirement(place, asked, raw.threshold, &raw.from, raw.identity, authorities)?);
+    }
+    let config = raw.config.map(|raw| rules::config(Position::of(&raw), raw.value)).transpose()?;
     let content_trust = raw.content_trust.map(|raw| content_trust(raw, !requirements.is_empty())).transpose()?;
-    let scope = Scope { pattern, mode, content_trust, requirements };
+    let scope = Scope { pattern, mode, content_trust, config, requirements };
     if !scope.asks() && mode != Mode::Disabled {
         return Err(PolicyError::AsksNothing { place, scope: text.value.clone() });
     }
@@ -271,7 +288,7 @@ fn max_age(text: &Spanned<String>, predicate: &PredicateType) -> Result<SignedDu
 }
 
 /// Hours or days: `36h`, `7d`.
-fn duration(text: &Spanned<String>) -> Result<SignedDuration, PolicyError> {
+pub(super) fn duration(text: &Spanned<String>) -> Result<SignedDuration, PolicyError> {
     let refused = || PolicyError::Duration { place: Position::of(text), found: text.value.clone() };
     let (number, hours) = match (text.value.strip_suffix('h'), text.value.strip_suffix('d')) {
         (Some(number), _) => (number, 1),

@@ -11,6 +11,7 @@ mod load;
 mod predicate;
 mod reason;
 mod rule;
+mod rules;
 mod scope;
 mod signer;
 
@@ -25,5 +26,8 @@ pub use load::{Certificates, FileLoader, Flags, KeyLoader};
 pub use predicate::PredicateType;
 pub use reason::{Reason, TrustReason};
 pub use rule::{Asked, Authority, Explanation, IdentityRule, IdentityUnmeetable, Mode, Policy, Requirement, Scope};
+pub use rules::{
+    Circumstances, ConfigRule, Miss, MustList, ProvenanceRule, Question, SbomRule, Topic, VulnRule, Waiver,
+};
 pub use scope::{Pattern, ScopeError};
 pub use signer::{CertificatePattern, IdentityPattern, TextPattern, TextPatternError};

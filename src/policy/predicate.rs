@@ -1,27 +1,15 @@
 //! The predicate types that have names, and where each states its time.
 
+use super::rules::Question;
 use crate::format::predicate::{
-    ALIASES, CUSTOM, CYCLONEDX, OPENVEX, PredicateTypeError, SLSA_V1, SLSA_V02, SPDX, VULN, predicate_type,
+    ALIASES, CUSTOM, CYCLONEDX, OPENVEX, Predicate, PredicateTypeError, SLSA_V1, SLSA_V02, SPDX, VULN, base,
+    predicate_type,
 };
 use jiff::Timestamp;
-use serde_json::Value;
 use std::fmt;
 
 /// The types whose time is known.
 pub(super) const TIMED: [&str; 7] = [CUSTOM, SLSA_V02, SLSA_V1, SPDX, CYCLONEDX, VULN, OPENVEX];
-
-/// The type without the document's version that some tools write behind it: `https://spdx.dev/Document/v2.3`.
-fn family(uri: &str) -> &str {
-    [SPDX, CYCLONEDX, OPENVEX]
-        .into_iter()
-        .find(|base| uri.strip_prefix(base).and_then(|rest| rest.strip_prefix("/v")).is_some_and(is_version))
-        .unwrap_or(uri)
-}
-
-/// Digits, and dots between them.
-fn is_version(text: &str) -> bool {
-    text.split('.').all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
-}
 
 /// The predicate type that a policy asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,14 +26,19 @@ impl PredicateType {
         Ok(Self { uri: predicate_type(text)?, any_version })
     }
 
+    /// What a question is asked of, in words: no single type.
+    pub(super) fn of(question: &Question) -> Self {
+        Self { uri: question.to_string(), any_version: false }
+    }
+
     /// Whether an attestation of this type is one that is asked for.
     pub(super) fn matches(&self, uri: &str) -> bool {
-        self.uri == uri || self.any_version && self.uri == family(uri)
+        self.uri == uri || self.any_version && self.uri == base(uri)
     }
 
     /// Whether predicates of this type state a time that is known here.
     pub(super) fn is_timed(&self) -> bool {
-        TIMED.contains(&family(&self.uri))
+        TIMED.contains(&base(&self.uri))
     }
 
     /// The URI.
@@ -62,18 +55,18 @@ impl fmt::Display for PredicateType {
 }
 
 /// When a predicate says that it was made: as the signer states it, which nobody else vouches for.
-pub(super) fn stated_time(uri: &str, predicate: &Value) -> Option<Timestamp> {
-    let pointer = match family(uri) {
-        SLSA_V1 => "/runDetails/metadata/finishedOn",
-        SLSA_V02 => "/metadata/buildFinishedOn",
-        VULN => "/metadata/scanFinishedOn",
-        CUSTOM => "/Timestamp",
-        SPDX => "/creationInfo/created",
-        CYCLONEDX => "/metadata/timestamp",
-        OPENVEX => "/timestamp",
+pub(super) fn stated_time(uri: &str, predicate: &Predicate) -> Option<Timestamp> {
+    let path = match base(uri) {
+        SLSA_V1 => &["runDetails", "metadata", "finishedOn"][..],
+        SLSA_V02 => &["metadata", "buildFinishedOn"],
+        VULN => &["metadata", "scanFinishedOn"],
+        CUSTOM => &["Timestamp"],
+        SPDX => &["creationInfo", "created"],
+        CYCLONEDX => &["metadata", "timestamp"],
+        OPENVEX => &["timestamp"],
         _ => return None,
     };
-    predicate.pointer(pointer)?.as_str()?.parse().ok()
+    predicate.text(path)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -94,17 +87,17 @@ mod tests {
             "Timestamp": time, "creationInfo": {"created": time}, "timestamp": time,
         });
         for uri in TIMED {
-            assert_eq!(stated_time(uri, &every), Some(time.parse().unwrap()), "{uri}");
-            assert_eq!(stated_time(uri, &json!({})), None, "{uri}");
-            assert_eq!(stated_time(uri, &json!("text")), None, "{uri}");
+            assert_eq!(stated_time(uri, &every.clone().into()), Some(time.parse().unwrap()), "{uri}");
+            assert_eq!(stated_time(uri, &json!({}).into()), None, "{uri}");
+            assert_eq!(stated_time(uri, &json!("text").into()), None, "{uri}");
         }
-        assert_eq!(stated_time(LINK, &every), None);
+        assert_eq!(stated_time(LINK, &every.into()), None);
     }
 
     #[test]
     fn a_time_without_an_offset_or_of_another_type_is_unknown() {
         for bad in [json!("2026-11-01T00:00:00"), json!("yesterday"), json!(1_700_000_000), json!(null)] {
-            assert_eq!(stated_time(CUSTOM, &json!({ "Timestamp": bad })), None, "{bad}");
+            assert_eq!(stated_time(CUSTOM, &json!({ "Timestamp": bad }).into()), None, "{bad}");
         }
     }
 

@@ -2,7 +2,7 @@ mod trust;
 
 pub use trust::TrustReason;
 
-use super::{IdentityRule, IdentityUnmeetable, PredicateType};
+use super::{IdentityRule, IdentityUnmeetable, Miss, PredicateType};
 use crate::{
     trust::Identity,
     verify::{Rejection, SignedReference, Unread},
@@ -109,6 +109,13 @@ pub enum Reason {
         /// The time that it states.
         stated: Timestamp,
     },
+    /// A document holds, and is not as asked; or an image's configuration is not. The id is the miss's.
+    Document {
+        /// Whose document, and which; or which image.
+        by: String,
+        /// What it lacks.
+        miss: Miss,
+    },
     /// Evidence was found that does not count. The id is the rejection's.
     EvidenceRejected {
         /// Why the first such piece does not count.
@@ -158,6 +165,7 @@ impl Reason {
             Self::AttestationTooOld { .. } => "attestation-too-old",
             Self::AttestationTimeUnknown { .. } => "attestation-time-unknown",
             Self::AttestationFromFuture { .. } => "attestation-from-future",
+            Self::Document { miss, .. } => miss.id(),
             Self::EvidenceRejected { rejection, .. } => rejection.id(),
             Self::ThresholdUnmet { .. } => "threshold-unmet",
             Self::AttestationMissing { .. } => "attestation-missing",
@@ -175,6 +183,7 @@ impl Reason {
         match self {
             Self::NoPolicy { .. } | Self::Trust(_) | Self::Unread { .. } => (0, None),
             Self::IdentityUnmeetable { .. } => (1, None),
+            Self::Document { miss, .. } => miss.order(),
             Self::AttestationTooOld { stated, .. } => (2, Some(std::cmp::Reverse(*stated))),
             Self::AttestationFromFuture { .. } => (3, None),
             Self::AttestationTimeUnknown { .. } => (4, None),
@@ -233,6 +242,7 @@ impl fmt::Display for Reason {
             Self::AttestationFromFuture { authority, predicate, stated } => {
                 write!(f, "{authority}: expected {predicate} of the past; found one that states {stated}")
             }
+            Self::Document { by, miss } => write!(f, "{by}: {miss}"),
             Self::EvidenceRejected { rejection, count: 1 } => {
                 write!(f, "found evidence that does not count: {rejection}")
             }

@@ -1,4 +1,4 @@
-use super::{ContentTrust, IdentityPattern, Pattern, PredicateType, signer::Stranger};
+use super::{ConfigRule, ContentTrust, IdentityPattern, Pattern, PredicateType, Question, signer::Stranger};
 use crate::{
     oci::{Reference, Repository, RepositoryName},
     trust::{Anchors, Principal},
@@ -45,6 +45,8 @@ pub struct Scope {
     pub mode: Mode,
     /// What is asked of the repository's trust state.
     pub content_trust: Option<ContentTrust>,
+    /// What is asked of the configurations of its images.
+    pub config: Option<ConfigRule>,
     /// What is asked beside that; all of it has to be met.
     pub requirements: Vec<Requirement>,
 }
@@ -78,6 +80,8 @@ pub enum Asked {
         /// Not older than this, by the time that the predicate states: as the signer states it.
         max_age: Option<SignedDuration>,
     },
+    /// A document of one family, whatever its type.
+    Document(Box<Question>),
 }
 
 /// A policy's name for a set of identities.
@@ -137,6 +141,12 @@ impl Policy {
     #[must_use]
     pub fn asks_for_evidence(&self, repository: &Repository) -> bool {
         self.scope(repository).is_some_and(|scope| !scope.requirements.is_empty())
+    }
+
+    /// Whether something is asked of the configurations of a repository's images.
+    #[must_use]
+    pub fn asks_for_config(&self, repository: &Repository) -> bool {
+        self.scope(repository).is_some_and(|scope| scope.config.is_some())
     }
 
     /// The lock files that the scopes name, as the policy writes their paths; each once.
@@ -286,6 +296,7 @@ impl fmt::Display for Asked {
         match self {
             Self::Signature { .. } => f.write_str("image signature"),
             Self::Attestation { predicate, .. } => write!(f, "attestation {predicate}"),
+            Self::Document(question) => question.fmt(f),
         }
     }
 }

@@ -1,7 +1,7 @@
 use super::{About, Claim, Rejection, Said, SignedReference, Subject, malformed};
 use crate::{
     format::{
-        predicate,
+        predicate::{self, Predicate},
         simple_signing::{Payload, text_of},
         statement::{Statement, StatementSubject},
     },
@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, fmt};
 
 /// What a signed statement says of what is judged.
 pub(super) fn of_statement(payload: &[u8], judged: About<'_>, limits: &Limits) -> Result<Said, Rejection> {
-    let statement = Statement::decode(payload).map_err(malformed)?;
+    let statement = Statement::read(payload).map_err(malformed)?;
     let (count, most) = (statement.subject.len(), limits.statement_subjects);
     if count > most {
         return Err(Rejection::OverLimit(format!("{count} subjects in one statement, at most {most}")));
@@ -48,7 +48,7 @@ pub(super) fn of_payload(payload: Payload, subject: &Subject) -> Result<Said, Re
     Ok(Said { digest: payload.digest, claim: Claim::Signature { references, annotations } })
 }
 
-fn named_instead(statement: &Statement) -> String {
+fn named_instead(statement: &Statement<Predicate>) -> String {
     let digests = statement.subject.iter().flat_map(|subject| &subject.digest);
     let shown: Vec<_> = digests.take(3).map(|(algorithm, hex)| format!("{algorithm}:{hex}")).collect();
     if shown.is_empty() { "no digest".to_owned() } else { shown.join(", ") }

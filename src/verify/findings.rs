@@ -1,9 +1,9 @@
 use super::{Backing, Place, Rejection, Subject, Unread};
 use crate::{
+    format::predicate::Predicate,
     oci::{Digest, RepositoryName},
     trust::Identity,
 };
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// One signature that holds: this identity said this of this digest. Made by [`super::verify_all`] alone.
@@ -33,7 +33,7 @@ pub enum Claim {
         /// The predicate's type, a URI.
         predicate_type: String,
         /// The predicate.
-        predicate: Value,
+        predicate: Predicate,
         /// The references that the signer wrote beside the digest.
         references: Vec<SignedReference>,
     },

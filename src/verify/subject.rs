@@ -1,5 +1,5 @@
 use crate::{
-    oci::{Digest, Manifest, ManifestError, Reference},
+    oci::{Digest, Images, Manifest, ManifestError, Reference},
     trust::tuf::{Asked, TrustRefusal, Vouched},
 };
 use std::fmt;
@@ -12,6 +12,7 @@ pub struct Subject {
     pinned: Pinned,
     within: Option<Digest>,
     trust: TrustFinding,
+    images: Option<Images>,
 }
 
 /// How a subject's digest was found.
@@ -76,7 +77,7 @@ impl Subject {
     #[must_use]
     pub fn new(reference: Reference, digest: Digest) -> Self {
         let pinned = if reference.digest == Some(digest) { Pinned::Typed } else { Pinned::RegistryTag };
-        Self { reference, digest, pinned, within: None, trust: TrustFinding::NotAsked }
+        Self { reference, digest, pinned, within: None, trust: TrustFinding::NotAsked, images: None }
     }
 
     /// The same, with a trust state's answer. Asked for by tag, the subject is the digest that the answer says the tag
@@ -105,6 +106,18 @@ impl Subject {
         Self { trust: TrustFinding::Refused(refusal), ..self }
     }
 
+    /// The same, with its images; those of another digest are passed over.
+    #[must_use]
+    pub fn with_images(self, images: Images) -> Self {
+        Self { images: Some(images).filter(|images| images.digest() == self.digest), ..self }
+    }
+
+    /// Its images, where they were read.
+    #[must_use]
+    pub fn images(&self) -> Option<&Images> {
+        self.images.as_ref()
+    }
+
     /// One image of the index that this subject is: what is said of the index is said of all that it lists.
     ///
     /// Checks that `index` are the bytes of this very digest and that they list `image`.
@@ -118,7 +131,7 @@ impl Subject {
         }
         match Manifest::decode(index)? {
             Manifest::Index(list) if list.manifests.iter().any(|entry| entry.digest == image) => {
-                Ok(Self { digest: image, within: Some(self.digest), ..self })
+                Ok(Self { digest: image, within: Some(self.digest), images: None, ..self })
             }
             _ => Err(SubjectError::NotListed { index: self.digest, image }),
         }

@@ -48,7 +48,8 @@ fn signed(key: usize, names: &[&str], annotations: &[(&str, &str)]) -> Verified 
 }
 
 fn attested(key: usize, kind: &str, predicate: Value) -> Verified {
-    let claim = Claim::Attestation { predicate_type: kind.to_owned(), predicate, references: Vec::new() };
+    let (predicate_type, predicate) = (kind.to_owned(), predicate.into());
+    let claim = Claim::Attestation { predicate_type, predicate, references: Vec::new() };
     Verified::for_test(Identity::Key(fingerprint(key)), digest(), claim, place())
 }
 

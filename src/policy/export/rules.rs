@@ -144,6 +144,9 @@ fn rule(policy: &Policy, scope: &Scope, strength: &Strength, refused: &mut Vec<I
     if scope.content_trust.is_some() {
         refuse(refused, scope, "content-trust", "signed tags are not known there; signatures with `identity: tag` are");
     }
+    if scope.config.is_some() {
+        refuse(refused, scope, "config", "an image's configuration is not looked at there");
+    }
     let mut signed = None;
     for requirement in &scope.requirements {
         match &requirement.asked {
@@ -152,6 +155,9 @@ fn rule(policy: &Policy, scope: &Scope, strength: &Strength, refused: &mut Vec<I
             }
             Asked::Signature { .. } => {
                 refuse(refused, scope, "signatures.annotations", "what else was signed is not looked at there");
+            }
+            Asked::Document(question) => {
+                refuse(refused, scope, "documents", format!("documents are not looked at there: {question}"));
             }
             Asked::Attestation { predicate, .. } => {
                 refuse(refused, scope, "attestations", format!("attestations are not looked at there: {predicate}"));

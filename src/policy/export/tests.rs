@@ -137,6 +137,11 @@ fn what_cannot_be_said_is_named_all_of_it() {
         ("r.example/**", &format!("{{ {ct} }}"), &["content-trust"]),
         (
             "r.example/**",
+            "{ signatures: { from: [a], identity: repository }, config: { non-root: true }, vuln: { from: [a], max-severity: high } }",
+            &["config", "documents"],
+        ),
+        (
+            "r.example/**",
             &format!("{{ mode: permissive, {ct}, signatures: {{ from: [a], identity: any }} }}"),
             &["mode", "content-trust", "signatures.identity"],
         ),

@@ -76,6 +76,9 @@ pub fn to_text(explanation: &Explanation<'_>) -> String {
     if let Some(asked) = &scope.content_trust {
         let _ = writeln!(text, "  asks     {}\n  starts   from {}", signed_tag(asked), starts_from(asked));
     }
+    if scope.config.is_some() {
+        text.push_str("  asks     image configuration\n");
+    }
     for requirement in &scope.requirements {
         let from: Vec<_> = requirement.from.iter().map(|authority| authority.name.as_str()).collect();
         let mut extra = String::new();

@@ -1,0 +1,211 @@
+//! From questions as written to such that can be answered.
+
+use super::{
+    ConfigRule, MustList, ProvenanceRule, Question, SbomRule, Topic, VulnRule, Waiver, document,
+    provenance::HIGHEST_LEVEL,
+};
+use crate::{
+    format::predicate::{SbomFormat, Severity, split_source},
+    policy::{PolicyError, Position, TextPattern, load::duration},
+};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use serde_saphyr::Spanned;
+use std::collections::BTreeSet;
+
+type Text = Spanned<String>;
+
+fn refused(place: Position, field: &'static str, why: impl Into<String>) -> PolicyError {
+    PolicyError::Rule { place, field, why: why.into() }
+}
+
+/// A glob that asks for something.
+fn pattern(field: &'static str, text: &Text) -> Result<TextPattern, PolicyError> {
+    let place = Position::of(text);
+    if text.value.trim_matches('*').is_empty() && !text.value.is_empty() {
+        return Err(refused(place, field, "matches anything; expected a text that tells something apart"));
+    }
+    TextPattern::glob(&text.value).map_err(|error| refused(place, field, error.to_string()))
+}
+
+fn optional(field: &'static str, text: Option<&Text>) -> Result<Option<TextPattern>, PolicyError> {
+    text.map(|text| pattern(field, text)).transpose()
+}
+
+fn question(about: Topic, max_age: Option<&Text>, superseded: document::Superseded) -> Result<Question, PolicyError> {
+    let max_age = max_age.map(duration).transpose()?;
+    Ok(Question { about, max_age, newest: superseded == document::Superseded::Refuse })
+}
+
+pub(in crate::policy) fn provenance(raw: &document::Provenance) -> Result<Question, PolicyError> {
+    let level = match &raw.level {
+        None => None,
+        Some(level) => Some(match u8::try_from(level.value) {
+            Ok(found @ 1..=HIGHEST_LEVEL) => found,
+            _ => {
+                let why = format!("no builder is known for level {}; expected 1 to {HIGHEST_LEVEL}", level.value);
+                return Err(refused(Position::of(level), "level", why));
+            }
+        }),
+    };
+    let rule = ProvenanceRule {
+        builder: optional("builder", raw.builder.as_ref())?,
+        build_type: optional("build-type", raw.build_type.as_ref())?,
+        source: raw.source.as_ref().map(source).transpose()?,
+        reference: raw.r#ref.as_ref().map(reference).transpose()?,
+        workflow: optional("workflow", raw.workflow.as_ref())?,
+        level,
+        refuse_unknown: raw.parameters == document::Parameters::RefuseUnknown,
+    };
+    question(Topic::Provenance(rule), raw.max_age.as_ref(), raw.superseded)
+}
+
+/// A repository, in the spelling that provenance is brought to.
+fn source(text: &Text) -> Result<TextPattern, PolicyError> {
+    let checked = pattern("source", text)?;
+    match split_source(&text.value) {
+        (place, None) if place == text.value => Ok(checked),
+        (place, None) => TextPattern::glob(place).map_err(|e| refused(Position::of(text), "source", e.to_string())),
+        (_, Some(part)) => {
+            let why = format!("has the ref {part:?} in it; expected the repository alone, and the ref in `ref`");
+            Err(refused(Position::of(text), "source", why))
+        }
+    }
+}
+
+/// A full ref: a short one would match none.
+fn reference(text: &Text) -> Result<TextPattern, PolicyError> {
+    let whole = ["refs/", "*"].iter().any(|start| text.value.starts_with(start));
+    if !whole {
+        let why = format!("{:?} is no full ref; expected `refs/heads/…` or `refs/tags/…`", text.value);
+        return Err(refused(Position::of(text), "ref", why));
+    }
+    pattern("ref", text)
+}
+
+pub(in crate::policy) fn sbom(place: Position, raw: &document::Sbom) -> Result<Question, PolicyError> {
+    let formats = raw.formats.iter().flatten().map(|format| match format.value {
+        document::Format::Spdx => SbomFormat::Spdx,
+        document::Format::CycloneDx => SbomFormat::CycloneDx,
+    });
+    if raw.formats.as_ref().is_some_and(Vec::is_empty) {
+        return Err(PolicyError::Empty { place, field: "formats", expected: "`spdx`, `cyclonedx`, or both" });
+    }
+    let deny_packages: Vec<_> =
+        raw.deny_packages.iter().map(|text| pattern("deny-packages", text)).collect::<Result<_, _>>()?;
+    let mut must_list = Vec::new();
+    for (package, digest) in &raw.must_list.0 {
+        if deny_packages.iter().any(|denied| denied.text() == package.value || denied.matches(&package.value)) {
+            let why = format!("`{}` is denied by `deny-packages`, too; no SBOM can have both", package.value);
+            return Err(refused(Position::of(package), "must-list", why));
+        }
+        let digest = match digest.value.as_str() {
+            "any" => None,
+            text => Some(text.parse().map_err(|error: crate::oci::DigestError| {
+                refused(Position::of(digest), "must-list", format!("{error}; expected a digest, or `any`"))
+            })?),
+        };
+        must_list.push(MustList { package: pattern("must-list", package)?, digest });
+    }
+    let deny_licenses = raw.deny_licenses.iter().map(|text| {
+        pattern("deny-licenses", text)?;
+        TextPattern::glob(&text.value.to_ascii_lowercase())
+            .map_err(|error| refused(Position::of(text), "deny-licenses", error.to_string()))
+    });
+    let rule = SbomRule {
+        formats: formats.collect(),
+        of_image: raw.describes.is_some(),
+        must_list,
+        deny_licenses: deny_licenses.collect::<Result<_, _>>()?,
+        deny_packages,
+    };
+    question(Topic::Sbom(rule), raw.max_age.as_ref(), raw.superseded)
+}
+
+pub(in crate::policy) fn vuln(raw: &document::Vuln) -> Result<Question, PolicyError> {
+    // Without a limit nothing would be passed over, and without one below the worst neither.
+    let limited = raw.max_severity.is_some_and(|most| most < Severity::Critical);
+    let unused = "is never used; expected `max-severity` below `critical` beside it";
+    if let Some(with) = raw.ignore_with.as_ref().filter(|_| !limited) {
+        return Err(refused(Position::of(with), "ignore-with", unused));
+    }
+    let mut seen = BTreeSet::new();
+    let mut waivers = Vec::new();
+    for waiver in &raw.waivers {
+        let place = Position::of(&waiver.id);
+        if !limited {
+            return Err(refused(place, "waivers", unused));
+        }
+        for (field, text) in [("id", &waiver.id), ("reason", &waiver.reason)] {
+            if text.value.trim().is_empty() {
+                return Err(PolicyError::Empty { place: Position::of(text), field, expected: "a text" });
+            }
+        }
+        if !seen.insert(&waiver.id.value) {
+            return Err(PolicyError::Repeated { place, what: "waiver", name: waiver.id.value.clone() });
+        }
+        let (id, reason) = (waiver.id.value.clone(), waiver.reason.value.clone());
+        waivers.push(Waiver { id, until: day_after(&waiver.until)?, reason });
+    }
+    let rule = VulnRule { most: raw.max_severity, with_vex: raw.ignore_with.is_some(), waivers };
+    question(Topic::Vuln(rule), raw.max_age.as_ref(), raw.superseded)
+}
+
+/// The first moment after a day, in UTC.
+fn day_after(text: &Text) -> Result<Timestamp, PolicyError> {
+    let why = || {
+        let why = format!("{:?} is no day; expected such as 2026-12-31", text.value);
+        refused(Position::of(text), "until", why)
+    };
+    let day: Date = text.value.parse().map_err(|_| why())?;
+    if text.value.len() != 10 {
+        return Err(why());
+    }
+    let next = day.tomorrow().map_err(|_| why())?;
+    Ok(next.to_zoned(TimeZone::UTC).map_err(|_| why())?.timestamp())
+}
+
+pub(in crate::policy) fn config(place: Position, raw: document::Config) -> Result<ConfigRule, PolicyError> {
+    let max_layers = match raw.max_layers {
+        Some(layers) if layers.value == 0 => {
+            return Err(PolicyError::Zero { place: Position::of(&layers), field: "max-layers" });
+        }
+        layers => layers.map(|layers| layers.value),
+    };
+    let mut rule = ConfigRule {
+        non_root: raw.non_root,
+        no_secrets: raw.no_secrets_in_history,
+        max_size: raw.max_size.as_ref().map(size).transpose()?,
+        max_layers,
+        ..ConfigRule::default()
+    };
+    for (name, value) in raw.labels.0 {
+        let any = value.value == "**";
+        let glob = if any { TextPattern::glob("**").ok() } else { Some(pattern("labels", &value)?) };
+        rule.labels.extend(glob.map(|glob| (name.value, glob)));
+    }
+    let asks = rule.non_root || rule.no_secrets || rule.max_size.is_some() || max_layers.is_some();
+    if !asks && rule.labels.is_empty() {
+        return Err(PolicyError::Empty { place, field: "config", expected: "at least one thing that is asked" });
+    }
+    Ok(rule)
+}
+
+/// Bytes, with or without a unit.
+fn size(text: &Text) -> Result<u64, PolicyError> {
+    let digits = text.value.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let factor = match text.value.get(digits.len()..) {
+        Some("") => Some(1),
+        Some("kB") => Some(1_000),
+        Some("MB") => Some(1_000_000),
+        Some("GB") => Some(1_000_000_000),
+        Some("KiB") => Some(1 << 10),
+        Some("MiB") => Some(1 << 20),
+        Some("GiB") => Some(1 << 30),
+        _ => None,
+    };
+    let bytes = digits.parse::<u64>().ok().zip(factor).and_then(|(number, factor)| number.checked_mul(factor));
+    bytes.filter(|bytes| *bytes > 0).ok_or_else(|| {
+        let why = format!("{:?} is no size; expected such as `500MB` or `1GiB`", text.value);
+        refused(Position::of(text), "max-size", why)
+    })
+}
