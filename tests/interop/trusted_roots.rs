@@ -33,8 +33,7 @@ fn machine() -> Boltseal {
     let (machine, sigstore) = (Boltseal::new(), Sigstore::new());
     let home = machine.home.path();
     sigstore.write(home);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let bundle = runtime.block_on(sigstore.bundle(&Digest::sha256(b"an app")));
+    let bundle = sigstore.bundle(&Digest::sha256(b"an app"));
     fs::write(home.join("app"), "an app").expect("a file");
     fs::write(home.join("other"), "another app").expect("a file");
     fs::write(home.join("app.json"), bundle).expect("a file");
