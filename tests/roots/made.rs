@@ -112,7 +112,7 @@ async fn what_a_root_is_made_of_is_shown() {
     let shown = machine.run(["root", "show", "mixed.json", "-o", "json"]).expect(0).json();
     let root = &shown["roots"][0];
     assert_eq!(root["source"]["kind"], "file");
-    assert_eq!(root["authorities"][0]["name"], "CN=corp");
+    assert_eq!(root["authorities"][0]["name"], "CN=root,O=sigstore.test");
     assert_eq!(root["authorities"].as_array().map(Vec::len), Some(1));
     assert_eq!(root["logs"][0]["url"], "https://rekor.corp.example");
     assert_eq!(root["logs"][0]["key"]["fingerprint"], root["logs"][0]["id"], "it is named by its key");

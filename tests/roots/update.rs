@@ -132,7 +132,7 @@ async fn what_is_older_forged_or_mixed_is_refused_and_what_was_there_stays() {
     world.publish(6, 1, 24).await;
     let targets = world.repository.folder().join("targets");
     for entry in fs::read_dir(&targets).expect("a folder") {
-        fs::write(entry.expect("an entry").path(), &world.contents[0][1..]).expect("a file");
+        fs::write(entry.expect("an entry").path(), &world.contents[1][1..]).expect("a file");
     }
     let refused = world.update().expect(1);
     assert!(refused.stderr.contains("not the file that the metadata list"), "{}", refused.stderr);
