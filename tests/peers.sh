@@ -117,7 +117,42 @@ else
   missing skopeo "could not be fetched from Debian"
 fi
 
-  for tool in "${PEERS[@]}" "${RUNTIMES[@]%%=*}" runc skopeo podman refreg; do missing "$tool" "no Debian source is configured on this machine"; done
+# sid's podman starts itself again, and so can't be started by a loader: in a mount namespace of its own, which root may
+# make, sid's loader lies in the place of this machine's. It only pulls; what it would run containers with is not there.
+good=1
+for package in "${SKOPEO[@]:1}" "${PODMAN[@]}"; do fetch "$package" "$TARGET/podman" || good=0; done
+if [ $good = 1 ]; then
+  root=$TARGET/podman/usr lib=$TARGET/podman/usr/lib/x86_64-linux-gnu
+  cat > "$TARGET/podman/containers.conf" << CONF
+[engine]
+conmon_path = ["$root/bin/conmon"]
+helper_binaries_dir = ["$root/lib/podman"]
+cgroup_manager = "cgroupfs"
+events_logger = "none"
+lock_type = "file"
+runtime = "none"
+[engine.runtimes]
+none = ["/bin/false"]
+CONF
+  cat > "$TARGET/bin/podman" << SH
+#!/bin/sh
+export CONTAINERS_CONF=$TARGET/podman/containers.conf PODMAN_IGNORE_CGROUPSV1_WARNING=1
+exec unshare --mount sh -c 'mount --bind $lib/ld-linux-x86-64.so.2 /lib64/ld-linux-x86-64.so.2 &&
+  LD_LIBRARY_PATH=$lib exec $root/bin/podman "\$@"' podman "\$@"
+SH
+  chmod +x "$TARGET/bin/podman"
+  "$TARGET/bin/podman" --version > /dev/null || { rm "$TARGET/bin/podman"; missing podman "does not run here: it needs root"; }
+else
+  missing podman "could not be fetched from Debian"
+fi
+
+# dockerd's BuildKit does not start without runc, which is never run here
+if fetch runc "$TARGET/skopeo" && fetch libseccomp2 "$TARGET/skopeo" && [ -x "$TARGET/bin/skopeo" ]; then
+  sed "s,usr/bin/skopeo ,usr/sbin/runc ," "$TARGET/bin/skopeo" > "$TARGET/bin/runc"
+  chmod +x "$TARGET/bin/runc"
+  "$TARGET/bin/runc" --version > /dev/null || { rm "$TARGET/bin/runc"; missing runc "does not run here"; }
+else
+  missing runc "could not be fetched from Debian"
 fi
 
 good=1
