@@ -6,6 +6,7 @@ use super::{
     http::{Answer, Ask, Http},
 };
 use crate::{crypto::hash::sha256, limits::TRIES};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{StatusCode, header};
 use serde::Serialize;
 use sigstore_rekor::{DsseEntry, HashedRekord, HashedRekordV2, LogEntry, RekorV2KeyDetails};
@@ -46,11 +47,13 @@ async fn log_v1(
             let signature = DsseSignature::new(signature, KeyId::default());
             let envelope = DsseEnvelope::new(envelope.payload_type.clone(), payload, signature);
             let entry = DsseEntry::new(&envelope, leaf).map_err(|error| error.to_string());
-            (entry.and_then(|entry| encode(&entry)), KindVersion::DsseV001)
+            let at = "/spec/proposedContent/verifiers/0";
+            (entry.and_then(|entry| encode_with(&entry, at, leaf)), KindVersion::DsseV001)
         }
         Witnessed::Message { sha256, .. } => {
             let hash = Sha256Hash::new(*sha256);
-            (encode(&HashedRekord::new(&hash, &signature, leaf)), KindVersion::HashedRekordV001)
+            let (entry, at) = (HashedRekord::new(&hash, &signature, leaf), "/spec/signature/publicKey/content");
+            (encode_with(&entry, at, leaf), KindVersion::HashedRekordV001)
         }
     };
     let body = body.map_err(|why| Ask::get(NAME, &url).fails(ServiceFault::Answer(why)))?;
@@ -67,6 +70,15 @@ async fn log_v1(
         single(&ask, &answer)?
     };
     entry.to_bundle_entry(kind).map_err(|error| ask.fails(ServiceFault::Answer(error.to_string())))
+}
+
+/// The entry, with the certificate `at` in PEM with line feeds alone, as logs write it down and other clients expect to find it;
+/// the crate's has carriage returns too.
+fn encode_with(entry: &impl Serialize, at: &str, leaf: &DerCertificate) -> Result<Vec<u8>, String> {
+    let mut value = serde_json::to_value(entry).map_err(|error| error.to_string())?;
+    let pem = leaf.to_pem().replace("\r\n", "\n");
+    *value.pointer_mut(at).ok_or_else(|| format!("the entry has no {at}"))? = STANDARD.encode(pem).into();
+    encode(&value)
 }
 
 /// The entry that a conflict names: the last part of its `Location`, a hexadecimal name.
