@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-#[allow(dead_code)]
+#[allow(dead_code, reason = "its `main` is the example's")]
 #[path = "../examples/tuf_client.rs"]
 mod client;
 

@@ -19,14 +19,14 @@ use std::{borrow::Cow, collections::BTreeMap, fmt, marker::PhantomData};
 pub(super) struct Document {
     /// The version of this language: 1.
     #[schemars(with = "u64", range(min = 1, max = 1))]
-    #[allow(dead_code)] // read by `Head`, before anything else is
+    #[allow(dead_code, reason = "read by `Head`, before anything else is")]
     pub version: Spanned<u64>,
     /// What is done with a deny, where a scope does not say it: `enforced` (the default), `permissive` or `disabled`.
     #[serde(default)]
     pub mode: Mode,
     /// What happens to an image that no scope matches: it is denied.
     #[serde(default)]
-    #[allow(dead_code)] // has but one value
+    #[allow(dead_code, reason = "has but one value")]
     pub default: DefaultDecision,
     /// Names for who may sign.
     #[serde(default)]

@@ -20,11 +20,12 @@ use std::collections::{BTreeMap, BTreeSet};
 ///
 /// Checked: that the most specific scope's every requirement is met by signatures that hold, counted by
 /// [`count_distinct`]; what the signed references, annotations and times say, where the scope asks; that the trust state
-/// vouches for the subject as the scope's content trust asks. Not checked, since
+/// vouches for the subject as the scope's content trust asks; what the configurations of its images say. Not checked, since
 /// [`Findings`] already stand for it: signatures and digests. What was rejected never counts, neither for nor against.
 ///
-/// More evidence never turns an `Allow` into anything else. What could not be read turns a `Deny` that it might have
-/// changed into `Undetermined`, and never touches an `Allow`. Times are as the signer states them. Without a matching
+/// More evidence never turns an `Allow` into anything else, nor does what could not be read, but where the policy asks for the
+/// newest document (`superseded: refuse`, `ignore-with: vex`): there a newer one by the same authority can deny, and anything
+/// unread leaves it open. Elsewhere what could not be read turns a `Deny` that it might have changed into `Undetermined`. Times are as the signer states them. Without a matching
 /// scope the answer is a deny; where the mode is `disabled`, there is none.
 pub fn evaluate(policy: &Policy, findings: &Findings, now: Timestamp) -> Outcome {
     let repository = &findings.subject().reference().repository;

@@ -8,7 +8,7 @@ mod common;
 #[path = "../common/evidence.rs"]
 mod evidence;
 /// The command line's own mapping of errors to exit codes.
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the binary uses the rest")]
 #[path = "../../src/bin/boltseal/exit.rs"]
 mod exit;
 
