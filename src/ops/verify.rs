@@ -10,7 +10,7 @@ use super::{
 use crate::{
     limits::Limits,
     oci::Reference,
-    policy::{ContentTrust, Mode, Outcome, Policy, evaluate},
+    policy::{ContentTrust, Mode, Outcome, Policy},
     registry::{Access, Repo, Selector, Session},
     trust::tuf::TrustRefusal,
     verify::{Collected, Findings, Subject, verify_all},
@@ -67,7 +67,7 @@ impl Verifier<'_> {
     }
 
     /// Pins a reference: by the signed map of its tags where the policy asks for one, else as the registry says.
-    async fn pin(
+    pub(super) async fn pin(
         &self,
         repo: &Repo,
         reference: &Reference,
@@ -88,6 +88,13 @@ impl Verifier<'_> {
     /// # Errors
     /// Nothing that counts hangs on the digest, and the registry does not have it.
     pub async fn judge(&self, repo: &Repo, subject: &Subject) -> Result<Verification, OpsError> {
+        let findings = self.find(repo, subject).await?;
+        let outcome = self.settle(&findings).await;
+        Ok(Verification { findings, outcome, trust: None })
+    }
+
+    /// Reads what hangs on a subject, and verifies it.
+    pub(super) async fn find(&self, repo: &Repo, subject: &Subject) -> Result<Findings, OpsError> {
         let repository = &subject.reference().repository;
         let judged = self.policy.explain(subject.reference()).mode != Mode::Disabled;
         let evidence = judged && self.policy.asks_for_evidence(repository);
@@ -110,8 +117,7 @@ impl Verifier<'_> {
             // A digest that the registry does not have is not an unsigned image, whatever hangs on it.
             repo.manifest(&Selector::Digest(subject.digest())).await?;
         }
-        let outcome = evaluate(self.policy, &findings, self.now);
-        Ok(Verification { findings, outcome, trust: None })
+        Ok(findings)
     }
 }
 

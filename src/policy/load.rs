@@ -174,9 +174,14 @@ fn scope(
         let asked = Asked::Attestation { predicate, max_age };
         requirements.push(requirement(place, asked, raw.threshold, &raw.from, raw.identity, authorities)?);
     }
-    if let Some(raw) = raw.provenance {
-        let (place, raw) = (Position::of(&raw), raw.value);
-        let asked = Asked::Document(Box::new(rules::provenance(&raw)?));
+    if let Some(alone) = raw.base.as_ref().filter(|_| raw.provenance.is_none()) {
+        return Err(rules::base_alone(Position::of(alone)));
+    }
+    if let Some(provenance) = raw.provenance {
+        let (place, base) =
+            (Position::of(&provenance), raw.base.map(|base| rules::base_rule(&base.value)).transpose()?);
+        let raw = provenance.value;
+        let asked = Asked::Document(Box::new(rules::provenance(&raw, base)?));
         requirements.push(requirement(place, asked, raw.threshold, &raw.from, raw.identity, authorities)?);
     }
     if let Some(raw) = raw.sbom {
