@@ -132,24 +132,18 @@ pub fn to_dot(chain: &Chain) -> String {
         };
         let ids = hop.contradictions.iter().chain(&hop.judged.reasons).chain(&hop.gaps).map(|one| one.id.as_str());
         let told: Vec<_> = std::iter::once(word(hop.judged.verdict)).chain(ids).collect();
-        let label = format!("{}\n{}", hop.reference, told.join(", "));
-        let _ = writeln!(text, "  n{at} [label={}, color={color}, style={style}];", quoted(&label));
+        let label = quoted(&[&hop.reference, &told.join(", ")]);
+        let _ = writeln!(text, "  n{at} [label={label}, color={color}, style={style}];");
         for (number, build) in hop.builds.iter().enumerate() {
-            leaf(
-                &mut text,
-                at,
-                &format!("n{at}b{number}"),
-                &format!("{}\n{}", build.builder, signed(build)),
-                "built by",
-            );
-            for (place_at, source) in build.sources.iter().enumerate() {
-                let name = format!("n{at}b{number}s{place_at}");
-                leaf(&mut text, at, &name, &format!("{}\n{}", place(source), signed(build)), "source");
+            let name = format!("n{at}b{number}");
+            leaf(&mut text, at, &name, &quoted(&[&build.builder, &signed(build)]), "built by");
+            for (number, source) in build.sources.iter().enumerate() {
+                leaf(&mut text, at, &format!("{name}s{number}"), &quoted(&[&place(source), &signed(build)]), "source");
             }
         }
         for link in &hop.children {
             let style = if link.reached == Reached::Claim { "dashed" } else { "solid" };
-            let _ = writeln!(text, "  n{at} -> n{} [label={}, style={style}];", link.to, quoted(how(link)));
+            let _ = writeln!(text, "  n{at} -> n{} [label={}, style={style}];", link.to, quoted(&[how(link)]));
         }
     }
     text.push_str("}\n");
@@ -157,12 +151,12 @@ pub fn to_dot(chain: &Chain) -> String {
 }
 
 fn leaf(text: &mut String, from: usize, name: &str, label: &str, edge: &str) {
-    let _ = writeln!(text, "  {name} [label={}, shape=note];", quoted(label));
-    let _ = writeln!(text, "  n{from} -> {name} [label={}];", quoted(edge));
+    let _ = writeln!(text, "  {name} [label={label}, shape=note];");
+    let _ = writeln!(text, "  n{from} -> {name} [label={}];", quoted(&[edge]));
 }
 
 /// A string of DOT, whose only escapes are our own line breaks.
-fn quoted(text: &str) -> String {
-    let lines = text.split('\n').map(|line| printable(line).replace('\\', "\\\\").replace('"', "\\\""));
+fn quoted(lines: &[&str]) -> String {
+    let lines = lines.iter().map(|line| printable(line).replace('\\', "\\\\").replace('"', "\\\""));
     format!("\"{}\"", lines.collect::<Vec<_>>().join("\\n"))
 }
