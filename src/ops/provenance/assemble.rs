@@ -44,7 +44,7 @@ impl Assembly<'_, '_> {
             digest: one.reference.digest,
             depth: one.depth,
             proven: one.proven,
-            judged: judged(outcome),
+            judged: judged(one, outcome),
             builds: self.builds(),
             claims: Vec::new(),
             contradictions: Vec::new(),
@@ -89,10 +89,10 @@ impl Assembly<'_, '_> {
                     gaps.push(told("unread", format!("{count} not read, the first: {}: {}", first.what, first.why)));
                 }
                 self.missing(&mut gaps);
+                if let Some(Err(error)) = self.contents.get(&self.one.reference) {
+                    gaps.push(told("content-unread", format!("its layers and annotations: {error}")));
+                }
             }
-        }
-        if let Some(Err(error)) = self.contents.get(&self.one.reference) {
-            gaps.push(told("content-unread", format!("its layers and annotations: {error}")));
         }
         gaps
     }
@@ -209,9 +209,12 @@ impl Assembly<'_, '_> {
     }
 }
 
-fn judged(outcome: Option<&Outcome>) -> Judged {
+/// What its scope says of an image; of one that could not be read, that it could not tell.
+fn judged(one: &Relative<'_>, outcome: Option<&Outcome>) -> Judged {
     let Some(outcome) = outcome else {
-        return Judged { verdict: Verdict::NotVisited, scope: None, mode: None, reasons: Vec::new() };
+        let refused = matches!(one.seen, Some(Seen::NotInPolicy(_)));
+        let verdict = if refused { Verdict::NotVisited } else { Verdict::CouldNotTell };
+        return Judged { verdict, scope: None, mode: None, reasons: Vec::new() };
     };
     let reason = |reason: &Reason| told(reason.id(), reason.to_string());
     let (verdict, reasons) = match (&outcome.decision, outcome.mode) {

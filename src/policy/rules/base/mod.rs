@@ -216,7 +216,7 @@ impl Judge<'_> {
 impl BaseFault {
     /// The stable id.
     #[must_use]
-    pub fn id(self) -> &'static str {
+    pub fn id(&self) -> &'static str {
         match self {
             Self::Unknown => "base-unknown",
             Self::Denied => "base-denied",

@@ -160,7 +160,7 @@ fn a_base_has_to_be_allowed_by_its_own_scope() {
     assert!(world.asked.is_empty());
 }
 
-// [V-262]
+// [V-262] [V-267]
 #[test]
 fn each_image_that_went_into_the_build_counts() {
     let mut world = World::default().with(APP, app(&[BASE, DISTRO])).with(BASE, vec![signed(&VENDOR, BASE)]);
@@ -174,7 +174,7 @@ fn each_image_that_went_into_the_build_counts() {
     assert_eq!(world.judge(&policy(ONE), APP), "deny:base-denied");
 }
 
-// [V-261]
+// [V-261] [V-268]
 #[test]
 fn without_evidence_about_the_base_the_answer_is_a_deny() {
     let policy = policy(ONE);
