@@ -140,6 +140,10 @@ impl Chain {
             "builder": { "id": format!("https://builds.example/{by}") }, "buildType": build_type, "materials": materials,
             "invocation": { "configSource": { "uri": "https://git.example/acme/cart.git#refs/tags/v1", "digest": { "sha1": "0".repeat(40) } } },
         });
+        self.attest_predicate(by, image, &predicate);
+    }
+
+    pub fn attest_predicate(&self, by: &str, image: &Made, predicate: &Value) {
         let file = self.file("predicate.json");
         fs::write(&file, predicate.to_string()).expect("a file");
         let key = key(&format!("{by}.test.key"));
@@ -188,12 +192,12 @@ impl Chain {
         }
     }
 
-    fn verify(&self, image: &Made, more: &str) -> Ran {
+    pub fn verify(&self, image: &Made, more: &str) -> Ran {
         self.ask(&["verify", "-o", "json", "--policy", &self.policy(more), &image.name])
     }
 
     #[track_caller]
-    fn denied(&self, image: &Made, more: &str, code: i32, id: &str) {
+    pub fn denied(&self, image: &Made, more: &str, code: i32, id: &str) {
         let ran = self.verify(image, more).expect(code);
         assert_eq!(ran.json()["results"][0]["reasons"][0]["id"], id, "{}", ran.stdout);
         let policy = self.policy(more);

@@ -68,7 +68,7 @@ fn plugin() {
 }
 
 /// dockerd in a folder of its own; it runs until it is dropped.
-struct Daemon {
+pub struct Daemon {
     process: Child,
     home: tempfile::TempDir,
 }
@@ -82,11 +82,18 @@ impl Drop for Daemon {
 
 impl Daemon {
     fn start() -> Self {
+        Self::with("{}")
+    }
+
+    /// With features of its own: `containerd-snapshotter` is what attestations need.
+    pub fn with(features: &str) -> Self {
         let home = tempfile::tempdir().expect("a folder");
         let at = |name: &str| home.path().join(name);
         fs::write(
             at("daemon.json"),
-            r#"{"bridge":"none","iptables":false,"ip6tables":false,"ip-forward":false,"userland-proxy":false}"#,
+            format!(
+                r#"{{"bridge":"none","iptables":false,"ip6tables":false,"ip-forward":false,"userland-proxy":false,"features":{features}}}"#
+            ),
         )
         .expect("a file");
         let log = fs::File::create(at("log")).expect("a file");
@@ -107,7 +114,7 @@ impl Daemon {
         daemon
     }
 
-    fn host(&self) -> String {
+    pub fn host(&self) -> String {
         host(self.home.path())
     }
 }

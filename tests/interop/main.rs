@@ -4,6 +4,8 @@
 
 #[path = "../common/attacks.rs"]
 mod attacks;
+#[path = "../common/chain.rs"]
+mod chain;
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../roots/instance.rs"]
@@ -18,6 +20,7 @@ mod world;
 mod access;
 mod attestations;
 mod bench;
+mod chains;
 mod containerd;
 mod content_trust;
 mod cosign_reads;
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         trusted_roots::cases(),
         containerd::cases(),
         docker::cases(),
+        chains::cases(),
     ]
     .map(Vec::into_iter);
     // In turn, so that those of one kind do not wait for each other.

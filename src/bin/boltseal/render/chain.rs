@@ -160,3 +160,91 @@ fn quoted(lines: &[&str]) -> String {
     let lines = lines.iter().map(|line| printable(line).replace('\\', "\\\\").replace('"', "\\\""));
     format!("\"{}\"", lines.collect::<Vec<_>>().join("\\n"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use boltseal::ops::provenance::Judged;
+
+    fn hop(at: usize, verdict: Verdict, children: Vec<Link>) -> Hop {
+        let judged = Judged { verdict, scope: None, mode: None, reasons: Vec::new() };
+        Hop {
+            reference: format!("r.example/i{at}"),
+            digest: None,
+            depth: at,
+            proven: at < 2,
+            judged,
+            builds: Vec::new(),
+            claims: Vec::new(),
+            contradictions: Vec::new(),
+            gaps: Vec::new(),
+            children,
+        }
+    }
+
+    fn link(to: usize, reached: Reached) -> Link {
+        Link { to, reached, cycle: to == 0 }
+    }
+
+    fn signed() -> Reached {
+        Reached::Provenance { builds: vec![0], shares_layers: None }
+    }
+
+    fn chain() -> Chain {
+        let first = hop(0, Verdict::Allowed, vec![link(1, signed()), link(2, Reached::Claim)]);
+        let second = hop(1, Verdict::NotVisited, vec![link(0, signed())]);
+        Chain { hops: vec![first, second, hop(2, Verdict::Denied, Vec::new())] }
+    }
+
+    // [V-269]
+    #[test]
+    fn what_is_only_claimed_and_what_nobody_looked_at_change_no_exit_code() {
+        assert_eq!(exit(&chain()), Exit::Done);
+        for (at, verdict, expected) in [
+            (1, Verdict::Denied, Exit::Denied),
+            (1, Verdict::CouldNotTell, Exit::Unknown),
+            (1, Verdict::WouldDeny, Exit::Done),
+            (0, Verdict::Denied, Exit::Denied),
+        ] {
+            let mut chain = chain();
+            chain.hops[at].judged.verdict = verdict;
+            assert_eq!(exit(&chain), expected);
+        }
+    }
+
+    #[test]
+    fn a_chain_that_leads_back_is_shown_once() {
+        let text = to_text(&chain());
+        assert!(text.contains("CYCLE: allowed  r.example/i0  (see above)"), "{text}");
+        assert!(text.contains("CLAIMED: denied  r.example/i2"), "{text}");
+        let dot = to_dot(&chain());
+        assert!(
+            dot.contains("n1 -> n0 [label=\"CYCLE\"") && dot.contains("n0 -> n2 [label=\"CLAIMED\", style=dashed]")
+        );
+    }
+
+    #[test]
+    fn foreign_text_forges_neither_lines_nor_nodes() {
+        let mut chain = chain();
+        let forged = "b\"];\n  n9 -> n0;\\\n  allowed  r.example/other\u{1b}[2K".to_owned();
+        let source = Source { uri: forged.clone(), reference: None, digest: [].into(), by_builder: true };
+        chain.hops[0].gaps.push(Told { id: "no-provenance".to_owned(), message: forged.clone() });
+        chain.hops[0].claims.push(Claim::Annotation { name: Some(forged.clone()), digest: None });
+        chain.hops[0].builds.push(Build {
+            signed_by: "key".to_owned(),
+            authorities: vec!["ci".to_owned()],
+            counts: true,
+            builder: forged.clone(),
+            build_type: forged,
+            lists_bases: true,
+            workflow: None,
+            finished: None,
+            sources: vec![source],
+        });
+        let (text, dot) = (to_text(&chain), to_dot(&chain));
+        assert!(!text.lines().any(|line| line.trim_start().starts_with("allowed  r.example/other")), "{text}");
+        assert!(!text.contains('\u{1b}') && !dot.contains('\u{1b}'));
+        assert!(!dot.lines().any(|line| line.trim_start().starts_with("n9")), "{dot}");
+        assert!(dot.contains(r#"b\"];"#), "{dot}");
+    }
+}

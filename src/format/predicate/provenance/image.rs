@@ -148,6 +148,7 @@ mod tests {
             ("pkg:docker/alpine@3.20?platform=linux%2Famd64", "docker.io/library/alpine:3.20"),
             ("pkg:docker/alpine?digest=sha256:{A}&platform=linux%2Famd64", "docker.io/library/alpine"),
             ("pkg:docker/alpine@3?digest=sha256%3A{A}", "docker.io/library/alpine:3"),
+            ("pkg:docker/alpine@3?digest=sha256:{A}&platform=linux%2Famd64", "docker.io/library/alpine:3"),
             ("pkg:docker/127.0.0.1:5710/bk/app@v1?platform=linux%2Famd64", "127.0.0.1:5710/bk/app:v1"),
             ("pkg:docker/127.0.0.1%3A5710/bk/app@v1", "127.0.0.1:5710/bk/app:v1"),
             ("pkg:docker/acme/app@sha256%3A{A}?repository_url=gcr.io", "gcr.io/acme/app"),
@@ -190,6 +191,8 @@ mod tests {
             ("pkg:docker/alpine@3", &[("sha256", "../../etc")], ImageNameError::NoDigest),
             ("pkg:docker/alpine@sha256%3A{B}", &[("sha256", A)], ImageNameError::TwoDigests),
             ("pkg:docker/alpine?digest=sha256:{B}", &[("sha256", A)], ImageNameError::TwoDigests),
+            // BuildKit's, of a layout on the client's disk.
+            ("pkg:oci/base?digest=sha256:{A}&platform=linux%2Famd64", &[("sha256", A)], ImageNameError::NoPlace),
             ("pkg:oci/base@sha256%3A{A}", &[], ImageNameError::NoPlace),
             ("pkg:oci/base@sha256%3A{A}?repository_url=r.example/other", &[], ImageNameError::NoPlace),
             ("base", &[("sha256", A)], ImageNameError::NoPlace),
