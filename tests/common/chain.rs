@@ -159,7 +159,7 @@ impl Chain {
         self.foreign_hosts().await;
     }
 
-    fn good(&self) {
+    pub fn good(&self) {
         let report = self.follow(&self.app.name, "", &["-o", "json"]).expect(0).json();
         let hops = report["chain"]["hops"].as_array().expect("hops");
         let names: Vec<_> = hops.iter().map(|hop| hop["reference"].as_str().expect("a name")).collect();

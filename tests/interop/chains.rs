@@ -33,7 +33,7 @@ fn in_runtime(work: impl Future<Output = ()>) {
 
 fn followed() {
     let registry = peers::start(Kind::DockerRegistry);
-    in_runtime(async { Chain::build(&registry.address.to_string()).await.check().await });
+    in_runtime(async { Chain::build(&registry.address.to_string()).await.good() });
 }
 
 /// A build of this Dockerfile by BuildKit, pushed with its attestations.
