@@ -154,4 +154,9 @@ impl Verified {
     pub(crate) fn for_test(identity: Identity, digest: Digest, claim: Claim, place: Place) -> Self {
         Self { identity, digest, claim, place, format: Format::Bundle, backing: Backing::default() }
     }
+
+    /// The same, written otherwise.
+    pub(crate) fn written(self, format: Format) -> Self {
+        Self { format, ..self }
+    }
 }
