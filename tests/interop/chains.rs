@@ -4,17 +4,17 @@ use crate::{
     bench::Case,
     chain::{Chain, Made},
     common::{
-        Ran, isolate,
+        Ran,
         peers::{self, Kind},
     },
-    docker::Daemon,
+    docker::{Daemon, client},
 };
 use boltseal::{
     oci::{Descriptor, Reference},
     registry::{Access, Options, Selector, Session},
 };
 use serde_json::{Value, json};
-use std::{fs, os::unix::fs::symlink, process::Command};
+use std::fs;
 
 /// Bytes of what BuildKit attests here.
 const STATEMENT: u64 = 1 << 20;
@@ -39,26 +39,13 @@ fn followed() {
 /// A build of this Dockerfile by BuildKit, pushed with its attestations.
 fn build(chain: &Chain, daemon: &Daemon, name: &str, dockerfile: &str, more: &[&str]) -> Made {
     let home = chain.machine.home.path();
-    let (context, plugins) = (home.join("context"), home.join(".docker/cli-plugins"));
-    for folder in [&context, &plugins] {
-        fs::create_dir_all(folder).expect("a folder");
-    }
-    let _ = symlink(peers::folder().join("docker-buildx"), plugins.join("docker-buildx"));
+    let context = home.join("context");
+    fs::create_dir_all(&context).expect("a folder");
     fs::write(context.join("Dockerfile"), dockerfile).expect("a file");
     let name = format!("{}/{name}", chain.address);
-    let mut command = Command::new(peers::folder().join("docker"));
-    isolate(&mut command, home);
-    command.args([
-        "-H",
-        &daemon.host(),
-        "buildx",
-        "build",
-        "--no-cache",
-        "--provenance=mode=max",
-        "--push",
-        "-t",
-        &name,
-    ]);
+    let mut command = client(home);
+    command.args(["-H", &daemon.host(), "buildx", "build", "--no-cache", "--provenance=mode=max"]);
+    command.args(["--push", "-t", &name]);
     Ran::of(command.args(more).arg(&context)).expect(0);
     let ran = chain.ask(&["inspect", "-o", "json", &name]).expect(0).json();
     Made { digest: ran["root"]["digest"].as_str().and_then(|text| text.parse().ok()).expect("a digest"), name }
@@ -89,12 +76,23 @@ async fn release(chain: &Chain, made: &Made) {
 
 fn built() {
     let registry = peers::start(Kind::DockerRegistry);
-    let daemon = Daemon::with(r#"{"containerd-snapshotter":true}"#);
+    let daemon = Daemon::with_images(true);
     in_runtime(async {
         let chain = Chain::build(&registry.address.to_string()).await;
         let base = &chain.base.name;
         let asks = |depth: usize| format!(", base: {{ policy: apply, depth: {depth} }}");
         let app = build(&chain, &daemon, "shop/built:1", &format!("FROM {base}\nCOPY Dockerfile /d\n"), &[]);
+        // Unsigned in the index, it counts where the policy says so; the base is asked for all the same.
+        chain.sign("release", &app);
+        chain.denied(&app, &asks(2), 1, "attestation-missing");
+        let text = fs::read_to_string(chain.policy(&asks(2))).expect("a policy");
+        let accepts = "provenance: { from: [release], unsigned: covered-by-index }";
+        let covered = chain.file("covered.yaml");
+        fs::write(&covered, text.replace("provenance: { from: [release] }", accepts)).expect("a policy");
+        chain.ask(&["verify", "--policy", &covered, &app.name]).expect(0);
+        let report = chain.ask(&["provenance", "-o", "json", "--policy", &covered, &app.name]).expect(0).json();
+        assert_eq!(report["chain"]["hops"][0]["builds"][0]["covered"], "index", "{report:#}");
+        assert_eq!(report["chain"]["hops"][1]["judged"]["verdict"], "allowed", "{report:#}");
         release(&chain, &app).await;
         let report = chain.follow(&app.name, &asks(3), &["-o", "json"]).expect(0).json();
         let hops = report["chain"]["hops"].as_array().expect("hops");

@@ -32,9 +32,12 @@ fn built(address: &str, small: bool) -> Table {
     tokio::runtime::Runtime::new().expect("a runtime").block_on(build)
 }
 
-/// docker's command line, with boltseal among its plugins.
 fn docker(table: &Table) -> Command {
-    let home = table.machine.home.path();
+    client(table.machine.home.path())
+}
+
+/// docker's command line, with boltseal among its plugins.
+pub fn client(home: &Path) -> Command {
     let plugins = home.join(".docker/cli-plugins");
     fs::create_dir_all(&plugins).expect("a folder");
     let _ = symlink(env!("CARGO_BIN_EXE_boltseal"), plugins.join("docker-boltseal"));
@@ -82,20 +85,18 @@ impl Drop for Daemon {
 
 impl Daemon {
     fn start() -> Self {
-        Self::with("{}")
+        Self::with_images(false)
     }
 
-    /// With features of its own: `containerd-snapshotter` is what attestations need.
-    pub fn with(features: &str) -> Self {
+    /// With containerd's store of images, which can hold attestations, or with docker's own.
+    pub fn with_images(of_containerd: bool) -> Self {
         let home = tempfile::tempdir().expect("a folder");
         let at = |name: &str| home.path().join(name);
-        fs::write(
-            at("daemon.json"),
-            format!(
-                r#"{{"bridge":"none","iptables":false,"ip6tables":false,"ip-forward":false,"userland-proxy":false,"features":{features}}}"#
-            ),
-        )
-        .expect("a file");
+        let settings = serde_json::json!({
+            "bridge": "none", "iptables": false, "ip6tables": false, "ip-forward": false, "userland-proxy": false,
+            "features": { "containerd-snapshotter": of_containerd },
+        });
+        fs::write(at("daemon.json"), settings.to_string()).expect("a file");
         let log = fs::File::create(at("log")).expect("a file");
         let mut command = Command::new(peers::folder().join("dockerd"));
         command.arg("--config-file").arg(at("daemon.json")).arg("--data-root").arg(at("data"));

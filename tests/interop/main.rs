@@ -20,6 +20,7 @@ mod world;
 mod access;
 mod attestations;
 mod bench;
+mod buildkit;
 mod chains;
 mod containerd;
 mod content_trust;
@@ -76,6 +77,7 @@ fn main() -> ExitCode {
         containerd::cases(),
         docker::cases(),
         chains::cases(),
+        buildkit::cases(),
     ]
     .map(Vec::into_iter);
     // In turn, so that those of one kind do not wait for each other.

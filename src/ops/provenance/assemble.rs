@@ -8,6 +8,7 @@ use crate::{
     limits::{CHAIN_DEPTH, CHAIN_FAN_OUT, CHAIN_IMAGES},
     oci::{Digest, Reference},
     policy::{Decision, Lineage, Mode, Outcome, Reason, Relative, Seen, SignedProvenance},
+    verify::Format,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,6 +64,11 @@ impl Assembly<'_, '_> {
             let signer = findings.verified().get(document.at)?;
             Some(Build {
                 signed_by: signer.identity().to_string(),
+                covered: match signer.format() {
+                    Format::CoveredByIndex => Some("index"),
+                    Format::CoveredByManifest => Some("manifest"),
+                    _ => None,
+                },
                 authorities: document.authorities.clone(),
                 counts: document.counts,
                 builder: provenance.builder.clone(),

@@ -92,7 +92,8 @@ fn told(what: &str, told: &Told) -> String {
 /// By whom it was said, and that it is no more than that.
 fn signed(build: &Build) -> String {
     let short = if build.counts { "" } else { ", not what the scope asks" };
-    format!("{} signed that{short}", build.authorities.join(", "))
+    let what = build.covered.map_or("that".to_owned(), |around| format!("the {around} that holds it, unsigned"));
+    format!("{} signed {what}{short}", build.authorities.join(", "))
 }
 
 fn place(source: &Source) -> String {
@@ -232,6 +233,7 @@ mod tests {
         chain.hops[0].claims.push(Claim::Annotation { name: Some(forged.clone()), digest: None });
         chain.hops[0].builds.push(Build {
             signed_by: "key".to_owned(),
+            covered: None,
             authorities: vec!["ci".to_owned()],
             counts: true,
             builder: forged.clone(),

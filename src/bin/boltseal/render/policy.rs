@@ -1,6 +1,6 @@
 use crate::output::printable;
 use boltseal::policy::{
-    Asked, ByDigest, ContentTrust, Explanation, OnExpired, ProvenanceRule, Requirement, Tofu, Topic,
+    Asked, ByDigest, ContentTrust, Explanation, OnExpired, ProvenanceRule, Requirement, Tofu, Topic, Unsigned,
 };
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -64,7 +64,8 @@ fn requirement(requirement: &Requirement) -> Value {
     json!({
         "asked": requirement.asked.to_string(), "threshold": requirement.threshold, "from": from,
         "identity": requirement.identity.to_string(), "annotations": annotations,
-        "predicateType": predicate_type, "maxAgeHours": max_age_hours, "baseLevels": base_levels(&requirement.asked),
+        "predicateType": predicate_type, "maxAgeHours": max_age_hours, "unsigned": requirement.unsigned.to_string(),
+        "baseLevels": base_levels(&requirement.asked),
     })
 }
 
@@ -107,6 +108,9 @@ pub fn to_text(explanation: &Explanation<'_>) -> String {
                     let _ = write!(extra, ", and of base images by their own scopes, {levels} deep");
                 }
             }
+        }
+        if requirement.unsigned != Unsigned::Refuse {
+            let _ = write!(extra, ", unsigned statements of the index {}", requirement.unsigned);
         }
         let _ = writeln!(
             text,

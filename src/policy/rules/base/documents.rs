@@ -3,18 +3,21 @@
 use super::{Bases, Listed};
 use crate::{
     format::predicate::{Family, Provenance},
-    oci::Reference,
+    oci::{Digest, Reference},
     policy::{Asked, Policy, ProvenanceRule, Question, Requirement, Scope, Topic, evaluate::miss, rules::Beside},
     verify::{Claim, Findings, Verified},
 };
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
-/// Provenance whose signature holds, by an authority of the image's scope.
+/// Provenance whose signature holds, by an authority of the image's scope; or that lies in an index and is covered by such a
+/// signature, where the scope lets it count.
 #[derive(Clone, Debug)]
 pub struct SignedProvenance {
     /// Its place among [`Findings::verified`].
     pub at: usize,
+    /// What it is about: the subject, or an image of the index that the subject is.
+    pub about: Digest,
     /// The authorities of the scope that its signer speaks for; never none.
     pub authorities: Vec<String>,
     /// Whether it answers what the scope asks of provenance, base images apart. Where it asks for nothing, any does that an
@@ -51,15 +54,15 @@ pub fn signed_provenance(policy: &Policy, findings: &Findings, now: Timestamp) -
         }
         let provenance = Provenance::decode(predicate_type, predicate.bytes()).map_err(|error| error.to_string());
         let counts = counting.as_ref().is_none_or(|counting| counting.contains(&at));
-        Some(SignedProvenance { at, authorities, counts, provenance })
+        Some(SignedProvenance { at, about: *verified.digest(), authorities, counts, provenance })
     });
     documents.collect()
 }
 
 fn authorities(scope: &Scope, verified: &Verified) -> Vec<String> {
-    let from = scope.requirements.iter().flat_map(|requirement| &requirement.from);
-    let names = from.filter(|authority| authority.admits(verified).is_ok()).map(|authority| authority.name.clone());
-    names.collect::<BTreeSet<_>>().into_iter().collect()
+    let taking = scope.requirements.iter().filter(|requirement| requirement.takes(verified, *verified.digest()));
+    let from = taking.flat_map(|requirement| &requirement.from).filter(|one| one.admits(verified).is_ok());
+    from.map(|authority| authority.name.clone()).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// The findings that answer what a scope asks of provenance; `None` where it asks for none.
@@ -76,15 +79,25 @@ fn counting(scope: &Scope, findings: &Findings, now: Timestamp) -> Option<BTreeS
     counting
 }
 
-fn answers(requirement: &Requirement, findings: &Findings, now: Timestamp) -> Vec<usize> {
-    let Ok(expected) = requirement.identity.expected(findings.subject().reference()) else { return Vec::new() };
-    let none = Bases::default();
-    let beside = Beside::gather(requirement, findings, &none, now);
-    let answers = |verified: &Verified| {
-        let Claim::Attestation { predicate_type, .. } = verified.claim() else { return false };
-        let mut from = requirement.from.iter().filter(|authority| authority.admits(verified).is_ok());
-        Family::of(predicate_type) == Some(Family::Provenance)
-            && from.any(|by| miss(&requirement.asked, expected.as_ref(), &by.name, verified.claim(), &beside).is_none())
-    };
-    findings.verified().iter().enumerate().filter(|(_, verified)| answers(verified)).map(|(at, _)| at).collect()
+fn answers(requirement: &Requirement, findings: &Findings, now: Timestamp) -> BTreeSet<usize> {
+    let subject = findings.subject();
+    let Ok(expected) = requirement.identity.expected(subject.reference()) else { return BTreeSet::new() };
+    let (none, own) = (Bases::default(), [subject.digest()]);
+    let images = Some(requirement.images_of(subject)).filter(|images| !images.is_empty()).unwrap_or(&own);
+    let mut answers = BTreeSet::new();
+    for image in images {
+        let beside = Beside::gather(requirement, findings, *image, &none, now);
+        for (at, verified) in findings.verified().iter().enumerate() {
+            let Claim::Attestation { predicate_type, .. } = verified.claim() else { continue };
+            if Family::of(predicate_type) != Some(Family::Provenance) || !requirement.takes(verified, *image) {
+                continue;
+            }
+            let mut from = requirement.from.iter().filter(|authority| authority.admits(verified).is_ok());
+            let asked = &requirement.asked;
+            if from.any(|by| miss(asked, expected.as_ref(), &by.name, verified.claim(), &beside).is_none()) {
+                answers.insert(at);
+            }
+        }
+    }
+    answers
 }

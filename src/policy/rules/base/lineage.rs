@@ -168,9 +168,7 @@ impl<'p> Lineage<'p> {
                 Some(Seen::Unread(why)) => (Fate::Unread(why.clone()), true),
                 None => (Fate::Unread("it was not looked at".to_owned()), true),
             };
-            let counting = one.documents.iter().filter(|document| document.counts);
-            let listed = counting.filter_map(|document| document.provenance.as_ref().ok()).map(Listed::of).collect();
-            Visited { fate, listed, unread }
+            Visited { fate, listed: one.listed(), unread }
         };
         Bases { visited: self.relatives.iter().map(|one| (one.reference.clone(), visited(one))).collect() }
     }
@@ -247,6 +245,19 @@ impl Relative<'_> {
             |document: &&SignedProvenance| document.provenance.as_ref().is_ok_and(|one| all || one.lists_images());
         let counting = self.documents.iter().filter(|document| document.counts);
         counting.filter(lists).flat_map(SignedProvenance::images).collect()
+    }
+
+    /// What the documents that count say it was built from: of an index whose images have documents each, an image at a time.
+    fn listed(&self) -> Vec<Vec<Listed>> {
+        let Some(Seen::Findings(findings)) = &self.seen else { return Vec::new() };
+        let subject = findings.subject();
+        let is_own = |document: &&SignedProvenance| subject.digests().any(|digest| digest == document.about);
+        let of = |document: &SignedProvenance| document.provenance.as_ref().ok().map(Listed::of);
+        let counting = || self.documents.iter().filter(|document| document.counts);
+        let images = subject.embedded().filter(|_| !counting().all(|document| is_own(&document)));
+        let Some(images) = images else { return vec![counting().filter_map(of).collect()] };
+        let about = |image| move |document: &&SignedProvenance| is_own(document) || document.about == image;
+        images.images().iter().map(|image| counting().filter(about(*image)).filter_map(of).collect()).collect()
     }
 
     /// Whether what it was built from was asked for.

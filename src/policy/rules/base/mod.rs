@@ -66,8 +66,8 @@ pub struct Bases {
 #[derive(Debug)]
 struct Visited {
     fate: Fate,
-    /// What the documents that count say it was built from.
-    listed: Vec<Listed>,
+    /// What the documents that count say it was built from, for each of its images that has documents of its own.
+    listed: Vec<Vec<Listed>>,
     /// Not all that hangs on it could be read.
     unread: bool,
 }
@@ -196,20 +196,29 @@ impl Judge<'_> {
         if depth <= 1 {
             return Ok(());
         }
-        let mut nearest = missed(BaseFault::Unknown, "no signed provenance of it that counts");
         for listed in &visited.listed {
-            match self.built_from(listed, Some(image), depth - 1) {
+            match self.one_of(listed, image, depth - 1) {
+                Err(miss) if visited.unread && miss.fault != BaseFault::Unread => {
+                    return missed(BaseFault::Unread, "not all that hangs on it could be read");
+                }
+                found => found?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether one of several documents about an image is as asked; else what could not be told, or what the last one lacks.
+    fn one_of(&mut self, listed: &[Listed], image: &Reference, depth: usize) -> Result<(), BaseMiss> {
+        let why = "no signed provenance of it that counts".to_owned();
+        let mut nearest = BaseMiss { fault: BaseFault::Unknown, image: Some(image.clone()), why };
+        for listed in listed {
+            match self.built_from(listed, Some(image), depth) {
                 Ok(()) => return Ok(()),
-                Err(miss) if nearest.as_ref().is_err_and(|nearest| nearest.fault == BaseFault::Unread) => drop(miss),
-                Err(miss) => nearest = Err(miss),
+                Err(miss) if nearest.fault != BaseFault::Unread => nearest = miss,
+                Err(_) => {}
             }
         }
-        match nearest {
-            Err(miss) if visited.unread && miss.fault != BaseFault::Unread => {
-                missed(BaseFault::Unread, "not all that hangs on it could be read")
-            }
-            nearest => nearest,
-        }
+        Err(nearest)
     }
 }
 
