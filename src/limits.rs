@@ -181,9 +181,11 @@ pub const TRUST_BINS: usize = 16;
 pub const TRUST_STAGED_BYTES: u64 = 4 * TUF_TARGETS_BYTES;
 /// Times that a state which looks like an attack is read again before it is called one. Source: an honest race is over
 /// within the settle of its writers.
-pub const TRUST_RACE_READS: u32 = 3;
+pub const TRUST_RACE_READS: u32 = 4;
 /// Time over which these reads are spread.
-pub const TRUST_RACE_TIME: Duration = Duration::from_secs(2);
+pub const TRUST_RACE_TIME: Duration = Duration::from_secs(3);
+/// Time between two looks at whether somebody has written over what a writer waits to read back.
+pub const TRUST_SETTLE_LOOK: Duration = Duration::from_millis(200);
 /// Paths that a role's file says it has changed; of more it says nothing. Source: an import of a whole repository would
 /// double the file.
 pub const TRUST_CHANGED: usize = 64;
