@@ -5,10 +5,10 @@ use crate::{
     crypto::{KeyAlgorithm, PrivateKey},
     format::predicate::{Predicate, SLSA_V02},
     limits::{CHAIN_DEPTH, CHAIN_IMAGES},
-    oci::Digest,
+    oci::{Descriptor, Digest, Embedded, ImageIndex, Manifest, media_type},
     policy::{Mode, Policy, PolicyError, Reason},
     trust::Identity,
-    verify::{Claim, Findings, Place, Subject, Unread, Verified, Via},
+    verify::{Claim, Findings, Format, Place, Subject, Unread, Verified, Via},
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -76,6 +76,7 @@ fn signed(key: &PrivateKey, name: &str) -> Verified {
 #[derive(Default)]
 struct World {
     images: BTreeMap<Reference, (Vec<Verified>, bool)>,
+    indices: BTreeMap<Reference, Embedded>,
     asked: Vec<String>,
 }
 
@@ -94,7 +95,10 @@ impl World {
     fn find(&self, image: &Reference) -> Option<Findings> {
         let (evidence, whole) = self.images.get(image)?;
         let unread = if *whole { vec![] } else { vec![Unread { what: "a referrer".into(), why: "503".into() }] };
-        let subject = Subject::new(image.clone(), image.digest.unwrap());
+        let mut subject = Subject::new(image.clone(), image.digest.unwrap());
+        if let Some(embedded) = self.indices.get(image) {
+            subject = subject.with_embedded(embedded.clone());
+        }
         Some(Findings::for_test(subject, evidence.clone(), Vec::new(), unread))
     }
 
@@ -367,6 +371,45 @@ fn the_mode_of_a_base_changes_nothing_of_what_counts() {
     let mut world = World::default().with(APP, vec![provenance(&CI, APP, &[BASE])]).with(BASE, vec![]);
     assert_eq!(permissive.explain(&reference(BASE)).mode, Mode::Permissive);
     assert_eq!(world.judge(&permissive, APP), "deny:base-denied");
+}
+
+// [V-261]
+#[test]
+fn of_an_index_whose_images_have_provenance_each_that_of_every_image_counts() {
+    let policy = policy_of(
+        "\"r.example/app/**\": {provenance: {from: [ci]}, base: {policy: apply, depth: 2}}, \"v.example/**\": {signatures: {from: [vendor]}}, \
+         \"r.example/base/**\": {provenance: {from: [vendor], unsigned: covered-by-index}}",
+    )
+    .unwrap();
+    let platforms = ["amd64", "arm64"].map(|architecture| {
+        let platform = serde_json::from_value(json!({ "os": "linux", "architecture": architecture })).unwrap();
+        Descriptor { platform: Some(platform), ..Descriptor::of(media_type::IMAGE_MANIFEST, architecture.as_bytes()) }
+    });
+    let index = Manifest::Index(Box::new(ImageIndex::new(platforms.to_vec()))).encode();
+    let base = Reference { digest: Some(Digest::sha256(&index)), ..BASE.parse().unwrap() };
+    let app = {
+        let sha256 = base.digest.unwrap().to_string().split(':').nth(1).unwrap().to_owned();
+        let materials = json!([{ "uri": format!("docker://{BASE}"), "digest": { "sha256": sha256 } }]);
+        let predicate = json!({ "builder": { "id": "b" }, "buildType": BUILDKIT, "materials": materials });
+        let predicate_type = SLSA_V02.to_owned();
+        said(&CI, APP, Claim::Attestation { predicate_type, predicate: predicate.into(), references: Vec::new() })
+    };
+    let judge = |from: [&[&str]; 2]| {
+        let documents = ["amd64", "arm64"].iter().zip(from).map(|(image, from)| {
+            // The digest of an image is that of its name here, too.
+            provenance(&VENDOR, image, from).written(Format::CoveredByIndex)
+        });
+        let other = "v.example/other:1";
+        let mut world = World::default().with(APP, vec![app.clone()]).with(DISTRO, vec![signed(&VENDOR, DISTRO)]);
+        world = world.with(other, Vec::new());
+        world.images.insert(base.clone(), (documents.collect(), true));
+        world.indices.insert(base.clone(), Embedded::of_index(base.digest.unwrap(), &index).unwrap());
+        world.judge(&policy, APP)
+    };
+    assert_eq!(judge([&[DISTRO], &[DISTRO]]), "allow");
+    assert_eq!(judge([&[DISTRO], &[]]), "allow");
+    assert_eq!(judge([&[DISTRO], &["v.example/other:1"]]), "deny:base-denied");
+    assert_eq!(judge([&["v.example/other:1"], &[DISTRO]]), "deny:base-denied");
 }
 
 proptest! {
