@@ -41,7 +41,8 @@ pub enum ReferenceError {
     /// Nothing before the tag or digest.
     #[error("reference {0:?}: no repository, expected [registry/]repository[:tag][@digest]")]
     Empty(String),
-    /// The host is neither a name, an IPv4 nor a bracketed IPv6 address with an optional port.
+    /// The host is neither a name, an IPv4 nor a bracketed IPv6 address with an optional port; or it is `oci` with a port,
+    /// which is written as a layout's folder is.
     #[error("reference {reference:?}: {host:?} is no host name with an optional port")]
     Host {
         /// What was typed.
@@ -83,6 +84,8 @@ pub enum ReferenceError {
 }
 
 const HUB: &str = "docker.io";
+/// What an image layout's folder stands behind, and so no host's name with a port.
+const LAYOUT: &str = "oci:";
 const NAME_MAX: usize = 255;
 
 impl Reference {
@@ -144,6 +147,10 @@ impl RepositoryName {
             return Err(ReferenceError::Path { reference: text.to_owned(), component: bad.to_owned() });
         }
         let host = canonical_host(host);
+        if host.starts_with(LAYOUT) {
+            // However it is spelled: written back it would be a folder.
+            return Err(ReferenceError::Host { reference: text.to_owned(), host });
+        }
         let official = host == HUB && !path.contains('/');
         let path = if official { format!("library/{path}") } else { path.to_owned() };
         if path.len() > NAME_MAX {
@@ -174,7 +181,7 @@ impl FromStr for Reference {
     type Err = ReferenceError;
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        match text.strip_prefix("oci:") {
+        match text.strip_prefix(LAYOUT) {
             Some(rest) => Self::layout(text, rest),
             None => Self::registry(text),
         }
@@ -191,7 +198,7 @@ impl fmt::Display for Repository {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Registry(name) => name.fmt(f),
-            Self::Layout(dir) => write!(f, "oci:{}", dir.display()),
+            Self::Layout(dir) => write!(f, "{LAYOUT}{}", dir.display()),
         }
     }
 }

@@ -14,8 +14,10 @@ fn refused_on_purpose(text: &str) -> bool {
     let digest = text.split_once('@').is_some_and(|(_, digest)| digest.parse::<Digest>().is_err());
     // It takes any number of digits as a port.
     let port = first.split_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_err());
+    // Written back in lower case it would be a layout's folder.
+    let layout = first.to_ascii_lowercase().starts_with("oci:");
     // It counts the repository's name before `library/` is put in front.
-    upper || digest || port || rest.len() > 240
+    upper || digest || port || layout || rest.len() > 240
 }
 
 fn agree(text: &str) {
@@ -113,6 +115,17 @@ fn a_host_has_one_spelling_that_stays_a_host() {
     assert_eq!(host("registry.example.com:05000/app"), "registry.example.com:5000");
     assert_eq!((host("registry:443/app"), host("5oci:000/app")), ("registry:443".into(), "5oci:0".into()));
     assert_eq!((host("[0:0::1]:443/app"), host("localhost:443/app")), ("[::1]".into(), "localhost".into()));
+}
+
+// [V-01]
+#[test]
+fn no_spelling_of_a_host_is_written_back_as_a_folder() {
+    for text in ["oCi:0000/p", "OCI:5000/app", "Oci:443/app"] {
+        assert!(matches!(text.parse::<Reference>(), Err(ReferenceError::Host { .. })), "{text}");
+        assert!(text.to_lowercase().parse::<RepositoryName>().is_err(), "{text}");
+    }
+    let named = "oci.example:5000/app".parse::<Reference>().expect("a registry");
+    assert!(matches!(named.repository, Repository::Registry(_)));
 }
 
 #[test]
