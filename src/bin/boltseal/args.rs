@@ -10,7 +10,7 @@ mod policy;
 mod root;
 mod sign;
 
-pub use audit::{AuditArgs, AuditCommand, FleetArgs};
+pub use audit::{AuditArgs, FleetArgs};
 pub use certificate::{BlobCommand, BlobVerifyArgs, CertificateArgs, SignedHash};
 mod pin;
 

@@ -13,11 +13,7 @@ use serde::{
     de::{SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
-use std::{
-    fmt,
-    io::{BufRead, Read as _},
-    marker::PhantomData,
-};
+use std::{fmt, io::BufRead, marker::PhantomData};
 
 /// Reads documents one behind the other: objects, as a tool writes one a line, or arrays of them.
 pub(super) fn read(from: impl BufRead, sink: &mut Sink) -> Result<(), Closed> {

@@ -1,7 +1,7 @@
 //! Lists of images, one a line, and the table of `ctr images ls`.
 
 use super::{
-    inventory::{Closed, Found, Item, Sink, unusable},
+    inventory::{Closed, Found, Sink, unusable},
     record::{Place, Role},
 };
 use crate::{limits::AUDIT_LINE_BYTES, oci::Reference};
@@ -83,7 +83,7 @@ fn skip_line(from: &mut impl BufRead) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::inventory::Item, *};
     use tokio::sync::mpsc::channel;
 
     fn items(text: &[u8]) -> (Vec<Item>, Sink) {
@@ -112,8 +112,12 @@ mod tests {
         let text = b"busybox\r\n\n# a comment\n  a.b/c:1  \nA B\n\xff\nbusybox:latest\nbusybox\na.b/c@sha256:00";
         let (items, sink) = items(text);
         let expected = [
-            "docker.io/library/busybox", "a.b/c:1", "line 5: A B", "line 6: \u{fffd}",
-            "docker.io/library/busybox:latest", "line 9: a.b/c@sha256:00",
+            "docker.io/library/busybox",
+            "a.b/c:1",
+            "line 5: A B",
+            "line 6: \u{fffd}",
+            "docker.io/library/busybox:latest",
+            "line 9: a.b/c@sha256:00",
         ];
         assert_eq!(told(&items), expected);
         assert_eq!(sink.counts.repeated, 1);

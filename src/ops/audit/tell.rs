@@ -205,7 +205,8 @@ fn gaps(verification: &Verification, approved: Option<&Approved>, from: DigestFr
         if trust.first_use {
             gap("first-use", "the signed map's root was trusted because nothing was known before".to_owned());
         } else if trust.first_contact {
-            let why = "nothing was remembered of the signed map: an older one than others have seen would not be noticed";
+            let why =
+                "nothing was remembered of the signed map: an older one than others have seen would not be noticed";
             gap("first-contact", why.to_owned());
         }
     }

@@ -95,7 +95,12 @@ impl Stored {
     /// A container.
     fn container(self, at: &str, metadata: Metadata) -> Item {
         if self.image.is_none() && self.config.is_none() && self.image_ref.is_none() {
-            return unusable(at.to_owned(), "", "names no image in a way that kubectl, docker, nerdctl or crictl has", 3);
+            return unusable(
+                at.to_owned(),
+                "",
+                "names no image in a way that kubectl, docker, nerdctl or crictl has",
+                3,
+            );
         }
         let label = |name: &str| self.labels.get(name).cloned();
         let place = Place {
@@ -106,7 +111,9 @@ impl Stored {
         };
         let named = match self.image {
             Some(Image::Name(name)) => Some(name),
-            Some(Image::Spec { image, user_specified_image }) => user_specified_image.filter(|n| !n.is_empty()).or(image),
+            Some(Image::Spec { image, user_specified_image }) => {
+                user_specified_image.filter(|n| !n.is_empty()).or(image)
+            }
             None => None,
         };
         let named = self.config.and_then(|config| config.image).or(named);
