@@ -17,6 +17,7 @@ mod world;
 
 mod access;
 mod attestations;
+mod audit;
 mod bench;
 mod containerd;
 mod content_trust;
@@ -72,6 +73,7 @@ fn main() -> ExitCode {
         trusted_roots::cases(),
         containerd::cases(),
         docker::cases(),
+        audit::cases(),
     ]
     .map(Vec::into_iter);
     // In turn, so that those of one kind do not wait for each other.
