@@ -19,6 +19,7 @@ mod access;
 mod attestations;
 mod audit;
 mod bench;
+mod buildkit;
 mod containerd;
 mod content_trust;
 mod cosign_reads;
@@ -74,6 +75,7 @@ fn main() -> ExitCode {
         containerd::cases(),
         docker::cases(),
         audit::cases(),
+        buildkit::cases(),
     ]
     .map(Vec::into_iter);
     // In turn, so that those of one kind do not wait for each other.
