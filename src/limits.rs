@@ -248,6 +248,10 @@ pub const EVIDENCE_BYTES: u64 = 1 << 30;
 pub const EVIDENCE_FILE_BYTES: u64 = 4 << 10;
 /// Bytes up to which evidence is read from disk in place, without a thread of its own. Source: a bundle has 1 to 10 KB.
 pub const EVIDENCE_INLINE_BYTES: u64 = 64 << 10;
+/// Pieces of evidence that wait for the disk. Source: 1,000 images a second leave two each; a disk may be busy for half a second.
+pub const EVIDENCE_WAITING: usize = 1_024;
+/// Bytes of them together. Source: two of [`ATTACHMENT_BYTES`].
+pub const EVIDENCE_WAITING_BYTES: u64 = 64 << 20;
 /// Time after which evidence that is used counts as used again, and the least time between two cleanings.
 pub const EVIDENCE_STALE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Time after which a half-written file is nobody's. Source: ten times [`OPERATION_TIMEOUT`].

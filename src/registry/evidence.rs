@@ -5,8 +5,12 @@
 //! Its files are the user's own; one that is a link, or somebody else's, is not opened. Processes share it: files appear
 //! whole by a rename, and may go at any time.
 
+use super::lock;
 use crate::{
-    limits::{EVIDENCE_BYTES, EVIDENCE_FILE_BYTES, EVIDENCE_INLINE_BYTES, EVIDENCE_LEFTOVER, EVIDENCE_STALE},
+    limits::{
+        EVIDENCE_BYTES, EVIDENCE_FILE_BYTES, EVIDENCE_INLINE_BYTES, EVIDENCE_LEFTOVER, EVIDENCE_STALE,
+        EVIDENCE_WAITING, EVIDENCE_WAITING_BYTES,
+    },
     oci::Digest,
 };
 use std::{
@@ -14,9 +18,11 @@ use std::{
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
+    thread::JoinHandle,
     time::SystemTime,
 };
 use tempfile::NamedTempFile;
@@ -27,9 +33,19 @@ const CLEANED: &str = "cleaned";
 /// What the names of files that are being written start with.
 const PART: &str = ".part-";
 
-/// Evidence that is kept between runs, in a folder. A clone is the same one.
-#[derive(Clone, Debug)]
-pub struct EvidenceCache(Arc<Inner>);
+/// Evidence that is kept between runs, in a folder. What is to be kept is written by a thread of its own, since a busy disk
+/// must hold up nobody who judges; dropping it waits for what is still to be written.
+#[derive(Debug)]
+pub struct EvidenceCache {
+    inner: Arc<Inner>,
+    writer: Mutex<Option<Writer>>,
+}
+
+#[derive(Debug)]
+struct Writer {
+    queue: SyncSender<(Digest, Vec<u8>)>,
+    thread: JoinHandle<()>,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -38,6 +54,8 @@ struct Inner {
     limit: u64,
     /// Bytes written since the folder was last cleaned by this process.
     written: AtomicU64,
+    /// Bytes that are still to be written.
+    waiting: AtomicU64,
 }
 
 impl EvidenceCache {
@@ -58,10 +76,13 @@ impl EvidenceCache {
             let why = "expected a folder of this user's, which nobody else may write";
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
         }
-        let inner = Inner { folder: folder.to_owned(), owner, limit, written: AtomicU64::new(0) };
-        let cache = Self(Arc::new(inner));
-        if cache.0.is_due() {
-            cache.clean_beside();
+        let inner =
+            Inner { folder: folder.to_owned(), owner, limit, written: AtomicU64::new(0), waiting: AtomicU64::new(0) };
+        let cache = Self { inner: Arc::new(inner), writer: Mutex::new(None) };
+        if cache.inner.is_due() {
+            let inner = Arc::clone(&cache.inner);
+            // If the process ends meanwhile, the next one goes on.
+            std::thread::spawn(move || inner.clean(SystemTime::now()));
         }
         Ok(cache)
     }
@@ -69,36 +90,61 @@ impl EvidenceCache {
     /// What is kept under a digest, if it has it and this size.
     pub(super) async fn read(&self, digest: Digest, size: u64) -> Option<Vec<u8>> {
         if size <= EVIDENCE_INLINE_BYTES {
-            return self.0.read(&digest, size);
+            return self.inner.read(&digest, size);
         }
-        let inner = Arc::clone(&self.0);
+        let inner = Arc::clone(&self.inner);
         spawn_blocking(move || inner.read(&digest, size)).await.ok().flatten()
     }
 
-    /// Keeps content, which has this digest. That it could not be kept is nobody's loss.
-    pub(super) async fn keep(&self, digest: Digest, bytes: &[u8]) {
-        if bytes.len() as u64 <= EVIDENCE_INLINE_BYTES {
-            let _ = self.0.write(&digest, bytes);
-        } else {
-            let (inner, bytes) = (Arc::clone(&self.0), bytes.to_vec());
-            let _ = spawn_blocking(move || inner.write(&digest, &bytes)).await;
+    /// Keeps content, which has this digest. What the disk has no time for is not kept, which is nobody's loss.
+    pub(super) fn keep(&self, digest: Digest, bytes: &[u8]) {
+        let size = bytes.len() as u64;
+        if self.inner.waiting.load(Ordering::Relaxed).saturating_add(size) > EVIDENCE_WAITING_BYTES {
+            return;
         }
-        let cost = cost(bytes.len() as u64);
-        let written = self.0.written.fetch_add(cost, Ordering::Relaxed).saturating_add(cost);
-        if written > self.0.limit / 8 {
-            self.0.written.store(0, Ordering::Relaxed);
-            self.clean_beside();
+        let mut writer = lock(&self.writer);
+        let Writer { queue, .. } = writer.get_or_insert_with(|| self.start());
+        // Before it is sent: the writer takes away what was added.
+        self.inner.waiting.fetch_add(size, Ordering::Relaxed);
+        if let Err(error) = queue.try_send((digest, bytes.to_vec())) {
+            self.inner.waiting.fetch_sub(size, Ordering::Relaxed);
+            if matches!(error, TrySendError::Disconnected(_)) {
+                *writer = None;
+            }
         }
     }
 
-    /// Cleans in a thread of its own. If the process ends meanwhile, the next one goes on.
-    fn clean_beside(&self) {
-        let inner = Arc::clone(&self.0);
-        std::thread::spawn(move || inner.clean(SystemTime::now()));
+    fn start(&self) -> Writer {
+        let (queue, wanted) = sync_channel(EVIDENCE_WAITING);
+        let inner = Arc::clone(&self.inner);
+        Writer { queue, thread: std::thread::spawn(move || inner.serve(&wanted)) }
+    }
+}
+
+impl Drop for EvidenceCache {
+    fn drop(&mut self) {
+        if let Some(Writer { queue, thread }) = lock(&self.writer).take() {
+            drop(queue);
+            let _ = thread.join();
+        }
     }
 }
 
 impl Inner {
+    /// Writes what comes, and cleans now and then.
+    fn serve(&self, wanted: &Receiver<(Digest, Vec<u8>)>) {
+        while let Ok((digest, bytes)) = wanted.recv() {
+            let _ = self.write(&digest, &bytes);
+            self.waiting.fetch_sub(bytes.len() as u64, Ordering::Relaxed);
+            let cost = cost(bytes.len() as u64);
+            let written = self.written.fetch_add(cost, Ordering::Relaxed).saturating_add(cost);
+            if written > self.limit / 8 {
+                self.written.store(0, Ordering::Relaxed);
+                self.clean(SystemTime::now());
+            }
+        }
+    }
+
     fn path(&self, digest: &Digest) -> PathBuf {
         let hex = digest.hex();
         self.folder.join(digest.algorithm()).join(hex.get(..2).unwrap_or_default()).join(hex)

@@ -23,7 +23,7 @@ impl Remote {
             let fetched = self.fetch_manifest_of(&at, Some(entry.size)).await?;
             // Only what comes back from the disk as it came from the registry.
             if fetched.descriptor.media_type == fetched.manifest.media_type() {
-                self.keep(&entry.digest, &fetched.bytes).await;
+                self.keep(&entry.digest, &fetched.bytes);
             }
             Ok(fetched)
         };
@@ -49,7 +49,7 @@ impl Remote {
             let request = Request::get(self.path(&format!("blobs/{digest}")));
             let expected = Expected { what: "the blob", cap, size: Some(*size), digest: Some(*digest) };
             let body = self.exchange(&request, expected).await?.with(&[StatusCode::OK], &request)?.body;
-            self.keep(digest, &body).await;
+            self.keep(digest, &body);
             Ok(body)
         };
         fetch.await.map_err(self.during("reading the blob", digest))
@@ -59,9 +59,9 @@ impl Remote {
         self.session().inner.options.evidence.as_ref()?.read(*digest, size).await
     }
 
-    async fn keep(&self, digest: &Digest, bytes: &[u8]) {
+    fn keep(&self, digest: &Digest, bytes: &[u8]) {
         if let Some(evidence) = &self.session().inner.options.evidence {
-            evidence.keep(*digest, bytes).await;
+            evidence.keep(*digest, bytes);
         }
     }
 }
