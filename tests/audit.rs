@@ -1,6 +1,8 @@
 //! `audit` on a mixed fleet: every image by itself, what runs against what is signed, what is kept between runs, and the
 //! outputs as they lie on disk.
 
+#[path = "common/chain.rs"]
+mod chain;
 mod common;
 
 use boltseal::registry::embedded::{Embedded, EmbeddedOptions};
@@ -313,6 +315,23 @@ async fn a_registry_that_hangs_costs_its_own_images_alone() {
     let decisions: Vec<_> = told.iter().map(|record| record["decision"].as_str().unwrap_or("-")).collect();
     assert_eq!(decisions, ["allowed", "could-not-tell", "-"], "as they are ready");
     assert_eq!(told[1]["reasons"][0]["id"], "timeout");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_is_followed_to_what_it_was_built_from() {
+    let registry = Embedded::start(EmbeddedOptions::default()).await.expect("a registry");
+    let chain = chain::Chain::build(&registry.address().to_string()).await;
+    let (policy, file) = (chain.policy(""), chain.file("images.txt"));
+    fs::write(&file, format!("{}\n{}/shop/absent:1\n", chain.app.name, registry.address())).expect("a file");
+    let ask = |more: &[&str]| {
+        let words = [&["audit", "--policy", &policy, "--from", &file, "-o", "json", "--ordered"], more].concat();
+        records(&tokio::task::block_in_place(|| chain.machine.run(words)).stdout)
+    };
+    let told = ask(&["--provenance", "3"]);
+    let hops = told[0]["chain"]["hops"].as_array().expect("a chain");
+    let names: Vec<_> = hops.iter().map(|hop| text(&hop["judged"]["verdict"])).collect();
+    assert_eq!((names, &told[1]["chain"]), (vec!["allowed".to_owned(); 3], &Value::Null));
+    assert_eq!(ask(&[])[0]["chain"], Value::Null);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,10 +22,31 @@ struct Judged {
 
 /// Judges one image of a fleet. Whatever goes wrong with it is said in its record.
 ///
+/// With a depth, an image is followed to what it was built from, in the same time once more.
+///
 /// Checked: what `verify` checks, of the digest that runs where the input names it, else of what the tag means; whether the
 /// tag still means that digest, by the repository's signed map where the scope asks for content trust, else by the registry.
 /// Not checked: what the image holds, and whether it really runs.
-pub async fn judge(verifier: &Verifier<'_>, found: Found, patience: Duration) -> ImageRecord {
+pub async fn judge(verifier: &Verifier<'_>, found: Found, patience: Duration, depth: Option<usize>) -> ImageRecord {
+    let reference = found.reference.clone();
+    let mut record = decide(verifier, found, patience).await;
+    match (depth, record.index.or(record.digest)) {
+        (Some(depth), Some(digest)) => {
+            let start = Reference { digest: Some(digest), ..reference };
+            let followed = tokio::time::timeout(patience, verifier.chain(&start, None, depth)).await;
+            let lost = |message| Told { id: "chain-unread".to_owned(), message };
+            match followed {
+                Ok(Ok(chain)) => record.chain = Some(chain),
+                Ok(Err(error)) => record.gaps.push(lost(error.to_string())),
+                Err(_late) => record.gaps.push(lost(format!("no result within {} s", patience.as_secs()))),
+            }
+        }
+        _ => record.not_checked.push("what it was built from".to_owned()),
+    }
+    record
+}
+
+async fn decide(verifier: &Verifier<'_>, found: Found, patience: Duration) -> ImageRecord {
     let judged = tokio::time::timeout(patience, one(verifier, &found)).await;
     match judged {
         Err(_late) => {

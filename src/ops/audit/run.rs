@@ -22,6 +22,8 @@ pub struct Audit<'a> {
     pub shard: Option<Shard>,
     /// Time for one image.
     pub patience: Duration,
+    /// How many levels of images each is followed to that it was built from; none follows nothing.
+    pub depth: Option<usize>,
     /// Whether records come in the order of the input, and not as they are ready.
     pub ordered: bool,
     /// Where the policy came from.
@@ -68,7 +70,7 @@ impl Audit<'_> {
     }
 
     async fn image(&self, found: Found) -> Record {
-        Record::Image(Box::new(judge(&self.verifier, found, self.patience).await))
+        Record::Image(Box::new(judge(&self.verifier, found, self.patience, self.depth).await))
     }
 
     fn summary(&self, tally: Tally) -> Summary {

@@ -1,4 +1,4 @@
-use super::{JudgeArgs, RegistryArgs};
+use super::{JudgeArgs, RegistryArgs, provenance::depth};
 use crate::render::audit::Kind;
 use boltseal::ops::audit::{Source, record::Shard};
 use clap::{Args, Subcommand};
@@ -39,6 +39,9 @@ pub struct FleetArgs {
     /// Write a report beside what is printed, or in its place where FILE is `-`: ndjson, csv, sarif or junit; may be repeated.
     #[arg(long = "report", value_name = "KIND=FILE", value_parser = report)]
     pub reports: Vec<(Kind, PathBuf)>,
+    /// Follow each image to what it was built from, as `provenance` does, to so many levels; for NDJSON.
+    #[arg(long, value_name = "DEPTH", value_parser = depth)]
+    pub provenance: Option<usize>,
     /// Tell results in the order of the input, not as they are ready.
     #[arg(long)]
     pub ordered: bool,

@@ -38,7 +38,8 @@ async fn fleet(args: FleetArgs, output: &Output) -> Result<Exit, Failure> {
     let reader = settings::trust_reader(args.judge.lock.as_deref(), &judge, now)?;
     let verifier = Verifier { session: &session, policy: &judge.policy, now, limits: &limits, trust: Some(&reader) };
     let (patience, policy) = (Duration::from_secs(args.timeout), policy_source(&judge));
-    let audit = Audit { verifier, source, shard: args.shard, patience, ordered: args.ordered, policy };
+    let (shard, depth, ordered) = (args.shard, args.provenance, args.ordered);
+    let audit = Audit { verifier, source, shard, patience, depth, ordered, policy };
     let progress = output.tally("images");
     let mut told = (0_u64, 0_u64);
     reports.begin(&judge);
