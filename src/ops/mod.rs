@@ -4,6 +4,7 @@ pub mod admit;
 pub mod archive;
 mod attach;
 pub mod attest;
+pub mod audit;
 pub mod blob;
 pub mod blob_sign;
 mod collect;

@@ -19,6 +19,7 @@ mod world;
 
 mod access;
 mod attestations;
+mod audit;
 mod bench;
 mod buildkit;
 mod chains;
@@ -76,6 +77,7 @@ fn main() -> ExitCode {
         trusted_roots::cases(),
         containerd::cases(),
         docker::cases(),
+        audit::cases(),
         chains::cases(),
         buildkit::cases(),
     ]

@@ -1,5 +1,6 @@
 //! The command line as clap reads it. Flags that cosign, docker or notation users know have their names.
 
+mod audit;
 mod certificate;
 mod doctor;
 mod judge;
@@ -10,6 +11,7 @@ mod provenance;
 mod root;
 mod sign;
 
+pub use audit::{AuditArgs, FleetArgs};
 pub use certificate::{BlobCommand, BlobVerifyArgs, CertificateArgs, SignedHash};
 mod pin;
 
@@ -85,6 +87,7 @@ pub enum Command {
     Run(RunArgs),
     #[command(subcommand)]
     Doctor(DoctorCommand),
+    Audit(AuditArgs),
     Demo(DemoArgs),
     Completions(CompletionsArgs),
     #[command(hide = true)]

@@ -37,7 +37,8 @@ pub struct ProvenanceArgs {
     pub registry: RegistryArgs,
 }
 
-fn depth(text: &str) -> Result<usize, String> {
+/// How many levels of images are followed.
+pub fn depth(text: &str) -> Result<usize, String> {
     let depth = text.parse().ok().filter(|depth| (1..=CHAIN_DEPTH).contains(depth));
     depth.ok_or_else(|| format!("expected 1 to {CHAIN_DEPTH}"))
 }
