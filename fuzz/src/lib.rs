@@ -151,7 +151,7 @@ pub fn documents(input: &[u8]) {
     for about in QUESTIONS.iter() {
         let question = Question { about: about.clone(), max_age: None, newest: false };
         let digests = [image().digest()];
-        let beside = Circumstances { digests: &digests, vex: &[], now: Timestamp::UNIX_EPOCH };
+        let beside = Circumstances { digests: &digests, resource: None, vex: &[], now: Timestamp::UNIX_EPOCH };
         if question.family() != Family::of(kind).expect("a family") {
             assert!(question.judge(&document, &beside).is_err(), "a document of another family answers nothing");
         } else if let Err(miss) = question.judge(&document, &beside) {

@@ -19,6 +19,7 @@ pub mod pull;
 pub mod sign;
 mod signatory;
 pub mod source_policy;
+pub mod summary;
 pub mod trust;
 pub mod trusted_root;
 pub mod verify;

@@ -1,3 +1,4 @@
+use super::VsaMiss;
 use crate::format::predicate::{SbomFormat, Severity};
 use jiff::{SignedDuration, Timestamp};
 use std::{cmp::Reverse, fmt};
@@ -143,6 +144,8 @@ pub enum Miss {
         /// How many there are.
         count: usize,
     },
+    /// A verification summary does not count.
+    Summary(VsaMiss),
     /// The image's configuration was not read.
     ConfigUnread,
     /// It runs as root.
@@ -208,6 +211,7 @@ impl Miss {
             Self::PackageDenied { .. } => "package-denied",
             Self::LicenseDenied { .. } => "license-denied",
             Self::Vulnerable { .. } => "vuln-found",
+            Self::Summary(miss) => miss.id(),
             Self::ConfigUnread => "config-unread",
             Self::RootUser { .. } => "config-root-user",
             Self::Secret { .. } => "config-secret",
@@ -238,6 +242,7 @@ impl fmt::Display for Miss {
                 write!(f, "expected one of the last {} hours; found one that states {stated}", max_age.as_hours())
             }
             Self::FromFuture { stated } => write!(f, "expected one of the past; found one that states {stated}"),
+            Self::Summary(miss) => miss.fmt(f),
             Self::TimeUnknown => f.write_str("expected a stated time; found one that states none"),
             Self::Superseded { by } => write!(f, "expected the newest; found one that a newer one of {by} supersedes"),
             Self::NewestUnknown => f.write_str("expected the newest; found that not everything could be read"),
@@ -321,7 +326,7 @@ fn two(f: &mut fmt::Formatter<'_>, what: &str, expected: &str, found: Option<&St
 }
 
 /// An attacker's text, in quotes and not too long.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     const MOST: usize = 200;
     let short: String = text.chars().take(MOST).collect();
     if short.len() < text.len() { format!("{short:?}…") } else { format!("{text:?}") }

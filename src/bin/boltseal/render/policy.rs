@@ -1,5 +1,5 @@
 use crate::output::printable;
-use boltseal::policy::{Asked, ByDigest, ContentTrust, Explanation, OnExpired, Requirement, Tofu};
+use boltseal::policy::{Asked, ByDigest, ContentTrust, Explanation, OnExpired, Requirement, Tofu, Topic};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -9,6 +9,7 @@ pub fn to_json(explanation: &Explanation<'_>) -> Value {
         "mode": explanation.mode.to_string(),
         "scope": explanation.scope.map(|scope| scope.pattern.to_string()),
         "contentTrust": explanation.scope.and_then(|scope| scope.content_trust.as_ref()).map(content_trust),
+        "vsa": explanation.scope.and_then(|scope| scope.vsa.as_ref()).map(requirement),
         "requirements": explanation.scope.map(|scope| scope.requirements.iter().map(requirement).collect::<Vec<_>>()),
     })
 }
@@ -57,6 +58,7 @@ fn requirement(requirement: &Requirement) -> Value {
             predicate_type = Some(predicate.uri());
             max_age_hours = max_age.map(|age| age.as_hours());
         }
+        Asked::Document(question) => max_age_hours = question.max_age.map(|age| age.as_hours()),
         _ => {}
     }
     json!({
@@ -75,6 +77,10 @@ pub fn to_text(explanation: &Explanation<'_>) -> String {
     let _ = writeln!(text, "  scope    {} ({})", scope.pattern, scope.mode);
     if let Some(asked) = &scope.content_trust {
         let _ = writeln!(text, "  asks     {}\n  starts   from {}", signed_tag(asked), starts_from(asked));
+    }
+    if let Some(asked) = &scope.vsa {
+        let instead = if scope.requirements.is_empty() { "" } else { ", in the place of what follows" };
+        let _ = writeln!(text, "  asks     {}{instead}", summary(asked));
     }
     if scope.config.is_some() {
         text.push_str("  asks     image configuration\n");
@@ -102,8 +108,28 @@ pub fn to_text(explanation: &Explanation<'_>) -> String {
             requirement.identity
         );
     }
-    if scope.content_trust.is_none() && scope.requirements.is_empty() {
+    if scope.content_trust.is_none() && scope.evidence().next().is_none() {
         let _ = writeln!(text, "  asks     nothing");
+    }
+    text
+}
+
+/// Whose decision counts.
+fn summary(asked: &Requirement) -> String {
+    let from: Vec<_> = asked.from.iter().map(|authority| authority.name.as_str()).collect();
+    let mut text = format!("{} by {{{}}}, identity {}", asked.asked, from.join(", "), asked.identity);
+    let Asked::Document(question) = &asked.asked else { return text };
+    if let Some(age) = question.max_age {
+        let _ = write!(text, ", at most {} hours old", age.as_hours());
+    }
+    if let Topic::Summary(rule) = &question.about {
+        let _ = write!(text, ", of verifier {}", printable(&rule.verifier));
+        if let Some(policy) = rule.policy {
+            let _ = write!(text, ", by policy {policy}");
+        }
+        if !rule.levels.is_empty() {
+            let _ = write!(text, ", with {}", printable(&rule.levels.join(", ")));
+        }
     }
     text
 }
