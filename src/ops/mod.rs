@@ -8,6 +8,7 @@ pub mod audit;
 pub mod blob;
 pub mod blob_sign;
 mod collect;
+pub mod decisions;
 pub mod doctor;
 mod error;
 mod image;

@@ -1,3 +1,5 @@
+mod attest;
+
 use crate::{
     args::{ImagesArgs, VerifyArgs},
     exit::{Exit, Failure},
@@ -8,6 +10,7 @@ use crate::{
     },
     settings::{self, Judge},
 };
+use attest::{Attester, with_summary};
 use boltseal::{
     limits::Limits,
     oci::Reference,
@@ -29,15 +32,26 @@ const AT_ONCE: usize = 16;
 
 pub async fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
     let show = Show {
+        by: "verify",
         json: to_json,
         text: |verification, _| to_text(verification),
         unpinned: |reference, word| format!("{word}  {reference}\n"),
     };
-    judge_all(args.images, &show, output).await
+    let attest = match &args.summary.attest_vsa {
+        Some(verifier) => Some(Attester::new(verifier, &args.summary, output).await?),
+        None => None,
+    };
+    let exit = judge_all(args.images, &show, attest.as_ref(), output).await?;
+    if let Some(attest) = &attest {
+        attest.by.tell_difference(output);
+    }
+    Ok(exit)
 }
 
 /// How a verb shows what it judged.
 pub struct Show {
+    /// The verb.
+    pub by: &'static str,
     pub json: fn(&Verification) -> Value,
     pub text: fn(&Verification, &Output) -> String,
     /// What could not be pinned to a digest, and the word for it.
@@ -45,8 +59,17 @@ pub struct Show {
 }
 
 /// Judges images, and shows each as it is ready, in the order that was typed.
-pub async fn judge_all(args: ImagesArgs, show: &Show, output: &Output) -> Result<Exit, Failure> {
-    let judge = settings::judge(&args.judge, output)?;
+pub async fn judge_all(
+    args: ImagesArgs,
+    show: &Show,
+    attest: Option<&Attester>,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let mut judge = settings::judge(&args.judge, show.by, output)?;
+    if attest.is_some() {
+        // Whoever says on what was decided decides: another's summary would look newer than it is.
+        judge.policy = judge.policy.undelegated();
+    }
     let session = settings::session(&args.registry)?;
     let (limits, now) = (Limits::default(), Timestamp::now());
     let reader = settings::trust_reader(args.judge.lock.as_deref(), &judge, now)?;
@@ -54,13 +77,21 @@ pub async fn judge_all(args: ImagesArgs, show: &Show, output: &Output) -> Result
     let platform = args.platform.map(Platform);
     let patience = Duration::from_secs(args.timeout);
     let one = |reference: Reference| {
-        let (verifier, platform) = (&verifier, platform.as_ref());
+        let (verifier, judge, platform) = (&verifier, &judge, platform.as_ref());
         async move {
             let judged = tokio::time::timeout(patience, verifier.verify(&reference, platform)).await;
             let judged = judged.map_or_else(
                 |_| Err((None, gave_up(&reference, patience))),
                 |done| done.map_err(|error| (refusal(&error), Failure::from(error))),
             );
+            // Before anybody is told: what is not recorded is not decided.
+            let judged = match judged {
+                Ok(done) => judge.record(&done).map(|()| done).map_err(|failure| (None, failure)),
+                Err((refusal, failure)) => {
+                    let failure = judge.record_unjudged(&reference, refusal.as_ref(), failure);
+                    Err((refusal, failure))
+                }
+            };
             (judged, reference)
         }
     };
@@ -72,7 +103,16 @@ pub async fn judge_all(args: ImagesArgs, show: &Show, output: &Output) -> Result
             Ok(verification) => {
                 warn(&verification, &reference, output);
                 let (_, exit) = verdict(&verification);
-                report.one(exit, || (show.json)(&verification), || (show.text)(&verification, output));
+                let said = match attest {
+                    Some(attest) => Some(attest.say(&session, &verification, &judge, now, output).await),
+                    None => None,
+                };
+                let exit = said.as_ref().map_or(exit, |said| exit.worst(said.exit));
+                report.one(
+                    exit,
+                    || with_summary((show.json)(&verification), said.as_ref(), exit),
+                    || (show.text)(&verification, output) + said.as_ref().map_or("", |said| &said.text),
+                );
             }
             Err((refusal, mut failure)) => {
                 if failure.exit == Exit::Usage {
@@ -96,7 +136,7 @@ pub async fn judge_all(args: ImagesArgs, show: &Show, output: &Output) -> Result
 }
 
 /// Why trust data refuse a reference that could not be pinned.
-fn refusal(error: &OpsError) -> Option<TrustRefusal> {
+pub fn refusal(error: &OpsError) -> Option<TrustRefusal> {
     match error {
         OpsError::Trust(error) => match &**error {
             TrustError::Refused { refusal, .. } => Some(refusal.clone()),
