@@ -10,14 +10,11 @@ pub struct SummaryArgs {
     #[arg(long, value_name = "VERIFIER", conflicts_with_all = ["signer"])]
     pub attest_vsa: Option<String>,
     /// The private key that signs it: a file, or env://NAME.
-    #[arg(long, value_name = "KEY", requires = "attest_vsa", conflicts_with_all = ["vsa_keyless", "vsa_identity_token"])]
+    #[arg(long, value_name = "KEY", requires = "attest_vsa", conflicts_with = "vsa_keyless")]
     pub vsa_key: Option<String>,
-    /// Sign it as somebody, for whom an identity provider speaks.
+    /// Sign it as somebody, for whom an identity provider speaks: the CI system's token, SIGSTORE_ID_TOKEN, or a login.
     #[arg(long, requires = "attest_vsa")]
     pub vsa_keyless: bool,
-    /// The identity token, or a file with it.
-    #[arg(long, value_name = "FILE|TOKEN", requires = "attest_vsa", hide_env_values = true)]
-    pub vsa_identity_token: Option<String>,
     /// Which services make certificate, log and timestamp: as `attest --signing-config`.
     #[arg(long, value_name = "NAME|FILE", env = "BOLTSEAL_SIGNING_CONFIG", hide_env_values = true)]
     pub vsa_signing_config: Option<String>,
@@ -33,7 +30,7 @@ impl SummaryArgs {
     pub fn keyless(&self) -> KeylessArgs {
         KeylessArgs {
             keyless: self.vsa_keyless,
-            identity_token: self.vsa_identity_token.clone(),
+            identity_token: None,
             signing_config: self.vsa_signing_config.clone(),
             trusted_root: self.vsa_trusted_root.clone(),
             log: LogArg::Required,

@@ -41,7 +41,7 @@ pub async fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
         Some(verifier) => Some(Attester::new(verifier, &args.summary, output).await?),
         None => None,
     };
-    let exit = judge_all(args.images, &show, attest.as_ref(), output).await?;
+    let exit = judge_each(args.images, args.all_platforms, &show, attest.as_ref(), output).await?;
     if let Some(attest) = &attest {
         attest.by.tell_difference(output);
     }
@@ -58,9 +58,79 @@ pub struct Show {
     pub unpinned: fn(&Reference, &str) -> String,
 }
 
+/// What came of one reference.
+enum Judged {
+    One(Box<Verification>),
+    /// An index and its images: shown already, so that no result is kept for the sake of the next.
+    Each(Vec<(Exit, Value, String)>),
+}
+
+/// Why nothing came of a reference.
+enum Unjudged {
+    /// It was decided, and could not be recorded.
+    Unrecorded(Failure),
+    /// There was nothing to decide about.
+    Error(OpsError),
+}
+
+/// What the references of a run share.
+struct Run<'a> {
+    verifier: &'a Verifier<'a>,
+    judge: &'a Judge,
+    platform: Option<&'a Platform>,
+    patience: Duration,
+    each: bool,
+    show: &'a Show,
+    output: &'a Output,
+}
+
+impl Run<'_> {
+    /// Judges one, and records what was decided before anybody is told.
+    async fn one(&self, reference: &Reference) -> Result<Judged, (Option<TrustRefusal>, Failure)> {
+        let unjudged = |refusal: Option<TrustRefusal>, failure| {
+            let failure = self.judge.record_unjudged(reference, refusal.as_ref(), failure);
+            Err((refusal, failure))
+        };
+        match tokio::time::timeout(self.patience, self.judged(reference)).await {
+            Ok(Ok(judged)) => Ok(judged),
+            Ok(Err(Unjudged::Unrecorded(failure))) => Err((None, failure)),
+            Ok(Err(Unjudged::Error(error))) => unjudged(refusal(&error), error.into()),
+            Err(_) => unjudged(None, gave_up(reference, self.patience)),
+        }
+    }
+
+    async fn judged(&self, reference: &Reference) -> Result<Judged, Unjudged> {
+        let recorded = |verification: &Verification| self.judge.record(verification).map_err(Unjudged::Unrecorded);
+        if self.each {
+            let shown = |verification| recorded(&verification).map(|()| self.shown(&verification, reference));
+            let rows = self.verifier.verify_each(reference, shown).await.map_err(Unjudged::Error)?;
+            return Ok(Judged::Each(rows.into_iter().collect::<Result<_, _>>()?));
+        }
+        let verification = self.verifier.verify(reference, self.platform).await.map_err(Unjudged::Error)?;
+        recorded(&verification)?;
+        Ok(Judged::One(Box::new(verification)))
+    }
+
+    fn shown(&self, verification: &Verification, reference: &Reference) -> (Exit, Value, String) {
+        warn(verification, reference, self.output);
+        let (_, exit) = verdict(verification);
+        if self.output.is_json() {
+            (exit, (self.show.json)(verification), String::new())
+        } else {
+            (exit, Value::Null, (self.show.text)(verification, self.output))
+        }
+    }
+}
+
 /// Judges images, and shows each as it is ready, in the order that was typed.
-pub async fn judge_all(
+pub async fn judge_all(args: ImagesArgs, show: &Show, output: &Output) -> Result<Exit, Failure> {
+    judge_each(args, false, show, None, output).await
+}
+
+/// As [`judge_all`]; with `each`, an index and every image of it by itself.
+async fn judge_each(
     args: ImagesArgs,
+    each: bool,
     show: &Show,
     attest: Option<&Attester>,
     output: &Output,
@@ -76,31 +146,22 @@ pub async fn judge_all(
     let verifier = Verifier { session: &session, policy: &judge.policy, now, limits: &limits, trust: Some(&reader) };
     let platform = args.platform.map(Platform);
     let patience = Duration::from_secs(args.timeout);
-    let one = |reference: Reference| {
-        let (verifier, judge, platform) = (&verifier, &judge, platform.as_ref());
-        async move {
-            let judged = tokio::time::timeout(patience, verifier.verify(&reference, platform)).await;
-            let judged = judged.map_or_else(
-                |_| Err((None, gave_up(&reference, patience))),
-                |done| done.map_err(|error| (refusal(&error), Failure::from(error))),
-            );
-            // Before anybody is told: what is not recorded is not decided.
-            let judged = match judged {
-                Ok(done) => judge.record(&done).map(|()| done).map_err(|failure| (None, failure)),
-                Err((refusal, failure)) => {
-                    let failure = judge.record_unjudged(&reference, refusal.as_ref(), failure);
-                    Err((refusal, failure))
-                }
-            };
-            (judged, reference)
-        }
+    let run = Run { verifier: &verifier, judge: &judge, platform: platform.as_ref(), patience, each, show, output };
+    let one = |reference| {
+        let run = &run;
+        async move { (run.one(&reference).await, reference) }
     };
     let mut work = stream::iter(args.references).map(one).buffered(AT_ONCE);
     let mut report = Report { output, exit: Exit::Done, shown: 0 };
     report.begin(&judge);
     while let Some((done, reference)) = work.next().await {
         match done {
-            Ok(verification) => {
+            Ok(Judged::Each(rows)) => {
+                for (exit, value, text) in rows {
+                    report.one(exit, || value, || text);
+                }
+            }
+            Ok(Judged::One(verification)) => {
                 warn(&verification, &reference, output);
                 let (_, exit) = verdict(&verification);
                 let said = match attest {
