@@ -140,7 +140,7 @@ pub struct Judge {
 /// What a verb judges by, and where it records what it decides.
 pub fn judge(args: &JudgeArgs, by: &'static str, output: &Output) -> Result<Judge, Failure> {
     let mut judge = judge_by(args, output)?;
-    let path = args.log.clone().filter(|path| !path.as_os_str().is_empty());
+    let path = args.log.clone().or_else(|| set("BOLTSEAL_LOG"));
     judge.log = path.map(|path| DecisionLog { path, by, policy: judge.file.clone() });
     Ok(judge)
 }

@@ -33,8 +33,9 @@ pub struct JudgeArgs {
     pub identity: Option<IdentityRule>,
     #[command(flatten)]
     pub certificate: CertificateArgs,
-    /// Record each decision in this file, a chain of hashes (`audit log verify`); what can't be recorded is not allowed.
-    #[arg(long, value_name = "FILE", env = "BOLTSEAL_LOG", hide_env_values = true)]
+    /// Record each decision in this file, a chain of hashes (`audit log verify`), else in BOLTSEAL_LOG; what can't be recorded
+    /// is not allowed.
+    #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
 }
 

@@ -15,11 +15,11 @@ pub struct SummaryArgs {
     /// Sign it as somebody, for whom an identity provider speaks: the CI system's token, SIGSTORE_ID_TOKEN, or a login.
     #[arg(long, requires = "attest_vsa")]
     pub vsa_keyless: bool,
-    /// Which services make certificate, log and timestamp: as `attest --signing-config`.
-    #[arg(long, value_name = "NAME|FILE", env = "BOLTSEAL_SIGNING_CONFIG", hide_env_values = true)]
+    /// Which services make certificate, log and timestamp: as `attest --signing-config`; else BOLTSEAL_SIGNING_CONFIG.
+    #[arg(long, value_name = "NAME|FILE", requires = "attest_vsa")]
     pub vsa_signing_config: Option<String>,
-    /// What their answers are verified by: as `attest --trusted-root`.
-    #[arg(long, value_name = "NAME|FILE", env = "BOLTSEAL_TRUSTED_ROOT", hide_env_values = true)]
+    /// What their answers are verified by: as `attest --trusted-root`; else BOLTSEAL_TRUSTED_ROOT.
+    #[arg(long, value_name = "NAME|FILE", requires = "attest_vsa")]
     pub vsa_trusted_root: Option<String>,
     #[command(flatten)]
     pub password: PasswordArgs,
@@ -28,11 +28,12 @@ pub struct SummaryArgs {
 impl SummaryArgs {
     /// The same as other verbs have it that sign.
     pub fn keyless(&self) -> KeylessArgs {
+        let set = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
         KeylessArgs {
             keyless: self.vsa_keyless,
             identity_token: None,
-            signing_config: self.vsa_signing_config.clone(),
-            trusted_root: self.vsa_trusted_root.clone(),
+            signing_config: self.vsa_signing_config.clone().or_else(|| set("BOLTSEAL_SIGNING_CONFIG")),
+            trusted_root: self.vsa_trusted_root.clone().or_else(|| set("BOLTSEAL_TRUSTED_ROOT")),
             log: LogArg::Required,
             login: LoginArg::Browser,
             oidc_client_id: "sigstore".to_owned(),
