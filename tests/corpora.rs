@@ -17,6 +17,7 @@ const TARGETS: &[Target] = &[
     ("key_file", targets::key_file),
     ("documents", targets::documents),
     ("image_config", targets::image_config),
+    ("decision_log", targets::decision_log),
     ("keyless", targets::keyless),
     ("certificate", targets::certificate),
     ("timestamp", targets::timestamp),

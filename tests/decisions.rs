@@ -247,11 +247,17 @@ async fn each_verb_records_what_it_decides_before_it_is_told() {
     assert_eq!(all[0]["policy"], json!({"file": asked, "digest": digest}));
     assert_eq!(all[9]["policy"], Value::Null);
 
+    // Each image of an index is a decision of its own.
+    let before = entries(&log).len();
+    with(&["verify", "--all-platforms", &signed]).expect(0);
+    assert_eq!(entries(&log).len(), before + 3);
+
     // What can't be recorded is not allowed, shown, printed or fetched.
     let other = table.file("no/log");
     let without = |words: &[&str]| table.ask(&[words, &["--policy", &asked, "--log", &other]].concat());
     let ran = without(&["verify", &signed]).expect(3);
     assert!(!ran.stdout.contains("allowed") && ran.stderr.contains("decision log"), "{}{}", ran.stdout, ran.stderr);
+    assert!(!without(&["verify", "--all-platforms", &signed]).expect(3).stdout.contains("allowed"));
     assert_eq!(without(&["resolve", &signed]).expect(3).stdout, "");
     let nowhere = format!("oci:{}:1.0", table.file("nowhere"));
     without(&["pull", "--to", &nowhere, &signed]).expect(3);

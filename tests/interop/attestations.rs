@@ -64,7 +64,7 @@ fn summary(bench: &Bench) {
         let (key, tag) = (P256.private(), image.tag());
         let line = ["verify", "--policy", policy, "--attest-vsa", VERIFIER, "--vsa-key", &key, &tag];
         let mut command = bench.boltseal.command();
-        Ran::of(command.env("BOLTSEAL_PASSWORD", P256.password).args(line))
+        Ran::of(command.env("BOLTSEAL_PASSWORD", P256.password()).args(line))
     };
     bench.boltseal_sign(&P256, &[&image.tag()]).expect(0);
     attest(&policy(bench, "ci.yaml", "signatures: { from: [ci] }")).expect(0);
