@@ -10,7 +10,7 @@ use crate::{
     },
     settings::{self, Judge},
 };
-use attest::{Attester, with_summary};
+use attest::Attester;
 use boltseal::{
     limits::Limits,
     oci::Reference,
@@ -62,7 +62,26 @@ pub struct Show {
 enum Judged {
     One(Box<Verification>),
     /// An index and its images: shown already, so that no result is kept for the sake of the next.
-    Each(Vec<(Exit, Value, String)>),
+    Each(Vec<Row>),
+}
+
+/// A result as it is shown, in the one form that is asked for.
+struct Row {
+    exit: Exit,
+    value: Value,
+    text: String,
+}
+
+impl Row {
+    fn of(verification: &Verification, reference: &Reference, show: &Show, output: &Output) -> Self {
+        warn(verification, reference, output);
+        let (_, exit) = verdict(verification);
+        if output.is_json() {
+            Self { exit, value: (show.json)(verification), text: String::new() }
+        } else {
+            Self { exit, value: Value::Null, text: (show.text)(verification, output) }
+        }
+    }
 }
 
 /// Why nothing came of a reference.
@@ -102,23 +121,15 @@ impl Run<'_> {
     async fn judged(&self, reference: &Reference) -> Result<Judged, Unjudged> {
         let recorded = |verification: &Verification| self.judge.record(verification).map_err(Unjudged::Unrecorded);
         if self.each {
-            let shown = |verification| recorded(&verification).map(|()| self.shown(&verification, reference));
+            let shown = |verification| {
+                recorded(&verification).map(|()| Row::of(&verification, reference, self.show, self.output))
+            };
             let rows = self.verifier.verify_each(reference, shown).await.map_err(Unjudged::Error)?;
             return Ok(Judged::Each(rows.into_iter().collect::<Result<_, _>>()?));
         }
         let verification = self.verifier.verify(reference, self.platform).await.map_err(Unjudged::Error)?;
         recorded(&verification)?;
         Ok(Judged::One(Box::new(verification)))
-    }
-
-    fn shown(&self, verification: &Verification, reference: &Reference) -> (Exit, Value, String) {
-        warn(verification, reference, self.output);
-        let (_, exit) = verdict(verification);
-        if self.output.is_json() {
-            (exit, (self.show.json)(verification), String::new())
-        } else {
-            (exit, Value::Null, (self.show.text)(verification, self.output))
-        }
     }
 }
 
@@ -157,40 +168,18 @@ async fn judge_each(
     while let Some((done, reference)) = work.next().await {
         match done {
             Ok(Judged::Each(rows)) => {
-                for (exit, value, text) in rows {
+                for Row { exit, value, text } in rows {
                     report.one(exit, || value, || text);
                 }
             }
             Ok(Judged::One(verification)) => {
-                warn(&verification, &reference, output);
-                let (_, exit) = verdict(&verification);
-                let said = match attest {
-                    Some(attest) => Some(attest.say(&session, &verification, &judge, now, output).await),
-                    None => None,
-                };
-                let exit = said.as_ref().map_or(exit, |said| exit.worst(said.exit));
-                report.one(
-                    exit,
-                    || with_summary((show.json)(&verification), said.as_ref(), exit),
-                    || (show.text)(&verification, output) + said.as_ref().map_or("", |said| &said.text),
-                );
-            }
-            Err((refusal, mut failure)) => {
-                if failure.exit == Exit::Usage {
-                    // That an index lists no such platform is the registry's word: nothing was judged.
-                    failure.exit = Exit::Unknown;
+                let mut row = Row::of(&verification, &reference, show, output);
+                if let Some(attest) = attest {
+                    attest.say(&session, &verification, &judge, now, output).await.add_to(&mut row);
                 }
-                output.failure_line(&failure);
-                // A tag that is not in the registry can be known to be refused all the same.
-                let word = if refusal.is_some() { "denied" } else { "could-not-tell" };
-                let reasons =
-                    refusal.iter().map(|refusal| json!({ "id": refusal.id(), "message": refusal.to_string() }));
-                let value = json!({
-                    "reference": reference.to_string(), "decision": word, "reasons": reasons.collect::<Vec<_>>(),
-                    "error": failure.message, "exit": failure.exit as u8,
-                });
-                report.one(failure.exit, || value, || (show.unpinned)(&reference, word));
+                report.one(row.exit, || row.value, || row.text);
             }
+            Err((refusal, failure)) => report.unpinned(&reference, refusal.as_ref(), failure, show),
         }
     }
     Ok(report.end())
@@ -261,6 +250,23 @@ impl Report<'_> {
             self.output.raw(&text());
         }
         self.shown += 1;
+    }
+
+    /// What could not be pinned to a digest.
+    fn unpinned(&mut self, reference: &Reference, refusal: Option<&TrustRefusal>, mut failure: Failure, show: &Show) {
+        if failure.exit == Exit::Usage {
+            // That an index lists no such platform is the registry's word: nothing was judged.
+            failure.exit = Exit::Unknown;
+        }
+        self.output.failure_line(&failure);
+        // A tag that is not in the registry can be known to be refused all the same.
+        let word = if refusal.is_some() { "denied" } else { "could-not-tell" };
+        let reasons = refusal.iter().map(|refusal| json!({ "id": refusal.id(), "message": refusal.to_string() }));
+        let value = json!({
+            "reference": reference.to_string(), "decision": word, "reasons": reasons.collect::<Vec<_>>(),
+            "error": failure.message, "exit": failure.exit as u8,
+        });
+        self.one(failure.exit, || value, || (show.unpinned)(reference, word));
     }
 
     fn end(self) -> Exit {

@@ -1,4 +1,4 @@
-//! Another verifier's decision in the place of the work; SPEC.md, section 6.7.
+//! Another verifier's decision in the place of the work; SPEC.md, section 6.9.
 
 use super::*;
 use crate::{

@@ -1,5 +1,6 @@
 //! `verify --attest-vsa`: each decision, signed and attached.
 
+use super::Row;
 use crate::{
     args::SummaryArgs,
     exit::{Exit, Failure},
@@ -26,8 +27,8 @@ pub struct Attester {
 
 /// What became of one decision's summary.
 pub struct Said {
-    pub exit: Exit,
-    pub text: String,
+    exit: Exit,
+    text: String,
     value: Value,
 }
 
@@ -83,11 +84,14 @@ impl Attester {
     }
 }
 
-/// A result as `verify` writes it, with what became of its summary.
-pub fn with_summary(mut result: Value, said: Option<&Said>, exit: Exit) -> Value {
-    if let (Some(said), Some(members)) = (said, result.as_object_mut()) {
-        members.insert("vsa".to_owned(), said.value.clone());
-        members.insert("exit".to_owned(), (exit as u8).into());
+impl Said {
+    /// Tells it beside the decision; the worse exit code counts.
+    pub fn add_to(self, row: &mut Row) {
+        row.exit = row.exit.worst(self.exit);
+        row.text.push_str(&self.text);
+        if let Some(members) = row.value.as_object_mut() {
+            members.insert("vsa".to_owned(), self.value);
+            members.insert("exit".to_owned(), (row.exit as u8).into());
+        }
     }
-    result
 }
