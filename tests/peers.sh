@@ -4,7 +4,8 @@
 # below TARGET_DIR (target/peers): cosign, notation, crane, oras, docker-registry, notary and its server, skopeo, podman, and
 # refreg, which is go-containerregistry's in-memory registry with the referrers API, built from Debian's Go; containerd with
 # ctr, docker with dockerd, buildx and runc, the runtimes that ask boltseal before they pull. Besides, Sigstore's
-# clients for npm (npm-sigstore) and PyPI (pypi-sigstore), by npm and pip into folders of their own. Nothing is installed,
+# clients for npm (npm-sigstore) and PyPI (pypi-sigstore), and SARIF's schema with a judge of it (sarif-schema), by npm and pip
+# into folders of their own. Nothing is installed,
 # apt's own state is untouched, a second run fetches nothing. TARGET_DIR/missing lists what could not be had, a line each.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -18,30 +19,30 @@ RUNTIMES=(containerd=containerd/usr/bin ctr=containerd/usr/bin docker=docker-cli
   docker-buildx=docker-buildx/usr/libexec/docker/cli-plugins)
 GOLANG=(golang-1.26-go golang-1.26-src golang-github-google-go-containerregistry-dev)
 NPM_SIGSTORE=4.1.1
+NPM_SARIF=1.0.0-beta.0
 PYPI_SIGSTORE=4.5.1
 mkdir -p "$TARGET"/{debs,bin,apt/lists/partial,apt/cache/archives/partial,apt/empty}
 : > "$TARGET/missing"
 
 missing() { echo "$1: $2" | tee -a "$TARGET/missing" >&2; }
 
-# Sigstore's client for npm, as a command
-npm_sigstore() {
-  [ -x "$TARGET/bin/npm-sigstore" ] && return
+# A command of a package of npm's and a script of ours: NAME PACKAGE SCRIPT
+npm_command() {
+  [ -x "$TARGET/bin/$1" ] && return
   if ! command -v node > /dev/null || ! command -v npm > /dev/null; then
-    missing npm-sigstore "there is no node or npm on this machine"
+    missing "$1" "there is no node or npm on this machine"
     return
   fi
   mkdir -p "$TARGET/npm"
-  if ! npm install --prefix "$TARGET/npm" --ignore-scripts --no-audit --no-fund --loglevel=error \
-    "sigstore@$NPM_SIGSTORE" > /dev/null; then
-    missing npm-sigstore "could not be fetched by npm"
+  if ! npm install --prefix "$TARGET/npm" --ignore-scripts --no-audit --no-fund --loglevel=error "$2" > /dev/null; then
+    missing "$1" "could not be fetched by npm"
     return
   fi
-  cat > "$TARGET/bin/npm-sigstore" << SH
+  cat > "$TARGET/bin/$1" << SH
 #!/bin/sh
-NODE_PATH=$TARGET/npm/node_modules exec node $HERE/npm/client.cjs "\$@"
+NODE_PATH=$TARGET/npm/node_modules exec node $HERE/npm/$3 "\$@"
 SH
-  chmod +x "$TARGET/bin/npm-sigstore"
+  chmod +x "$TARGET/bin/$1"
 }
 
 # Sigstore's client for PyPI, in a virtual environment
@@ -56,7 +57,8 @@ pypi_sigstore() {
   fi
 }
 
-npm_sigstore
+npm_command npm-sigstore "sigstore@$NPM_SIGSTORE" client.cjs
+npm_command sarif-schema "@microsoft/jest-sarif@$NPM_SARIF" sarif.cjs
 pypi_sigstore
 
 have_all() { for tool in "${PEERS[@]}" "${RUNTIMES[@]%%=*}" runc skopeo podman refreg; do [ -x "$TARGET/bin/$tool" ] || return 1; done; }

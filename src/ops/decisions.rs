@@ -1,6 +1,6 @@
 //! Decisions kept: each is recorded before anybody is told, and the log can be verified by whoever has it.
 
-use super::{admit::Admitted, verify::Verification};
+use super::{admit::Admitted, audit::record::ImageRecord, verify::Verification};
 use crate::{
     format::decision_log::{Chain, ChainFault, Decided, Event, Head, LineHash, NamedPolicy},
     limits::{LOG_ERROR_BYTES, LOG_LINE_BYTES},
@@ -65,6 +65,24 @@ impl DecisionLog {
             decided.reasons.push("moved-tag".to_owned());
         }
         self.record(decided)
+    }
+
+    /// Records what an audit says of an image.
+    ///
+    /// # Errors
+    /// As [`DecisionLog::judged`].
+    pub fn audited(&self, image: &ImageRecord) -> Result<Head, DecisionLogError> {
+        let ids: BTreeSet<_> = image.reasons.iter().map(|reason| reason.id.clone()).collect();
+        self.record(Decided {
+            reference: image.reference.clone(),
+            digest: image.digest.map(|digest| digest.to_string()),
+            index: image.index.map(|index| index.to_string()),
+            decision: image.decision.word().to_owned(),
+            reasons: ids.into_iter().collect(),
+            scope: image.scope.clone(),
+            mode: image.mode.clone(),
+            ..Decided::default()
+        })
     }
 
     /// Records that there was nothing to judge, and why.

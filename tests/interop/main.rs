@@ -17,6 +17,7 @@ mod world;
 
 mod access;
 mod attestations;
+mod audit;
 mod bench;
 mod buildkit;
 mod containerd;
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
         trusted_roots::cases(),
         containerd::cases(),
         docker::cases(),
+        audit::cases(),
         buildkit::cases(),
     ]
     .map(Vec::into_iter);

@@ -11,7 +11,7 @@ mod root;
 mod sign;
 mod summary;
 
-pub use audit::{AuditArgs, AuditCommand, LogCommand, LogRotateArgs, LogVerifyArgs};
+pub use audit::{AuditArgs, AuditCommand, FleetArgs, LogCommand, LogRotateArgs, LogVerifyArgs};
 pub use certificate::{BlobCommand, BlobVerifyArgs, CertificateArgs, SignedHash};
 mod pin;
 
