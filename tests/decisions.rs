@@ -258,6 +258,10 @@ async fn each_verb_records_what_it_decides_before_it_is_told() {
     let last: Vec<_> = all[all.len() - 2..].iter().map(|one| (&one["by"], &one["decision"])).collect();
     assert_eq!(last, [(&json!("audit"), &json!("allowed")), (&json!("audit"), &json!("denied"))]);
 
+    with(&["provenance", &signed]).expect(0);
+    let last = entries(&log).pop().expect("an entry");
+    assert_eq!((&last["by"], &last["decision"]), (&json!("provenance"), &json!("allowed")));
+
     // What can't be recorded is not allowed, shown, printed or fetched.
     let other = table.file("no/log");
     let without = |words: &[&str]| table.ask(&[words, &["--policy", &asked, "--log", &other]].concat());
@@ -265,6 +269,7 @@ async fn each_verb_records_what_it_decides_before_it_is_told() {
     assert!(!ran.stdout.contains("allowed") && ran.stderr.contains("decision log"), "{}{}", ran.stdout, ran.stderr);
     assert!(!without(&["verify", "--all-platforms", &signed]).expect(3).stdout.contains("allowed"));
     assert!(!without(&["audit", "--from", "images.txt"]).expect(3).stdout.contains("allowed"));
+    assert!(!without(&["provenance", &signed]).expect(3).stdout.contains("allowed"));
     assert_eq!(without(&["resolve", &signed]).expect(3).stdout, "");
     let nowhere = format!("oci:{}:1.0", table.file("nowhere"));
     without(&["pull", "--to", &nowhere, &signed]).expect(3);

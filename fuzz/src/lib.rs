@@ -14,8 +14,8 @@ use boltseal::{
     limits::Limits,
     oci::{Digest, Embedded, Reference},
     policy::{
-        Circumstances, ConfigRule, Decision, Policy, ProvenanceRule, Question, SbomRule, TextPattern, Topic, VsaRule,
-        VulnRule, evaluate,
+        BaseRule, Bases, Circumstances, ConfigRule, Decision, Policy, ProvenanceRule, Question, SbomRule, TextPattern,
+        Topic, VsaRule, VulnRule, evaluate,
     },
     trust::{Anchors, Identity, Instance, TrustedRoot},
     verify::{
@@ -153,8 +153,8 @@ pub fn documents(input: &[u8]) {
         let question = Question { about: about.clone(), max_age: None, newest: false };
         let digests = [image().digest()];
         let resource = SignedReference::parse("registry.example.com/shop/cart:1.0");
-        let beside =
-            Circumstances { digests: &digests, resource: resource.as_ref(), vex: &[], now: Timestamp::UNIX_EPOCH };
+        let (bases, now) = (Bases::default(), Timestamp::UNIX_EPOCH);
+        let beside = Circumstances { digests: &digests, resource: resource.as_ref(), vex: &[], bases: &bases, now };
         if question.family() != Family::of(kind).expect("a family") {
             assert!(question.judge(&document, &beside).is_err(), "a document of another family answers nothing");
         } else if let Err(miss) = question.judge(&document, &beside) {
@@ -175,6 +175,7 @@ static QUESTIONS: LazyLock<Vec<Topic>> = LazyLock::new(|| {
             refuse_unknown: true,
             ..ProvenanceRule::default()
         }),
+        Topic::Provenance(ProvenanceRule { base: Some(BaseRule { depth: 1 }), ..ProvenanceRule::default() }),
         Topic::Sbom(SbomRule {
             of_image: true,
             deny_packages: vec![glob("pkg:npm/**")],

@@ -1,6 +1,6 @@
 //! Decisions kept: each is recorded before anybody is told, and the log can be verified by whoever has it.
 
-use super::{admit::Admitted, audit::record::ImageRecord, verify::Verification};
+use super::{admit::Admitted, audit::record::ImageRecord, provenance::Hop, verify::Verification};
 use crate::{
     format::decision_log::{Chain, ChainFault, Decided, Event, Head, LineHash, NamedPolicy},
     limits::{LOG_ERROR_BYTES, LOG_LINE_BYTES},
@@ -81,6 +81,23 @@ impl DecisionLog {
             reasons: ids.into_iter().collect(),
             scope: image.scope.clone(),
             mode: image.mode.clone(),
+            ..Decided::default()
+        })
+    }
+
+    /// Records what is said of one image of a chain.
+    ///
+    /// # Errors
+    /// As [`DecisionLog::judged`].
+    pub fn followed(&self, hop: &Hop) -> Result<Head, DecisionLogError> {
+        let ids: BTreeSet<_> = hop.judged.reasons.iter().map(|reason| reason.id.clone()).collect();
+        self.record(Decided {
+            reference: hop.reference.clone(),
+            digest: hop.digest.map(|digest| digest.to_string()),
+            decision: hop.judged.verdict.word().to_owned(),
+            reasons: ids.into_iter().collect(),
+            scope: hop.judged.scope.clone(),
+            mode: hop.judged.mode.clone(),
             ..Decided::default()
         })
     }

@@ -4,6 +4,8 @@
 
 #[path = "../common/attacks.rs"]
 mod attacks;
+#[path = "../common/chain.rs"]
+mod chain;
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../roots/instance.rs"]
@@ -20,6 +22,7 @@ mod attestations;
 mod audit;
 mod bench;
 mod buildkit;
+mod chains;
 mod containerd;
 mod content_trust;
 mod cosign_reads;
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         containerd::cases(),
         docker::cases(),
         audit::cases(),
+        chains::cases(),
         buildkit::cases(),
     ]
     .map(Vec::into_iter);

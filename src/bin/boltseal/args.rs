@@ -7,6 +7,7 @@ mod judge;
 mod keyless;
 mod known;
 mod policy;
+mod provenance;
 mod root;
 mod sign;
 mod summary;
@@ -21,6 +22,7 @@ pub use keyless::{BlobSignArgs, KeylessArgs, LogArg, LoginArg};
 pub use known::KnownArgs;
 pub use pin::{PinArgs, PinKind, RunArgs};
 pub use policy::{ExportArgs, ExportTarget, ImportArgs, ImportSource};
+pub use provenance::ProvenanceArgs;
 pub use root::{RootAddArgs, RootCommand, RootCreateArgs, RootUpdateArgs, ServiceFile};
 pub use sign::{AttestArgs, AttestFormat, MaybeKeyArgs, PasswordArgs, SignArgs, SignFormat, SigningKeyArgs};
 pub use summary::SummaryArgs;
@@ -72,6 +74,7 @@ pub enum Command {
     Pull(PullArgs),
     Resolve(ResolveArgs),
     Inspect(InspectArgs),
+    Provenance(ProvenanceArgs),
     #[command(subcommand)]
     Blob(BlobCommand),
     #[command(subcommand)]

@@ -25,6 +25,7 @@ use boltseal::{
         audit::record::Record,
         decisions::DecisionLog,
         policy_file::{self, PolicyFile, PolicyFileError},
+        provenance::{Chain, Verdict},
         verify::Verification,
     },
     policy::{Flags, IdentityRule as Rule, Policy},
@@ -180,6 +181,13 @@ impl Judge {
             (Some(log), Record::Image(image)) => Ok(log.audited(image).map(drop)?),
             _ => Ok(()),
         }
+    }
+
+    /// Records what each image's scope says of it that signed provenance leads to, likewise.
+    pub fn record_chain(&self, chain: &Chain) -> Result<(), Failure> {
+        let Some(log) = &self.log else { return Ok(()) };
+        let judged = chain.hops.iter().filter(|hop| hop.proven && hop.judged.verdict != Verdict::NotVisited);
+        judged.into_iter().try_for_each(|hop| Ok(log.followed(hop).map(drop)?))
     }
 
     /// Records that there was nothing to judge; the failure to be told: that one, or that of the recording.

@@ -71,6 +71,21 @@ pub enum Verdict {
     NotVisited,
 }
 
+impl Verdict {
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+            Self::WouldDeny => "would-deny",
+            Self::CouldNotTell => "could-not-tell",
+            Self::NotJudged => "not-judged",
+            Self::NotVisited => "not-visited",
+        }
+    }
+}
+
 /// A stable id, and a sentence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -85,8 +100,10 @@ pub struct Told {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Build {
-    /// Who signed the document.
+    /// Who signed the document; or what is around it, where it is `covered`.
     pub signed_by: String,
+    /// Of a document that nobody signed and that lies in the index: what around it is signed, `index` or `manifest`.
+    pub covered: Option<&'static str>,
     /// The authorities of the image's scope that they speak for.
     pub authorities: Vec<String>,
     /// Whether the document answers what the scope asks of provenance; `true` where it asks for nothing.

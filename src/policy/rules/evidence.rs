@@ -1,6 +1,6 @@
 //! What the findings have for a question: the circumstances of a requirement, gathered once.
 
-use super::{Circumstances, ConfigRule, Miss, Question};
+use super::{Bases, Circumstances, ConfigRule, Miss, Question};
 use crate::{
     format::{
         image_config::ImageConfig,
@@ -16,23 +16,30 @@ use std::collections::BTreeMap;
 
 /// What stands beside the evidence of one requirement.
 #[derive(Debug)]
-pub(in crate::policy) struct Beside {
+pub(in crate::policy) struct Beside<'b> {
     pub now: Timestamp,
     digests: Vec<Digest>,
     resource: Option<SignedReference>,
     vex: Vec<Vex>,
+    bases: &'b Bases,
     /// Where the newest document of each authority stands among them.
     newest: BTreeMap<String, (Timestamp, bool)>,
     all_read: bool,
 }
 
-impl Beside {
-    pub fn gather(requirement: &Requirement, findings: &Findings, image: Digest, now: Timestamp) -> Self {
+impl<'b> Beside<'b> {
+    pub fn gather(
+        requirement: &Requirement,
+        findings: &Findings,
+        image: Digest,
+        bases: &'b Bases,
+        now: Timestamp,
+    ) -> Self {
         let around = findings.subject().digests().filter(|digest| *digest != image);
         let digests = std::iter::once(image).chain(around).collect();
         let all_read = findings.unread().is_empty();
         let resource = resource(requirement, findings.subject().reference());
-        let mut beside = Self { now, digests, resource, vex: Vec::new(), newest: BTreeMap::new(), all_read };
+        let mut beside = Self { now, digests, resource, vex: Vec::new(), bases, newest: BTreeMap::new(), all_read };
         let Asked::Document(question) = &requirement.asked else { return beside };
         let wanted = |family| {
             family == Some(Family::Vex) && question.needs_vex() || family == Some(question.family()) && question.newest
@@ -63,7 +70,8 @@ impl Beside {
     }
 
     fn circumstances(&self) -> Circumstances<'_> {
-        Circumstances { digests: &self.digests, resource: self.resource.as_ref(), vex: &self.vex, now: self.now }
+        let Self { digests, resource, vex, bases, now, .. } = self;
+        Circumstances { digests, resource: resource.as_ref(), vex, bases, now: *now }
     }
 
     /// Why an authority's document does not answer a question, if so.

@@ -1,6 +1,7 @@
 //! What is asked of the documents that were attested, and of an image's own configuration: pure functions from a question
 //! and a document to nothing, or to the one thing that is missing.
 
+mod base;
 mod config;
 mod document;
 mod evidence;
@@ -13,10 +14,11 @@ mod sbom;
 mod summary;
 mod vuln;
 
+pub use base::{BaseFault, BaseMiss, BaseRule, Bases, Lineage, Relative, Seen, SignedProvenance, signed_provenance};
 pub use config::ConfigRule;
-pub(super) use document::{Config, Provenance, Sbom, Summary, Vuln};
+pub(super) use document::{Base, Config, Provenance, Sbom, Summary, Vuln};
 pub(super) use evidence::{Beside, habits};
-pub(super) use load::{config, provenance, sbom, summary, vuln};
+pub(super) use load::{base as base_rule, base_alone, config, provenance, sbom, summary, vuln};
 pub use miss::Miss;
 pub use provenance::ProvenanceRule;
 pub use sbom::{MustList, SbomRule};
@@ -24,7 +26,7 @@ pub use summary::{VsaMiss, VsaRule};
 pub use vuln::{VulnRule, Waiver};
 
 use crate::{
-    format::predicate::{Document, Family, Vex, VsaVerdict},
+    format::predicate::{self, Family, Vex, VsaVerdict},
     limits::CLOCK_SKEW,
     oci::Digest,
     verify::SignedReference,
@@ -66,6 +68,8 @@ pub struct Circumstances<'a> {
     pub resource: Option<&'a SignedReference>,
     /// What the authorities that are asked say of findings.
     pub vex: &'a [Vex],
+    /// What became of the images that it was built from.
+    pub bases: &'a Bases,
     /// The time.
     pub now: Timestamp,
 }
@@ -97,9 +101,9 @@ impl Question {
     /// Where a document stands among those of which the newest counts: by its time, and of one time what refuses last. None
     /// for one that states no time, or that is not one of them.
     #[must_use]
-    pub fn rank(&self, document: &Document, beside: &Circumstances<'_>) -> Option<(Timestamp, bool)> {
+    pub fn rank(&self, document: &predicate::Document, beside: &Circumstances<'_>) -> Option<(Timestamp, bool)> {
         let refuses = match (&self.about, document) {
-            (Topic::Summary(rule), Document::Vsa(vsa)) => {
+            (Topic::Summary(rule), predicate::Document::Vsa(vsa)) => {
                 rule.concerns(vsa, beside).ok()?;
                 vsa.verdict != VsaVerdict::Passed
             }
@@ -112,15 +116,18 @@ impl Question {
     ///
     /// # Errors
     /// What is missing, with what was expected and found.
-    pub fn judge(&self, document: &Document, beside: &Circumstances<'_>) -> Result<(), Miss> {
+    pub fn judge(&self, document: &predicate::Document, beside: &Circumstances<'_>) -> Result<(), Miss> {
         if let Some(max_age) = self.max_age {
             fresh(document.stated_time(), max_age, beside.now)?;
         }
         match (&self.about, document) {
-            (Topic::Provenance(rule), Document::Provenance(provenance)) => rule.judge(provenance),
-            (Topic::Sbom(rule), Document::Sbom(sbom)) => rule.judge(sbom, beside.digests),
-            (Topic::Vuln(rule), Document::Scan(scan)) => rule.judge(scan, beside),
-            (Topic::Summary(rule), Document::Vsa(vsa)) => rule.judge(vsa, beside),
+            (Topic::Provenance(rule), predicate::Document::Provenance(provenance)) => {
+                rule.judge(provenance)?;
+                rule.base.map_or(Ok(()), |base| base.judge(provenance, beside.bases))
+            }
+            (Topic::Sbom(rule), predicate::Document::Sbom(sbom)) => rule.judge(sbom, beside.digests),
+            (Topic::Vuln(rule), predicate::Document::Scan(scan)) => rule.judge(scan, beside),
+            (Topic::Summary(rule), predicate::Document::Vsa(vsa)) => rule.judge(vsa, beside),
             _ => Err(Miss::Malformed { why: "a document of another family".to_owned() }),
         }
     }

@@ -1,8 +1,8 @@
 //! What another verifier decided, in the place of deciding it again.
 
-use super::{Circumstances, Miss, Topic, miss::shown, purl};
+use super::{Circumstances, Miss, Topic, miss::shown};
 use crate::{
-    format::predicate::{Vsa, VsaVerdict},
+    format::predicate::{Dependency, Vsa, VsaVerdict},
     oci::{Digest, Reference, Repository},
     policy::{Approved, Asked, Policy, Requirement},
     verify::SignedReference,
@@ -119,32 +119,13 @@ impl VsaRule {
 /// Whether a resource's URI is this image's: its repository, and where it has them the tag that was asked for and one of
 /// these digests.
 fn is_of(uri: &str, image: &SignedReference, digests: &[Digest]) -> bool {
-    let Some(Reference { repository: Repository::Registry(repository), tag, digest }) = reference(uri) else {
-        return false;
-    };
-    repository == image.repository
-        && (tag.is_none() || image.tag.is_none() || tag == image.tag)
-        && digest.is_none_or(|digest| digests.contains(&digest))
-}
-
-/// What a resource's URI names: `pkg:oci` with its `repository_url`, or a reference in full, also behind `oci://` or `docker://`.
-fn reference(uri: &str) -> Option<Reference> {
-    let text = match uri.starts_with("pkg:oci/") {
-        true => {
-            let named = purl::bare(uri);
-            let named = named.strip_prefix("pkg:oci/")?;
-            let (name, version) = named.split_once('@').map_or((named, None), |(name, version)| (name, Some(version)));
-            let repository = purl::qualifier(uri, "repository_url")?;
-            repository.rsplit('/').next().filter(|last| *last == name)?;
-            let tag = purl::qualifier(uri, "tag").map(|tag| format!(":{tag}")).unwrap_or_default();
-            let version = version.map(|version| format!("@{version}")).unwrap_or_default();
-            format!("{repository}{tag}{version}")
-        }
-        false => ["oci://", "docker://"].iter().find_map(|start| uri.strip_prefix(start)).unwrap_or(uri).to_owned(),
-    };
-    // In full, host first: the rule of signed names.
-    SignedReference::parse(&text)?;
-    text.parse().ok()
+    digests.iter().any(|digest| {
+        // A URI with another digest is then an image with two.
+        let listed = [(digest.algorithm().to_owned(), digest.hex())].into();
+        let named = Dependency { name: None, uri: uri.to_owned(), digest: listed }.image();
+        let Some(Ok(Reference { repository: Repository::Registry(repository), tag, .. })) = named else { return false };
+        repository == image.repository && (tag.is_none() || image.tag.is_none() || tag == image.tag)
+    })
 }
 
 /// Whether one level is another or a higher one of the same track (SLSA 1.1: each implies those below it).

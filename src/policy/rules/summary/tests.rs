@@ -190,6 +190,7 @@ fn the_resource_is_the_repository_that_was_asked_for() {
         "pkg:oci/cart?repository_url=r.example/shop/cart".to_owned(),
         "pkg:oci/cart?arch=amd64&repository_url=r.example%2Fshop%2Fcart&tag=1".to_owned(),
         format!("pkg:oci/cart@sha256%3A{hex}?repository_url=r.example/shop/cart"),
+        "pkg:docker/shop/cart?repository_url=r.example".to_owned(),
         "oci://r.example/shop/cart".to_owned(),
         format!("docker://r.example/shop/cart:1@sha256:{hex}"),
         "r.example/shop/cart:1".to_owned(),
@@ -202,9 +203,9 @@ fn the_resource_is_the_repository_that_was_asked_for() {
         "pkg:oci/till?repository_url=r.example/shop/cart".to_owned(),
         "pkg:oci/cart?repository_url=other.example/shop/cart".to_owned(),
         "pkg:oci/cart?repository_url=r.example/shop/cart&tag=2".to_owned(),
-        "pkg:oci/cart?repository_url=r.example/shop/cart&repository_url=x".to_owned() + "#&",
+        "pkg:oci/cart?repository_url=r.example/shop/cart&repository_url=x".to_owned(),
         format!("pkg:oci/cart@sha256%3A{other}?repository_url=r.example/shop/cart"),
-        "pkg:docker/shop/cart?repository_url=r.example".to_owned(),
+        "pkg:docker/shop/cart".to_owned(),
         "r.example/shop/cart:2".to_owned(),
         format!("r.example/shop/cart@sha256:{other}"),
         "r.example/shop/cart/x".to_owned(),
@@ -213,7 +214,7 @@ fn the_resource_is_the_repository_that_was_asked_for() {
         "oci:cart".to_owned(),
         "**".to_owned(),
     ] {
-        assert_eq!(of(&bad), bad.ends_with("#&"), "{bad}");
+        assert!(!of(&bad), "{bad}");
     }
     // A copy elsewhere counts under the name that a map gives it; a layout has no name by itself.
     let layout =
