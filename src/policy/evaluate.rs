@@ -56,14 +56,9 @@ fn judge(scope: &Scope, findings: &Findings, bases: &Bases, now: Timestamp) -> D
     });
     let mut unmet = Vec::new();
     // Another's decision comes first: where it counts, nothing else is asked but content trust.
-    let summary =
-        scope.vsa.iter().flat_map(|asked| weigh(asked, findings, bases, now).map_err(|reasons| unmet = reasons));
-    met.extend(summary);
+    met.extend(scope.vsa.iter().flat_map(|asked| weigh(asked, findings, bases, now).map_err(|why| unmet = why)));
     let is_decided = !met.is_empty();
     reasons.extend(scope.config.iter().filter(|_| !is_decided).flat_map(|rule| habits(rule, findings.subject())));
-    if scope.requirements.is_empty() {
-        reasons.append(&mut unmet);
-    }
     let mut is_certain = !reasons.is_empty();
     for requirement in scope.requirements.iter().filter(|_| !is_decided) {
         match weigh(requirement, findings, bases, now) {
@@ -80,10 +75,8 @@ fn judge(scope: &Scope, findings: &Findings, bases: &Bases, now: Timestamp) -> D
     let is_final = reasons.iter().any(Reason::is_final);
     reasons.extend(unmet);
     reasons.extend(rejected(findings));
-    let unread = match findings.unread() {
-        [first, ..] if !is_final => Some(Reason::Unread { count: findings.unread().len(), first: first.clone() }),
-        _ => None,
-    };
+    let unread = findings.unread().first().filter(|_| !is_final);
+    let unread = unread.map(|first| Reason::Unread { count: findings.unread().len(), first: first.clone() });
     let undetermined = unread.is_some() || !is_certain;
     reasons.extend(unread);
     reasons.sort_by_key(Reason::order);

@@ -207,10 +207,13 @@ fn scope(
         let asked = Asked::Document(Box::new(rules::summary(&raw)?));
         requirement(place, asked, None, &raw.from, raw.identity, authorities)
     });
-    let vsa = vsa.transpose()?;
+    let mut vsa = vsa.transpose()?;
+    if requirements.is_empty() {
+        // In the place of nothing it is what is asked.
+        requirements.extend(vsa.take());
+    }
     let config = raw.config.map(|raw| rules::config(Position::of(&raw), raw.value)).transpose()?;
-    let content_trust =
-        raw.content_trust.map(|raw| content_trust(raw, vsa.is_some() || !requirements.is_empty())).transpose()?;
+    let content_trust = raw.content_trust.map(|raw| content_trust(raw, !requirements.is_empty())).transpose()?;
     let scope = Scope { pattern, mode, content_trust, vsa, config, requirements };
     if !scope.asks() && mode != Mode::Disabled {
         return Err(PolicyError::AsksNothing { place, scope: text.value.clone() });

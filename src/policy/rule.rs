@@ -45,7 +45,7 @@ pub struct Scope {
     pub mode: Mode,
     /// What is asked of the repository's trust state.
     pub content_trust: Option<ContentTrust>,
-    /// Whose decision counts in the place of what is asked below; where nothing is asked below, it is what is asked.
+    /// Whose decision counts in the place of what is asked below. Where nothing is, it stands among the requirements.
     pub vsa: Option<Requirement>,
     /// What is asked of the configurations of its images.
     pub config: Option<ConfigRule>,
@@ -136,7 +136,7 @@ impl Policy {
     /// The keys and trusted roots that the scope of a repository names: no others can help there, so no others are tried.
     #[must_use]
     pub fn anchors_for(&self, repository: &Repository) -> Anchors {
-        let asked = self.scope(repository).into_iter().flat_map(Scope::evidence);
+        let asked = self.scope(repository).into_iter().flat_map(|scope| scope.vsa.iter().chain(&scope.requirements));
         let authorities = asked.flat_map(|requirement| &requirement.from);
         let (mut keys, mut roots) = (BTreeSet::new(), BTreeSet::new());
         for identity in authorities.flat_map(|authority| &authority.identities) {
@@ -158,7 +158,7 @@ impl Policy {
     /// Whether signatures or attestations are asked of a repository's images.
     #[must_use]
     pub fn asks_for_evidence(&self, repository: &Repository) -> bool {
-        self.scope(repository).is_some_and(|scope| scope.evidence().next().is_some())
+        self.scope(repository).is_some_and(|scope| !scope.requirements.is_empty())
     }
 
     /// Whether unsigned statements of an index count for a repository's images, covered in this way.
@@ -213,12 +213,7 @@ impl Policy {
 impl Scope {
     /// Whether it asks for anything.
     pub(super) fn asks(&self) -> bool {
-        self.content_trust.is_some() || self.evidence().next().is_some()
-    }
-
-    /// All that asks for evidence.
-    pub fn evidence(&self) -> impl Iterator<Item = &Requirement> {
-        self.vsa.iter().chain(&self.requirements)
+        self.content_trust.is_some() || !self.requirements.is_empty()
     }
 }
 

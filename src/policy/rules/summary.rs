@@ -68,9 +68,7 @@ impl Policy {
     /// The policy for who says on what it decides: another's decision counts only where nothing else is asked.
     #[must_use]
     pub fn undelegated(mut self) -> Self {
-        for scope in self.scopes.iter_mut().filter(|scope| !scope.requirements.is_empty()) {
-            scope.vsa = None;
-        }
+        self.scopes.iter_mut().for_each(|scope| scope.vsa = None);
         self
     }
 }

@@ -91,8 +91,7 @@ pub fn to_text(explanation: &Explanation<'_>) -> String {
         let _ = writeln!(text, "  asks     {}\n  starts   from {}", signed_tag(asked), starts_from(asked));
     }
     if let Some(asked) = &scope.vsa {
-        let instead = if scope.requirements.is_empty() { "" } else { ", in the place of what follows" };
-        let _ = writeln!(text, "  asks     {}{instead}", summary(asked));
+        let _ = writeln!(text, "  asks     {}, in the place of what follows", summary(asked));
     }
     if scope.config.is_some() {
         text.push_str("  asks     image configuration\n");
@@ -113,6 +112,7 @@ pub fn to_text(explanation: &Explanation<'_>) -> String {
                 if let Some(levels) = base_levels(asked) {
                     let _ = write!(extra, ", and of base images by their own scopes, {levels} deep");
                 }
+                extra.push_str(&terms(asked));
             }
         }
         if requirement.unsigned != Unsigned::Refuse {
@@ -127,28 +127,32 @@ pub fn to_text(explanation: &Explanation<'_>) -> String {
             requirement.identity
         );
     }
-    if scope.content_trust.is_none() && scope.evidence().next().is_none() {
+    if scope.content_trust.is_none() && scope.requirements.is_empty() {
         let _ = writeln!(text, "  asks     nothing");
     }
     text
 }
 
-/// Whose decision counts.
+/// Whose decision counts in the place of others' evidence.
 fn summary(asked: &Requirement) -> String {
     let from: Vec<_> = asked.from.iter().map(|authority| authority.name.as_str()).collect();
-    let mut text = format!("{} by {{{}}}, identity {}", asked.asked, from.join(", "), asked.identity);
-    let Asked::Document(question) = &asked.asked else { return text };
+    format!("{} by {{{}}}, identity {}{}", asked.asked, from.join(", "), asked.identity, terms(&asked.asked))
+}
+
+/// What is asked of a verification summary; nothing of anything else.
+fn terms(asked: &Asked) -> String {
+    let mut text = String::new();
+    let Asked::Document(question) = asked else { return text };
+    let Topic::Summary(rule) = &question.about else { return text };
     if let Some(age) = question.max_age {
         let _ = write!(text, ", at most {} hours old", age.as_hours());
     }
-    if let Topic::Summary(rule) = &question.about {
-        let _ = write!(text, ", of verifier {}", printable(&rule.verifier));
-        if let Some(policy) = rule.policy {
-            let _ = write!(text, ", by policy {policy}");
-        }
-        if !rule.levels.is_empty() {
-            let _ = write!(text, ", with {}", printable(&rule.levels.join(", ")));
-        }
+    let _ = write!(text, ", of verifier {}", printable(&rule.verifier));
+    if let Some(policy) = rule.policy {
+        let _ = write!(text, ", by policy {policy}");
+    }
+    if !rule.levels.is_empty() {
+        let _ = write!(text, ", with {}", printable(&rule.levels.join(", ")));
     }
     text
 }
