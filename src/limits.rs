@@ -105,6 +105,12 @@ pub const ERROR_BODY_BYTES: u64 = 64 << 10;
 /// Bytes of another tool's settings file: `hosts.toml`, containerd's `config.toml`. Source: containerd's own default
 /// configuration has 10 KB.
 pub const SETTINGS_BYTES: u64 = 1 << 20;
+/// Bytes of one entry of a decision log. Source: one with 40 reasons and the longest names has 8 KB.
+pub const LOG_LINE_BYTES: u64 = 64 << 10;
+/// Bytes of a decision log's end in which its last entry is looked for. Source: that entry, and what crashes left behind it.
+pub const LOG_TAIL_BYTES: u64 = 4 * LOG_LINE_BYTES;
+/// Bytes of an error's text in a decision log.
+pub const LOG_ERROR_BYTES: usize = 1_000;
 /// Bytes of a file whose images are pinned. Source: rendered charts of a large platform have 2 MB.
 pub const PINNED_FILE_BYTES: u64 = 16 << 20;
 /// Bytes of a descriptor that a runtime passes. Source: containerd's have 200; annotations may come.

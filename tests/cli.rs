@@ -12,6 +12,7 @@ fn what_is_typed_is_answered_as_written_down() {
         .env("BOLTSEAL_PASSWORD", common::PASSWORD)
         .env("BOLTSEAL_POLICY", "")
         .env("BOLTSEAL_LOCK", "")
+        .env("BOLTSEAL_LOG", "")
         .env("BOLTSEAL_ROOTS", "")
         .env("SIGSTORE_ROOT_FILE", "")
         .env("SIGSTORE_REKOR_PUBLIC_KEY", "")

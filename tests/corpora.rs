@@ -18,6 +18,7 @@ const TARGETS: &[Target] = &[
     ("documents", targets::documents),
     ("embedded", targets::embedded),
     ("image_config", targets::image_config),
+    ("decision_log", targets::decision_log),
     ("keyless", targets::keyless),
     ("certificate", targets::certificate),
     ("timestamp", targets::timestamp),

@@ -5,6 +5,7 @@ use boltseal::{
     crypto::{Authority, PublicKey, Purpose, SigningCertificate, TimestampToken, hash, keyfile},
     format::{
         bundle::{self, Bundle, Content, Material},
+        decision_log::{Chain, Event, Head},
         dsse::Envelope,
         fulcio,
         image_config::ImageConfig,
@@ -14,7 +15,7 @@ use boltseal::{
     oci::{Digest, Embedded, Reference},
     policy::{
         BaseRule, Bases, Circumstances, ConfigRule, Decision, Policy, ProvenanceRule, Question, SbomRule, TextPattern,
-        Topic, VulnRule, evaluate,
+        Topic, VsaRule, VulnRule, evaluate,
     },
     trust::{Anchors, Identity, Instance, TrustedRoot},
     verify::{
@@ -151,8 +152,9 @@ pub fn documents(input: &[u8]) {
     for about in QUESTIONS.iter() {
         let question = Question { about: about.clone(), max_age: None, newest: false };
         let digests = [image().digest()];
-        let beside =
-            Circumstances { digests: &digests, vex: &[], bases: &Bases::default(), now: Timestamp::UNIX_EPOCH };
+        let resource = SignedReference::parse("registry.example.com/shop/cart:1.0");
+        let (bases, now) = (Bases::default(), Timestamp::UNIX_EPOCH);
+        let beside = Circumstances { digests: &digests, resource: resource.as_ref(), vex: &[], bases: &bases, now };
         if question.family() != Family::of(kind).expect("a family") {
             assert!(question.judge(&document, &beside).is_err(), "a document of another family answers nothing");
         } else if let Err(miss) = question.judge(&document, &beside) {
@@ -181,8 +183,29 @@ static QUESTIONS: LazyLock<Vec<Topic>> = LazyLock::new(|| {
             ..SbomRule::default()
         }),
         Topic::Vuln(VulnRule { most: Some(Severity::Medium), ..VulnRule::default() }),
+        Topic::Summary(VsaRule {
+            verifier: "https://verify.example.com".to_owned(),
+            policy: Some(image().digest()),
+            levels: vec!["SLSA_BUILD_LEVEL_3".to_owned()],
+        }),
     ]
 });
+
+/// A log of decisions: read without end, and one that is whole ends with an entry that the next one follows.
+pub fn decision_log(input: &[u8]) {
+    for whole in [true, false] {
+        if let Ok((head, torn)) = Head::of_tail(input, whole) {
+            let _ = head.completed_by(torn);
+        }
+    }
+    let mut chain = Chain::default();
+    let followed = input.split_inclusive(|byte| *byte == b'\n').all(|line| chain.line(line).is_ok());
+    let Some(head) = chain.head().filter(|_| followed && chain.end().is_ok()) else { return };
+    assert_eq!(Head::of_tail(input, true).ok(), Some((head, &b""[..])), "the writer finds what the reader read");
+    let event = Event::Continued { from: "another".to_owned() };
+    let (line, next) = head.next(&event, Timestamp::UNIX_EPOCH).expect("a short one");
+    assert!(chain.line(&line).is_ok() && chain.end().is_ok() && chain.head() == Some(next));
+}
 
 /// An image's configuration: it is read or refused, and no rule of it tells a secret.
 pub fn image_config(input: &[u8]) {

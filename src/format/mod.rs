@@ -1,6 +1,7 @@
 //! Untrusted bytes to untrusted structs and back: strict, bounded, and without an opinion on who signed.
 
 pub mod bundle;
+pub mod decision_log;
 pub mod dsse;
 pub mod evidence;
 pub mod fulcio;

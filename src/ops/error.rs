@@ -4,6 +4,7 @@ use crate::{
     oci::{Digest, ManifestError},
     registry::RegistryError,
     sign::{SignError, keyless::KeylessError},
+    store::DecisionLogError,
     verify::{Rejection, SubjectError},
 };
 use jiff::Timestamp;
@@ -130,6 +131,9 @@ pub enum OpsError {
         /// What the statement names.
         named: String,
     },
+    /// What was decided could not be recorded.
+    #[error(transparent)]
+    DecisionLog(#[from] DecisionLogError),
     /// The archive could not be written.
     #[error(transparent)]
     Archive(#[from] ArchiveError),

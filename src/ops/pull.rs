@@ -11,6 +11,7 @@ use crate::{
     oci::{Descriptor, Digest, Manifest, ManifestError, Reference, Repository, RepositoryName},
     policy::{Decision, Mode},
     registry::{Access, Fetched, Layout, Repo, Selector},
+    store::DecisionLogError,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use std::{
@@ -90,8 +91,17 @@ pub struct Pulled {
     pub fetched: Option<Reference>,
 }
 
-/// Told how many bytes there are, once, and then how many more have arrived.
+/// Told what was decided, then how many bytes there are, once, and then how many more have arrived.
 pub trait Progress: Send + Sync {
+    /// This was decided. Nothing is fetched if it can't be recorded.
+    ///
+    /// # Errors
+    /// It is not recorded.
+    fn judged(&self, verification: &Verification) -> Result<(), DecisionLogError> {
+        let _ = verification;
+        Ok(())
+    }
+
     /// All blobs together have this many bytes.
     fn total(&self, bytes: u64);
     /// So many more have arrived.
@@ -128,6 +138,7 @@ pub async fn pull(
         (None, Destination::Layout { .. }) => Choice::Whole,
     };
     let verification = verifier.verify_choice(reference, choice).await?;
+    progress.judged(&verification)?;
     if !may_be_used(&verification) {
         return Ok(Pulled { verification, fetched: None });
     }

@@ -35,7 +35,7 @@ pub enum Decision {
 /// The proof that a policy allows one digest. Made by [`super::evaluate`] alone.
 ///
 /// It says that for each requirement of the scope enough authorities were matched to different principals whose
-/// signatures hold, and that the trust state vouches for the digest where the scope asks for content trust
+/// signatures hold, or that a verifier of its `vsa` says so ([`Approved::is_delegated`]), and that the trust state vouches for the digest where the scope asks for content trust
 /// ([`Approved::trust`]). What is used next is [`Approved::reference`], which has no tag.
 #[must_use]
 #[derive(Clone, Debug)]

@@ -179,6 +179,10 @@ pub(super) struct Scope {
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "rules::Vuln")]
     pub vuln: Option<Spanned<rules::Vuln>>,
+    /// Whose decision counts in the place of all that is asked here but content trust.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "rules::Summary")]
+    pub vsa: Option<Spanned<rules::Summary>>,
     /// What is asked of its own configuration.
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "rules::Config")]

@@ -18,13 +18,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Judges findings by a policy.
 ///
-/// Checked: that the most specific scope's every requirement is met by signatures that hold, counted by
+/// Checked: that a verification summary holds as the scope asks for one, or that the most specific scope's every requirement is met by signatures that hold, counted by
 /// [`count_distinct`]; what the signed references, annotations and times say, where the scope asks; that the trust state
 /// vouches for the subject as the scope's content trust asks; what the configurations of its images say. Not checked, since
 /// [`Findings`] already stand for it: signatures and digests. What was rejected never counts, neither for nor against.
 ///
 /// More evidence never turns an `Allow` into anything else, nor does what could not be read, but where the policy asks for the
-/// newest document (`superseded: refuse`, `ignore-with: vex`): there a newer one by the same authority can deny, and anything
+/// newest document (`superseded: refuse`, `ignore-with: vex`, `vsa`): there a newer one by the same authority can deny, and anything
 /// unread leaves it open. Elsewhere what could not be read turns a `Deny` that it might have changed into `Undetermined`. Times are as the signer states them. Without a matching
 /// scope the answer is a deny; where the mode is `disabled`, there is none.
 ///
@@ -54,9 +54,13 @@ fn judge(scope: &Scope, findings: &Findings, bases: &Bases, now: Timestamp) -> D
         let weighed = trust::weigh(rule, findings.subject(), now);
         weighed.map_err(|reason| reasons.push(Reason::Trust(reason))).ok()
     });
-    reasons.extend(scope.config.iter().flat_map(|rule| habits(rule, findings.subject())));
+    let mut unmet = Vec::new();
+    // Another's decision comes first: where it counts, nothing else is asked but content trust.
+    met.extend(scope.vsa.iter().flat_map(|asked| weigh(asked, findings, bases, now).map_err(|why| unmet = why)));
+    let is_decided = !met.is_empty();
+    reasons.extend(scope.config.iter().filter(|_| !is_decided).flat_map(|rule| habits(rule, findings.subject())));
     let mut is_certain = !reasons.is_empty();
-    for requirement in &scope.requirements {
+    for requirement in scope.requirements.iter().filter(|_| !is_decided) {
         match weigh(requirement, findings, bases, now) {
             Ok(one) => met.push(one),
             Err(unmet) => {
@@ -69,11 +73,10 @@ fn judge(scope: &Scope, findings: &Findings, bases: &Bases, now: Timestamp) -> D
         return Decision::Allow(Approved { subject: findings.subject().clone(), trust: trust.cloned(), met });
     }
     let is_final = reasons.iter().any(Reason::is_final);
+    reasons.extend(unmet);
     reasons.extend(rejected(findings));
-    let unread = match findings.unread() {
-        [first, ..] if !is_final => Some(Reason::Unread { count: findings.unread().len(), first: first.clone() }),
-        _ => None,
-    };
+    let unread = findings.unread().first().filter(|_| !is_final);
+    let unread = unread.map(|first| Reason::Unread { count: findings.unread().len(), first: first.clone() });
     let undetermined = unread.is_some() || !is_certain;
     reasons.extend(unread);
     reasons.sort_by_key(Reason::order);

@@ -143,6 +143,7 @@ impl Policy {
                 pattern,
                 mode: Mode::Enforced,
                 content_trust: None,
+                vsa: None,
                 config: None,
                 requirements: requirements.clone(),
             });
@@ -201,9 +202,19 @@ fn scope(
         let asked = Asked::Document(Box::new(rules::vuln(&raw)?));
         requirements.push(requirement(place, asked, raw.threshold, &raw.from, raw.identity, authorities)?);
     }
+    let vsa = raw.vsa.map(|raw| {
+        let (place, raw) = (Position::of(&raw), raw.value);
+        let asked = Asked::Document(Box::new(rules::summary(&raw)?));
+        requirement(place, asked, None, &raw.from, raw.identity, authorities)
+    });
+    let mut vsa = vsa.transpose()?;
+    if requirements.is_empty() {
+        // In the place of nothing it is what is asked.
+        requirements.extend(vsa.take());
+    }
     let config = raw.config.map(|raw| rules::config(Position::of(&raw), raw.value)).transpose()?;
     let content_trust = raw.content_trust.map(|raw| content_trust(raw, !requirements.is_empty())).transpose()?;
-    let scope = Scope { pattern, mode, content_trust, config, requirements };
+    let scope = Scope { pattern, mode, content_trust, vsa, config, requirements };
     if !scope.asks() && mode != Mode::Disabled {
         return Err(PolicyError::AsksNothing { place, scope: text.value.clone() });
     }

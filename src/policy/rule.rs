@@ -45,6 +45,8 @@ pub struct Scope {
     pub mode: Mode,
     /// What is asked of the repository's trust state.
     pub content_trust: Option<ContentTrust>,
+    /// Whose decision counts in the place of what is asked below. Where nothing is, it stands among the requirements.
+    pub vsa: Option<Requirement>,
     /// What is asked of the configurations of its images.
     pub config: Option<ConfigRule>,
     /// What is asked beside that; all of it has to be met.
@@ -134,8 +136,8 @@ impl Policy {
     /// The keys and trusted roots that the scope of a repository names: no others can help there, so no others are tried.
     #[must_use]
     pub fn anchors_for(&self, repository: &Repository) -> Anchors {
-        let scope = self.scope(repository).into_iter();
-        let authorities = scope.flat_map(|scope| &scope.requirements).flat_map(|requirement| &requirement.from);
+        let asked = self.scope(repository).into_iter().flat_map(|scope| scope.vsa.iter().chain(&scope.requirements));
+        let authorities = asked.flat_map(|requirement| &requirement.from);
         let (mut keys, mut roots) = (BTreeSet::new(), BTreeSet::new());
         for identity in authorities.flat_map(|authority| &authority.identities) {
             match identity {

@@ -169,7 +169,7 @@ fn set_mode(_file: &File, _mode: u32) -> io::Result<()> {
 
 /// Has the new name reach the disk too. Not every file system can, and the file is in place either way.
 #[cfg(unix)]
-fn sync_parent(path: &Path) {
+pub(super) fn sync_parent(path: &Path) {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let _ = File::open(parent).and_then(|parent| parent.sync_all());
 }

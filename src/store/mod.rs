@@ -1,6 +1,7 @@
 //! What is kept on disk.
 
 mod atomic;
+mod decision_log;
 mod key_file;
 mod keys;
 mod lock;
@@ -10,6 +11,7 @@ mod trust_lock;
 mod unfinished;
 
 pub use atomic::{replace_files, write_atomic};
+pub use decision_log::{DecisionLogError, append as append_decision, rotate as rotate_decisions};
 pub use key_file::{KeyFile, load_key_file};
 pub use keys::{
     KeySource, KeySourceError, LoadKeyError, LoadedKey, PermissionWarning, SaveKeyError, load_private_key,

@@ -81,6 +81,7 @@ pub fn isolate(command: &mut Command, home: &Path) {
         "BOLTSEAL_POLICY",
         "BOLTSEAL_STATE",
         "BOLTSEAL_LOCK",
+        "BOLTSEAL_LOG",
         "BOLTSEAL_SIGNING_CONFIG",
         "BOLTSEAL_TRUSTED_ROOT",
         "SIGSTORE_ID_TOKEN",

@@ -33,6 +33,34 @@ fn answer(status: StatusCode, headers: &[(header::HeaderName, &str)], body: Stri
     answer
 }
 
+// [V-285]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_answered_is_recorded_and_without_a_record_nothing_is_pulled() {
+    let registry = Embedded::start(EmbeddedOptions::default()).await.expect("a registry");
+    let table = Table::build(&registry.address().to_string()).await;
+    configure(&table, "log = \"decisions.log\"\n");
+    for (what, word, reason) in [
+        ("signed", "allowed", None),
+        ("unsigned", "denied", Some("unsigned")),
+        ("a moved tag", "denied", Some("moved-tag")),
+        ("the registry is down", "could-not-tell", None),
+    ] {
+        let row = table.find(what);
+        call(&table, "containerd.toml", &row.name, &row.served);
+        let text = fs::read_to_string(table.file("decisions.log")).expect("a log");
+        let last: serde_json::Value = serde_json::from_str(text.lines().last().expect("a line")).expect("JSON");
+        assert_eq!((&last["by"], &last["decision"]), (&"containerd".into(), &word.into()), "{what}");
+        let reasons = last["reasons"].as_array().cloned().unwrap_or_default();
+        assert!(reason.is_none_or(|id| reasons.contains(&id.into())), "{what}: {last}");
+        assert!(last["digest"] == row.served.as_str() || word == "could-not-tell", "{what}: {last}");
+    }
+    let row = table.find("signed");
+    configure(&table, "log = \"no/decisions.log\"\n");
+    let ran = call(&table, "containerd.toml", &row.name, &row.served).expect(3);
+    one_line(&ran);
+    assert!(ran.stdout.contains("decision log"), "{}", ran.stdout);
+}
+
 // [V-203]
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_misconfigured_is_no_leave_to_pull() {

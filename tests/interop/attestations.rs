@@ -2,6 +2,7 @@
 
 use crate::{
     bench::{Bench, Case, CosignFormat, ED25519, Image, Key, OTHER, P256, RSA, says},
+    common::Ran,
     predicates::{self, content},
 };
 use serde_json::{Value, json};
@@ -41,6 +42,11 @@ pub fn cases() -> Vec<Case> {
         platform,
     ));
     cases.extend(Case::on_each("an SBOM that cosign attaches is shown, and never counts", &["cosign"], attached_sbom));
+    cases.extend(Case::on_each("boltseal attests its decision, cosign verifies that", &["cosign"], summary));
+    for format in CosignFormat::BOTH {
+        let name = format!("cosign attests a verification summary {}, boltseal takes it", format.words());
+        cases.extend(Case::on_each(name, &["cosign"], move |bench| others_summary(bench, format)));
+    }
     cases
 }
 
@@ -69,6 +75,63 @@ fn attached_sbom(bench: &Bench) {
     assert_eq!(kinds(&sbom(&seen())), ["bundle", "foreign: text/spdx+json"]);
     bench.boltseal_verify(&P256, &["--platform", "linux/amd64", &image.tag()]).expect(1);
     bench.boltseal_verify(&P256, &["--platform", "linux/amd64", "--type", "spdxjson", &image.tag()]).expect(1);
+}
+
+const VSA: &str = "https://slsa.dev/verification_summary/v1";
+const VERIFIER: &str = "https://verify.example.com";
+
+/// A policy that asks for this; P256's key is `ci`, the other one `other`.
+fn policy(bench: &Bench, name: &str, asked: &str) -> String {
+    let keys = format!("ci: {{ key: {} }}, other: {{ key: {} }}", P256.public(), OTHER.public());
+    bench.file(name, &format!("version: 1\nauthorities: {{ {keys} }}\nimages: {{ \"**\": {{ {asked} }} }}\n"))
+}
+
+fn summary(bench: &Bench) {
+    let image = bench.push();
+    let attest = |policy: &str| {
+        let (key, tag) = (P256.private(), image.tag());
+        let line = ["verify", "--policy", policy, "--attest-vsa", VERIFIER, "--vsa-key", &key, &tag];
+        let mut command = bench.boltseal.command();
+        Ran::of(command.env("BOLTSEAL_PASSWORD", P256.password()).args(line))
+    };
+    bench.boltseal_sign(&P256, &[&image.tag()]).expect(0);
+    attest(&policy(bench, "ci.yaml", "signatures: { from: [ci] }")).expect(0);
+    let ran = bench.cosign_verify_attestation(&P256, &["--type", VSA, &image.index()]).expect(0);
+    let predicate = decoded(&ran.stdout);
+    assert_eq!((&predicate["verificationResult"], &predicate["verifier"]["id"]), (&json!("PASSED"), &json!(VERIFIER)));
+    assert_ne!(bench.cosign_verify_attestation(&OTHER, &["--type", VSA, &image.index()]).code, 0);
+    let relies = policy(bench, "relies.yaml", &format!("vsa: {{ from: [ci], verifier: \"{VERIFIER}\", max-age: 1h }}"));
+    bench.boltseal.run(["verify", "--policy", &relies, &image.tag()]).expect(0);
+    attest(&policy(bench, "other.yaml", "signatures: { from: [other] }")).expect(1);
+    bench.boltseal.run(["verify", "--policy", &relies, &image.tag()]).expect(1);
+}
+
+/// The predicate of the first statement that cosign printed.
+fn decoded(printed: &str) -> Value {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    let line: Value = serde_json::from_str(printed.lines().next().expect("a line")).expect("JSON");
+    let payload = STANDARD.decode(line["payload"].as_str().expect("a payload")).expect("base64");
+    serde_json::from_slice::<Value>(&payload).expect("a statement")["predicate"].clone()
+}
+
+fn others_summary(bench: &Bench, format: CosignFormat) {
+    let image = bench.push();
+    let predicate = json!({
+        "verifier": {"id": VERIFIER}, "timeVerified": jiff::Timestamp::now(), "resourceUri": format!("oci://{}", image.name),
+        "policy": {"uri": "https://example.com/policy"}, "verificationResult": "PASSED", "verifiedLevels": ["SLSA_BUILD_LEVEL_3"],
+    });
+    let file = bench.file("vsa.json", &predicate.to_string());
+    bench.cosign_with(&P256, "attest", format, &["--type", VSA, "--predicate", &file, &image.index()]).expect(0);
+    let asked = |more: &str| format!("vsa: {{ from: [ci], verifier: \"{VERIFIER}\", max-age: 1h, {more} }}");
+    let verify =
+        |asked: &str| bench.boltseal.run(["verify", "--policy", &policy(bench, "policy.yaml", asked), &image.tag()]);
+    verify(&asked("levels: [SLSA_BUILD_LEVEL_2]")).expect(0);
+    says(&verify(&asked("levels: [SLSA_BUILD_LEVEL_2, ACME]")).expect(1), "vsa-level-unmet");
+    says(
+        &verify(&asked("levels: []").replace(VERIFIER, "https://verify.example.org")).expect(1),
+        "vsa-verifier-mismatch",
+    );
+    verify(&asked("levels: []").replace("[ci]", "[other]")).expect(1);
 }
 
 fn cosign_attests(bench: &Bench, format: CosignFormat) {

@@ -10,20 +10,22 @@ mod policy;
 mod provenance;
 mod root;
 mod sign;
+mod summary;
 
-pub use audit::{AuditArgs, FleetArgs};
+pub use audit::{AuditArgs, AuditCommand, FleetArgs, LogCommand, LogRotateArgs, LogVerifyArgs};
 pub use certificate::{BlobCommand, BlobVerifyArgs, CertificateArgs, SignedHash};
 mod pin;
 
 pub use doctor::{DoctorCommand, DoctorContainerdArgs};
 pub use judge::{IdentityRule, ImagesArgs, JudgeArgs, PullArgs, ResolveArgs, VerifyArgs};
-pub use keyless::{BlobSignArgs, KeylessArgs, LoginArg};
+pub use keyless::{BlobSignArgs, KeylessArgs, LogArg, LoginArg};
 pub use known::KnownArgs;
 pub use pin::{PinArgs, PinKind, RunArgs};
 pub use policy::{ExportArgs, ExportTarget, ImportArgs, ImportSource};
 pub use provenance::ProvenanceArgs;
 pub use root::{RootAddArgs, RootCommand, RootCreateArgs, RootUpdateArgs, ServiceFile};
 pub use sign::{AttestArgs, AttestFormat, MaybeKeyArgs, PasswordArgs, SignArgs, SignFormat, SigningKeyArgs};
+pub use summary::SummaryArgs;
 
 use crate::cmd::trust::TrustCommand;
 use boltseal::{crypto::KeyAlgorithm, oci::Reference};

@@ -6,13 +6,14 @@ use boltseal::{
     ops::{
         OpsError,
         blob::BlobFileError,
+        decisions::LogError,
         trust::TrustError,
         trusted_root::{RootUpdateError, TrustedRootFileError},
     },
     policy::PolicyError,
     registry::{Fault, RegistryError},
     sign::keyless::KeylessError,
-    store::{LoadKeyError, RootStoreError, SaveKeyError, TrustLockError},
+    store::{DecisionLogError, LoadKeyError, RootStoreError, SaveKeyError, TrustLockError},
     trust::tuf::{LookupError, UpdateError},
 };
 use std::process::ExitCode;
@@ -98,6 +99,7 @@ impl From<OpsError> for Failure {
             | OpsError::Sign(_)
             | OpsError::Unwitnessed { .. }
             | OpsError::Archive(_)
+            | OpsError::DecisionLog(_)
             | OpsError::Io { .. } => Exit::Supplied,
             OpsError::Unverifiable(_) | OpsError::NoEnvelope => Exit::Bug,
             _ => Exit::Unknown,
@@ -219,6 +221,23 @@ impl From<BlobFileError> for Failure {
 impl From<TrustLockError> for Failure {
     fn from(error: TrustLockError) -> Self {
         Self::supplied(error.to_string())
+    }
+}
+
+impl From<DecisionLogError> for Failure {
+    fn from(error: DecisionLogError) -> Self {
+        OpsError::from(error).into()
+    }
+}
+
+/// Denied is what somebody else, or a crash, made of a log; unusable what can't be read.
+impl From<LogError> for Failure {
+    fn from(error: LogError) -> Self {
+        let exit = match &error {
+            LogError::Io { .. } => Exit::Supplied,
+            _ => Exit::Denied,
+        };
+        Self::new(exit, error.to_string())
     }
 }
 

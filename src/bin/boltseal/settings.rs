@@ -21,12 +21,18 @@ use boltseal::{
         keyfile::{Password, PasswordError},
     },
     oci::{Digest, Reference, Repository},
-    ops::policy_file::{self, PolicyFile, PolicyFileError},
+    ops::{
+        audit::record::Record,
+        decisions::DecisionLog,
+        policy_file::{self, PolicyFile, PolicyFileError},
+        provenance::{Chain, Verdict},
+        verify::Verification,
+    },
     policy::{Flags, IdentityRule as Rule, Policy},
     registry::{Environment, EvidenceCache, Options, Session},
     sign::LocalSigner,
     store::{KeySource, LoadedKey, load_private_key, load_public_key, write_atomic},
-    trust::tuf::TrustLock,
+    trust::tuf::{TrustLock, TrustRefusal},
     verify::SignedReference,
 };
 use std::{
@@ -148,9 +154,52 @@ pub struct Judge {
     pub file: Option<(PathBuf, Digest)>,
     /// The locks that the policy names.
     pub locks: BTreeMap<String, TrustLock>,
+    /// Where decisions are recorded.
+    pub log: Option<DecisionLog>,
 }
 
-pub fn judge(args: &JudgeArgs, output: &Output) -> Result<Judge, Failure> {
+/// What a verb judges by, and where it records what it decides.
+pub fn judge(args: &JudgeArgs, by: &'static str, output: &Output) -> Result<Judge, Failure> {
+    let mut judge = judge_by(args, output)?;
+    let path = args.log.clone().or_else(|| set("BOLTSEAL_LOG"));
+    judge.log = path.map(|path| DecisionLog { path, by, policy: judge.file.clone() });
+    Ok(judge)
+}
+
+impl Judge {
+    /// Records a decision, if that is asked for: before it is told or acted upon.
+    pub fn record(&self, verification: &Verification) -> Result<(), Failure> {
+        match &self.log {
+            Some(log) => Ok(log.judged(verification).map(drop)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Records what an audit found of an image, likewise.
+    pub fn record_audited(&self, record: &Record) -> Result<(), Failure> {
+        match (&self.log, record) {
+            (Some(log), Record::Image(image)) => Ok(log.audited(image).map(drop)?),
+            _ => Ok(()),
+        }
+    }
+
+    /// Records what each image's scope says of it that signed provenance leads to, likewise.
+    pub fn record_chain(&self, chain: &Chain) -> Result<(), Failure> {
+        let Some(log) = &self.log else { return Ok(()) };
+        let judged = chain.hops.iter().filter(|hop| hop.proven && hop.judged.verdict != Verdict::NotVisited);
+        judged.into_iter().try_for_each(|hop| Ok(log.followed(hop).map(drop)?))
+    }
+
+    /// Records that there was nothing to judge; the failure to be told: that one, or that of the recording.
+    pub fn record_unjudged(&self, reference: &Reference, refusal: Option<&TrustRefusal>, failure: Failure) -> Failure {
+        let Some(log) = &self.log else { return failure };
+        let word = if refusal.is_some() { "denied" } else { "could-not-tell" };
+        let reasons = refusal.iter().map(|refusal| refusal.id().to_owned()).collect();
+        log.unjudged(reference, word, reasons, &failure.message).map_or_else(Failure::from, |_| failure)
+    }
+}
+
+fn judge_by(args: &JudgeArgs, output: &Output) -> Result<Judge, Failure> {
     let certificates = certificate::holders(&args.certificate, output)?;
     let signers = args.key.len() + usize::from(certificates.is_some());
     if signers == 0 {
@@ -179,7 +228,7 @@ pub fn judge(args: &JudgeArgs, output: &Output) -> Result<Judge, Failure> {
         annotations: args.annotations.iter().cloned().collect(),
     };
     let policy = Policy::from_flags(flags).map_err(|error| Failure::usage(error.to_string()))?;
-    Ok(Judge { policy, file: None, locks: BTreeMap::new() })
+    Ok(Judge { policy, file: None, locks: BTreeMap::new(), log: None })
 }
 
 pub fn file_policy(named: Option<PathBuf>) -> Result<Judge, Failure> {
@@ -202,7 +251,7 @@ fn named_policy(named: Option<PathBuf>) -> Option<PathBuf> {
 
 fn load_policy(path: &Path) -> Result<Judge, Failure> {
     let PolicyFile { policy, path, digest, locks } = policy_file::load(path, &roots()).map_err(unusable)?;
-    Ok(Judge { policy, file: Some((path, digest)), locks })
+    Ok(Judge { policy, file: Some((path, digest)), locks, log: None })
 }
 
 fn unusable(error: PolicyFileError) -> Failure {

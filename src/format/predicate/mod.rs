@@ -212,11 +212,16 @@ pub fn predicate_type(text: &str) -> Result<String, PredicateTypeError> {
     if let Some((_, uri)) = ALIASES.iter().find(|(alias, _)| *alias == text) {
         return Ok((*uri).to_owned());
     }
+    if is_uri(text) { Ok(text.to_owned()) } else { Err(PredicateTypeError::Unknown(text.to_owned())) }
+}
+
+/// Whether a text is a URI, as far as a scheme says so.
+#[must_use]
+pub fn is_uri(text: &str) -> bool {
     let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
-    let is_uri = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+    scheme.starts_with(|c: char| c.is_ascii_alphabetic())
         && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
-        && !text.contains(|c: char| c.is_control() || c.is_whitespace());
-    if is_uri { Ok(text.to_owned()) } else { Err(PredicateTypeError::Unknown(text.to_owned())) }
+        && !text.contains(|c: char| c.is_control() || c.is_whitespace())
 }
 
 #[cfg(test)]

@@ -81,6 +81,9 @@ impl Vsa {
             "FAILED" => VsaVerdict::Failed,
             other => return Err(PredicateError::value(DOCUMENT, "verificationResult", "PASSED or FAILED", other)),
         };
+        if verdict == VsaVerdict::Passed && written.verified_levels.iter().any(|level| level == "FAILED") {
+            return Err(PredicateError::value(DOCUMENT, "verifiedLevels", "levels that go with PASSED", "FAILED"));
+        }
         let dependency = |Resource { uri, digest }| Dependency { name: None, uri, digest };
         Ok(Self {
             verifier: written.verifier.id,

@@ -71,6 +71,21 @@ pub enum Verdict {
     NotVisited,
 }
 
+impl Verdict {
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+            Self::WouldDeny => "would-deny",
+            Self::CouldNotTell => "could-not-tell",
+            Self::NotJudged => "not-judged",
+            Self::NotVisited => "not-visited",
+        }
+    }
+}
+
 /// A stable id, and a sentence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -144,6 +144,9 @@ fn rule(policy: &Policy, scope: &Scope, strength: &Strength, refused: &mut Vec<I
     if scope.content_trust.is_some() {
         refuse(refused, scope, "content-trust", "signed tags are not known there; signatures with `identity: tag` are");
     }
+    if scope.vsa.is_some() {
+        refuse(refused, scope, "vsa", "another verifier's decision counts for nothing there");
+    }
     if scope.config.is_some() {
         refuse(refused, scope, "config", "an image's configuration is not looked at there");
     }

@@ -235,6 +235,33 @@ pub(in crate::policy) struct Waiver {
     pub reason: Spanned<String>,
 }
 
+/// Whose verification summary (SLSA VSA) counts in the place of all that the scope asks but `content-trust`: another verifier's
+/// decision about this image and repository that passed. Of several the newest counts.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(in crate::policy) struct Summary {
+    /// The authorities whose summaries count.
+    #[schemars(with = "Vec<String>", length(min = 1))]
+    pub from: Vec<Spanned<String>>,
+    /// The verifier's id, a URI.
+    #[schemars(with = "String", length(min = 1))]
+    pub verifier: Spanned<String>,
+    /// The greatest age, by `timeVerified`: `36h`, `7d`.
+    #[schemars(with = "String", regex(pattern = "^[0-9]+[hd]$"))]
+    pub max_age: Spanned<String>,
+    /// The digest of the policy that it has to have verified by: `sha256:…`; left out, any policy of the verifier.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "String", length(min = 1))]
+    pub policy: Option<Spanned<String>>,
+    /// Levels that it has to have found, each or a higher one of its track: `SLSA_BUILD_LEVEL_3`, or the verifier's own.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub levels: Vec<Spanned<String>>,
+    /// What the reference that was signed with the digest has to say; with `map`, the resource has to be under that name, too.
+    #[serde(default)]
+    pub identity: Identity,
+}
+
 /// What is asked of an image's own configuration; of an index, of each image that it lists.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

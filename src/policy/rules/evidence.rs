@@ -7,9 +7,9 @@ use crate::{
         predicate::{Document, Family, Predicate, Vex},
     },
     limits::CLOCK_SKEW,
-    oci::Digest,
+    oci::{Digest, Reference, Repository},
     policy::{Asked, Reason, Requirement},
-    verify::{Claim, Findings, Subject},
+    verify::{Claim, Findings, SignedReference, Subject},
 };
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -19,10 +19,11 @@ use std::collections::BTreeMap;
 pub(in crate::policy) struct Beside<'b> {
     pub now: Timestamp,
     digests: Vec<Digest>,
+    resource: Option<SignedReference>,
     vex: Vec<Vex>,
     bases: &'b Bases,
-    /// The newest time that a document of each authority states.
-    newest: BTreeMap<String, Timestamp>,
+    /// Where the newest document of each authority stands among them.
+    newest: BTreeMap<String, (Timestamp, bool)>,
     all_read: bool,
 }
 
@@ -37,7 +38,8 @@ impl<'b> Beside<'b> {
         let around = findings.subject().digests().filter(|digest| *digest != image);
         let digests = std::iter::once(image).chain(around).collect();
         let all_read = findings.unread().is_empty();
-        let mut beside = Self { now, digests, vex: Vec::new(), bases, newest: BTreeMap::new(), all_read };
+        let resource = resource(requirement, findings.subject().reference());
+        let mut beside = Self { now, digests, resource, vex: Vec::new(), bases, newest: BTreeMap::new(), all_read };
         let Asked::Document(question) = &requirement.asked else { return beside };
         let wanted = |family| {
             family == Some(Family::Vex) && question.needs_vex() || family == Some(question.family()) && question.newest
@@ -53,10 +55,11 @@ impl<'b> Beside<'b> {
                 Ok(Some(Document::Vex(vex))) => beside.vex.push(vex),
                 Ok(Some(document)) => {
                     let latest = now.checked_add(skew()).unwrap_or(now);
-                    for time in document.stated_time().into_iter().filter(|time| *time <= latest) {
+                    let rank = question.rank(&document, &beside.circumstances());
+                    for rank in rank.into_iter().filter(|(time, _)| *time <= latest) {
                         for authority in &by {
-                            let newest = beside.newest.entry(authority.name.clone()).or_insert(time);
-                            *newest = time.max(*newest);
+                            let newest = beside.newest.entry(authority.name.clone()).or_insert(rank);
+                            *newest = rank.max(*newest);
                         }
                     }
                 }
@@ -64,6 +67,11 @@ impl<'b> Beside<'b> {
             }
         }
         beside
+    }
+
+    fn circumstances(&self) -> Circumstances<'_> {
+        let Self { digests, resource, vex, bases, now, .. } = self;
+        Circumstances { digests, resource: resource.as_ref(), vex, bases, now: *now }
     }
 
     /// Why an authority's document does not answer a question, if so.
@@ -81,14 +89,25 @@ impl<'b> Beside<'b> {
             if stated > self.now.checked_add(skew()).unwrap_or(self.now) {
                 return Err(Miss::FromFuture { stated });
             }
-            if let Some(by) = self.newest.get(authority).filter(|newest| **newest > stated) {
+            let rank = question.rank(&document, &self.circumstances());
+            if let Some((by, _)) = self.newest.get(authority).filter(|newest| rank.is_some_and(|rank| **newest > rank))
+            {
                 return Err(Miss::Superseded { by: *by });
             }
         }
-        let Self { digests, vex, bases, now, .. } = self;
-        question.judge(&document, &Circumstances { digests, vex, bases, now: *now })?;
+        question.judge(&document, &self.circumstances())?;
         if question.needs_newest() && !self.all_read { Err(Miss::NewestUnknown) } else { Ok(()) }
     }
+}
+
+/// The name under which an image is known to whoever verified it elsewhere: as asked for, or as the requirement maps that.
+fn resource(requirement: &Requirement, asked: &Reference) -> Option<SignedReference> {
+    let repository = match (requirement.identity.expected(asked).ok()?, &asked.repository) {
+        (Some(expected), _) => expected.repository,
+        (None, Repository::Registry(name)) => name.clone(),
+        (None, Repository::Layout(_)) => return None,
+    };
+    Some(SignedReference { repository, tag: asked.tag_or_latest().map(str::to_owned) })
 }
 
 fn skew() -> SignedDuration {

@@ -1,12 +1,13 @@
 //! From questions as written to such that can be answered.
 
 use super::{
-    BaseRule, ConfigRule, MustList, ProvenanceRule, Question, SbomRule, Topic, VulnRule, Waiver, document,
-    provenance::HIGHEST_LEVEL,
+    BaseRule, ConfigRule, MustList, ProvenanceRule, Question, SbomRule, Topic, VsaRule, VulnRule, Waiver, document,
+    provenance::HIGHEST_LEVEL, summary::track,
 };
 use crate::{
-    format::predicate::{SbomFormat, Severity, split_source},
+    format::predicate::{SbomFormat, Severity, is_uri, split_source},
     limits::CHAIN_DEPTH,
+    oci::DigestError,
     policy::{PolicyError, Position, TextPattern, load::duration},
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
@@ -172,6 +173,32 @@ pub(in crate::policy) fn vuln(raw: &document::Vuln) -> Result<Question, PolicyEr
     }
     let rule = VulnRule { most: raw.max_severity, with_vex: raw.ignore_with.is_some(), waivers };
     question(Topic::Vuln(rule), raw.max_age.as_ref(), raw.superseded)
+}
+
+pub(in crate::policy) fn summary(raw: &document::Summary) -> Result<Question, PolicyError> {
+    if !is_uri(&raw.verifier.value) {
+        let why = format!("{:?} is no URI; expected such as https://verify.example.com", raw.verifier.value);
+        return Err(refused(Position::of(&raw.verifier), "verifier", why));
+    }
+    let policy = raw.policy.as_ref().map(|text| {
+        let bad = |error| refused(Position::of(text), "policy", format!("{error}; expected the digest of a policy"));
+        text.value.parse().map_err(|error: DigestError| bad(error))
+    });
+    let mut tracks = BTreeSet::new();
+    for level in &raw.levels {
+        let (place, text) = (Position::of(level), level.value.as_str());
+        let is_slsa = text.starts_with("SLSA_");
+        if text.trim().is_empty() || text == "FAILED" || is_slsa && track(text).is_none() {
+            let why = format!("{text:?} is no level that can be met; expected such as SLSA_BUILD_LEVEL_3");
+            return Err(refused(place, "levels", why));
+        }
+        if !tracks.insert(track(text).map_or(text, |(track, _)| track)) {
+            return Err(PolicyError::Repeated { place, what: "level", name: text.to_owned() });
+        }
+    }
+    let levels = raw.levels.iter().map(|level| level.value.clone()).collect();
+    let rule = VsaRule { verifier: raw.verifier.value.clone(), policy: policy.transpose()?, levels };
+    question(Topic::Summary(rule), Some(&raw.max_age), document::Superseded::Refuse)
 }
 
 /// The first moment after a day, in UTC.

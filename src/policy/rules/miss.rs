@@ -1,4 +1,7 @@
-use super::base::{BaseFault, BaseMiss};
+use super::{
+    VsaMiss,
+    base::{BaseFault, BaseMiss},
+};
 use crate::format::predicate::{SbomFormat, Severity};
 use jiff::{SignedDuration, Timestamp};
 use std::{cmp::Reverse, fmt};
@@ -148,6 +151,8 @@ pub enum Miss {
         /// How many there are.
         count: usize,
     },
+    /// A verification summary does not count.
+    Summary(VsaMiss),
     /// The image's configuration was not read.
     ConfigUnread,
     /// It runs as root.
@@ -215,6 +220,7 @@ impl Miss {
             Self::PackageDenied { .. } => "package-denied",
             Self::LicenseDenied { .. } => "license-denied",
             Self::Vulnerable { .. } => "vuln-found",
+            Self::Summary(miss) => miss.id(),
             Self::ConfigUnread => "config-unread",
             Self::RootUser { .. } => "config-root-user",
             Self::Secret { .. } => "config-secret",
@@ -251,6 +257,7 @@ impl fmt::Display for Miss {
                 write!(f, "expected one of the last {} hours; found one that states {stated}", max_age.as_hours())
             }
             Self::FromFuture { stated } => write!(f, "expected one of the past; found one that states {stated}"),
+            Self::Summary(miss) => miss.fmt(f),
             Self::TimeUnknown => f.write_str("expected a stated time; found one that states none"),
             Self::Superseded { by } => write!(f, "expected the newest; found one that a newer one of {by} supersedes"),
             Self::Unattested => f.write_str(

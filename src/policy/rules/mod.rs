@@ -11,22 +11,25 @@ mod miss;
 mod provenance;
 mod purl;
 mod sbom;
+mod summary;
 mod vuln;
 
 pub use base::{BaseFault, BaseMiss, BaseRule, Bases, Lineage, Relative, Seen, SignedProvenance, signed_provenance};
 pub use config::ConfigRule;
-pub(super) use document::{Base, Config, Provenance, Sbom, Vuln};
+pub(super) use document::{Base, Config, Provenance, Sbom, Summary, Vuln};
 pub(super) use evidence::{Beside, habits};
-pub(super) use load::{base as base_rule, base_alone, config, provenance, sbom, vuln};
+pub(super) use load::{base as base_rule, base_alone, config, provenance, sbom, summary, vuln};
 pub use miss::Miss;
 pub use provenance::ProvenanceRule;
 pub use sbom::{MustList, SbomRule};
+pub use summary::{VsaMiss, VsaRule};
 pub use vuln::{VulnRule, Waiver};
 
 use crate::{
-    format::predicate::{self, Family, Vex},
+    format::predicate::{self, Family, Vex, VsaVerdict},
     limits::CLOCK_SKEW,
     oci::Digest,
+    verify::SignedReference,
 };
 use jiff::{SignedDuration, Timestamp};
 use std::fmt;
@@ -52,6 +55,8 @@ pub enum Topic {
     Sbom(SbomRule),
     /// What was found in it.
     Vuln(VulnRule),
+    /// What another verifier decided.
+    Summary(VsaRule),
 }
 
 /// What a document is judged beside.
@@ -59,6 +64,8 @@ pub enum Topic {
 pub struct Circumstances<'a> {
     /// The digests of the image, and of the index that lists it.
     pub digests: &'a [Digest],
+    /// The name under which the image is known to whoever verified it; none for a layout.
+    pub resource: Option<&'a SignedReference>,
     /// What the authorities that are asked say of findings.
     pub vex: &'a [Vex],
     /// What became of the images that it was built from.
@@ -75,6 +82,7 @@ impl Question {
             Topic::Provenance(_) => Family::Provenance,
             Topic::Sbom(_) => Family::Sbom,
             Topic::Vuln(_) => Family::Scan,
+            Topic::Summary(_) => Family::Vsa,
         }
     }
 
@@ -88,6 +96,20 @@ impl Question {
     #[must_use]
     pub fn needs_vex(&self) -> bool {
         matches!(&self.about, Topic::Vuln(rule) if rule.with_vex)
+    }
+
+    /// Where a document stands among those of which the newest counts: by its time, and of one time what refuses last. None
+    /// for one that states no time, or that is not one of them.
+    #[must_use]
+    pub fn rank(&self, document: &predicate::Document, beside: &Circumstances<'_>) -> Option<(Timestamp, bool)> {
+        let refuses = match (&self.about, document) {
+            (Topic::Summary(rule), predicate::Document::Vsa(vsa)) => {
+                rule.concerns(vsa, beside).ok()?;
+                vsa.verdict != VsaVerdict::Passed
+            }
+            _ => false,
+        };
+        Some((document.stated_time()?, refuses))
     }
 
     /// Whether a document answers it.
@@ -105,6 +127,7 @@ impl Question {
             }
             (Topic::Sbom(rule), predicate::Document::Sbom(sbom)) => rule.judge(sbom, beside.digests),
             (Topic::Vuln(rule), predicate::Document::Scan(scan)) => rule.judge(scan, beside),
+            (Topic::Summary(rule), predicate::Document::Vsa(vsa)) => rule.judge(vsa, beside),
             _ => Err(Miss::Malformed { why: "a document of another family".to_owned() }),
         }
     }
@@ -126,6 +149,7 @@ impl fmt::Display for Question {
             Topic::Provenance(_) => "provenance",
             Topic::Sbom(_) => "SBOM",
             Topic::Vuln(_) => "vulnerability scan",
+            Topic::Summary(_) => "verification summary",
         })
     }
 }

@@ -1,4 +1,4 @@
-use super::{CertificateArgs, RegistryArgs, key_value};
+use super::{CertificateArgs, RegistryArgs, SummaryArgs, key_value};
 use boltseal::oci::Reference;
 use clap::{ArgGroup, Args, ValueEnum};
 use std::path::PathBuf;
@@ -33,6 +33,10 @@ pub struct JudgeArgs {
     pub identity: Option<IdentityRule>,
     #[command(flatten)]
     pub certificate: CertificateArgs,
+    /// Record each decision in this file, a chain of hashes (`audit log verify`), else in BOLTSEAL_LOG; what can't be recorded
+    /// is not allowed.
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -73,14 +77,17 @@ pub struct ImagesArgs {
   boltseal verify registry.example.com/app:1.2
   boltseal verify --key release.pub --key qa.pub --threshold 2 registry.example.com/app@sha256:…
   boltseal verify --all-platforms registry.example.com/app:1.2
-  boltseal verify -o json --policy policy.yaml $(cat images.txt)")]
+  boltseal verify -o json --policy policy.yaml $(cat images.txt)
+  boltseal verify --attest-vsa https://verify.example.com --vsa-key verify.key registry.example.com/app:1.2")]
 pub struct VerifyArgs {
     /// Judge an index and each of its images, each by itself; the worst counts. What is signed of one image counts for that
     /// image alone.
-    #[arg(long, conflicts_with = "platform")]
+    #[arg(long, conflicts_with_all = ["platform", "attest_vsa"])]
     pub all_platforms: bool,
     #[command(flatten)]
     pub images: ImagesArgs,
+    #[command(flatten)]
+    pub summary: SummaryArgs,
 }
 
 /// Prints each image by the digest that the policy allows, for scripts: repository@sha256:…

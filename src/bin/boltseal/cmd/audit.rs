@@ -1,5 +1,7 @@
+mod log;
+
 use crate::{
-    args::{AuditArgs, FleetArgs},
+    args::{AuditArgs, AuditCommand, FleetArgs},
     exit::{Exit, Failure},
     output::Output,
     render::audit::{self, Kind, Report},
@@ -21,17 +23,18 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use tokio::sync::Notify;
 
 pub async fn run(args: AuditArgs, output: &Output) -> Result<Exit, Failure> {
     match args.command {
-        Some(command) => match command {},
+        Some(AuditCommand::Log(command)) => log::run(command, output),
         None => fleet(args.fleet, output).await,
     }
 }
 
 async fn fleet(args: FleetArgs, output: &Output) -> Result<Exit, Failure> {
     let source = args.from.ok_or_else(|| Failure::usage("--from is missing"))?;
-    let judge = settings::judge(&args.judge, output)?;
+    let judge = settings::judge(&args.judge, "audit", output)?;
     let mut reports = Reports::open(&args.reports, output)?;
     let session = settings::session_with(&args.registry, settings::evidence(!args.no_cache, output))?;
     let (limits, now) = (Limits::default(), Timestamp::now());
@@ -43,14 +46,31 @@ async fn fleet(args: FleetArgs, output: &Output) -> Result<Exit, Failure> {
     let progress = output.tally("images");
     let mut told = (0_u64, 0_u64);
     reports.begin(&judge);
+    let (mut unrecorded, broken) = (None, Notify::new());
     let summary = audit.run(|record| {
+        // Before it is told; once one can't be recorded, none is told any more.
+        if unrecorded.is_none() {
+            unrecorded = judge.record_audited(record).err();
+        }
+        if unrecorded.is_some() {
+            return broken.notify_one();
+        }
         reports.record(record);
         told.0 += 1;
         told.1 += u64::from(matches!(record, Record::Image(image) if image.exit == 0));
         progress.at(told.0, format_args!("{} of them may run", told.1));
     });
-    let summary = summary.await?;
+    let summary = tokio::select! {
+        biased;
+        () = broken.notified() => None,
+        summary = summary => Some(summary?),
+    };
     drop(progress);
+    let summary = match (unrecorded, summary) {
+        (None, Some(summary)) => summary,
+        (Some(failure), _) => return Err(failure),
+        (None, None) => return Err(Failure::new(Exit::Bug, "the audit ended without a summary")),
+    };
     let failed = reports.end(&summary);
     Ok(failed.worst(Exit::of(summary.exit)))
 }

@@ -1,6 +1,6 @@
 use crate::{
     args::{PinArgs, PinKind},
-    cmd::verify::{policy_source, warn},
+    cmd::verify::{policy_source, refusal, warn},
     exit::{Exit, Failure},
     output::{JSON_VERSION, Output, printable},
     render::{one_line, provenance, verification::verdict},
@@ -51,7 +51,7 @@ struct Line {
 }
 
 pub async fn run(args: PinArgs, output: &Output) -> Result<Exit, Failure> {
-    let judge = settings::judge(&args.judge, output)?;
+    let judge = settings::judge(&args.judge, "pin", output)?;
     let files = args.files.iter().map(|path| open(path, args.kind)).collect::<Result<Vec<_>, _>>()?;
     let session = settings::session(&args.registry)?;
     let (limits, now) = (Limits::default(), Timestamp::now());
@@ -62,12 +62,20 @@ pub async fn run(args: PinArgs, output: &Output) -> Result<Exit, Failure> {
         asked.filter_map(Result::ok).map(|reference| (reference.to_string(), reference)).collect();
     let patience = Duration::from_secs(args.timeout);
     let one = |(name, reference): (String, Reference)| {
-        let verifier = &verifier;
+        let (verifier, judge) = (&verifier, &judge);
         async move {
             let late =
                 || Failure::new(Exit::Unknown, format!("{reference}: no result within {} s", patience.as_secs()));
             let judged = tokio::time::timeout(patience, verifier.verify(&reference, None)).await;
-            (name, judged.map_or_else(|_| Err(late()), |done| done.map_err(Failure::from)))
+            let judged = judged.map_or_else(
+                |_| Err((None, late())),
+                |done| done.map_err(|error| (refusal(&error), Failure::from(error))),
+            );
+            let judged = match judged {
+                Ok(done) => judge.record(&done).map(|()| done),
+                Err((refusal, failure)) => Err(judge.record_unjudged(&reference, refusal.as_ref(), failure)),
+            };
+            (name, judged)
         }
     };
     let judged: BTreeMap<String, Judged> = stream::iter(asked).map(one).buffer_unordered(AT_ONCE).collect().await;

@@ -1,4 +1,4 @@
-use super::verify::policy_source;
+use super::verify::{policy_source, refusal};
 use crate::{
     args::ProvenanceArgs,
     exit::{Exit, Failure},
@@ -18,7 +18,7 @@ pub async fn run(args: ProvenanceArgs, output: &Output) -> Result<Exit, Failure>
     if args.dot && output.is_json() {
         return Err(Failure::new(Exit::Usage, "--dot and -o json are two formats; expected one of them"));
     }
-    let judge = settings::judge(&args.judge, output)?;
+    let judge = settings::judge(&args.judge, "provenance", output)?;
     let session = settings::session(&args.registry)?;
     let (limits, now) = (Limits::default(), Timestamp::now());
     let reader = settings::trust_reader(args.judge.lock.as_deref(), &judge, now)?;
@@ -28,13 +28,15 @@ pub async fn run(args: ProvenanceArgs, output: &Output) -> Result<Exit, Failure>
     let following = verifier.chain(&args.reference, platform.as_ref(), args.depth);
     let followed = tokio::time::timeout(patience, following).await.map_err(|_| {
         let message = format!("{}: no result within {} s", args.reference, patience.as_secs());
-        Failure::new(Exit::Unknown, message)
+        judge.record_unjudged(&args.reference, None, Failure::new(Exit::Unknown, message))
     })?;
     let found = followed.map_err(|error| {
-        let failure = Failure::from(error);
+        let refusal = refusal(&error);
+        let failure = judge.record_unjudged(&args.reference, refusal.as_ref(), error.into());
         // That an index lists no such platform is the registry's word: nothing was judged.
         if failure.exit == Exit::Usage { Failure { exit: Exit::Unknown, ..failure } } else { failure }
     })?;
+    judge.record_chain(&found)?;
     let exit = chain::exit(&found);
     let value = json!({
         "version": JSON_VERSION, "policy": policy_source(&judge), "reference": args.reference.to_string(),

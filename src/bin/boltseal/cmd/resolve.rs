@@ -9,7 +9,7 @@ use boltseal::ops::{pull::may_be_used, verify::Verification};
 use serde_json::Value;
 
 pub async fn run(args: ResolveArgs, output: &Output) -> Result<Exit, Failure> {
-    let show = Show { json: to_json, text: line, unpinned: |_, _| String::new() };
+    let show = Show { by: "resolve", json: to_json, text: line, unpinned: |_, _| String::new() };
     judge_all(args.images, &show, output).await
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     args::RunArgs,
-    cmd::verify::warn,
+    cmd::verify::{refusal, warn},
     exit::{Exit, Failure},
     output::Output,
     render::verification::{to_text, verdict},
@@ -59,12 +59,17 @@ struct Pull {
 
 pub async fn run(args: RunArgs, output: &Output) -> Result<Exit, Failure> {
     let pull = Pull::parse(&args.command)?;
-    let judge = settings::judge(&args.judge, output)?;
+    let judge = settings::judge(&args.judge, "run", output)?;
     let session = settings::session(&args.registry)?;
     let (limits, now) = (Limits::default(), Timestamp::now());
     let reader = settings::trust_reader(args.judge.lock.as_deref(), &judge, now)?;
     let verifier = Verifier { session: &session, policy: &judge.policy, now, limits: &limits, trust: Some(&reader) };
-    let verification = verifier.verify(&pull.reference, None).await?;
+    let verification = verifier.verify(&pull.reference, None).await;
+    let verification = verification.map_err(|error| {
+        let refusal = refusal(&error);
+        judge.record_unjudged(&pull.reference, refusal.as_ref(), error.into())
+    })?;
+    judge.record(&verification)?;
     warn(&verification, &pull.reference, output);
     let (_, exit) = verdict(&verification);
     output.note(to_text(&verification).trim_end());

@@ -1,3 +1,5 @@
+mod attest;
+
 use crate::{
     args::{ImagesArgs, VerifyArgs},
     exit::{Exit, Failure},
@@ -8,6 +10,7 @@ use crate::{
     },
     settings::{self, Judge},
 };
+use attest::Attester;
 use boltseal::{
     limits::Limits,
     oci::Reference,
@@ -29,15 +32,26 @@ const AT_ONCE: usize = 16;
 
 pub async fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
     let show = Show {
+        by: "verify",
         json: to_json,
         text: |verification, _| to_text(verification),
         unpinned: |reference, word| format!("{word}  {reference}\n"),
     };
-    judge_each(args.images, args.all_platforms, &show, output).await
+    let attest = match &args.summary.attest_vsa {
+        Some(verifier) => Some(Attester::new(verifier, &args.summary, output).await?),
+        None => None,
+    };
+    let exit = judge_each(args.images, args.all_platforms, &show, attest.as_ref(), output).await?;
+    if let Some(attest) = &attest {
+        attest.by.tell_difference(output);
+    }
+    Ok(exit)
 }
 
 /// How a verb shows what it judged.
 pub struct Show {
+    /// The verb.
+    pub by: &'static str,
     pub json: fn(&Verification) -> Value,
     pub text: fn(&Verification, &Output) -> String,
     /// What could not be pinned to a digest, and the word for it.
@@ -70,37 +84,83 @@ impl Row {
     }
 }
 
+/// Why nothing came of a reference.
+enum Unjudged {
+    /// It was decided, and could not be recorded.
+    Unrecorded(Failure),
+    /// There was nothing to decide about.
+    Error(OpsError),
+}
+
+/// What the references of a run share.
+struct Run<'a> {
+    verifier: &'a Verifier<'a>,
+    judge: &'a Judge,
+    platform: Option<&'a Platform>,
+    patience: Duration,
+    each: bool,
+    show: &'a Show,
+    output: &'a Output,
+}
+
+impl Run<'_> {
+    /// Judges one, and records what was decided before anybody is told.
+    async fn one(&self, reference: &Reference) -> Result<Judged, (Option<TrustRefusal>, Failure)> {
+        let unjudged = |refusal: Option<TrustRefusal>, failure| {
+            let failure = self.judge.record_unjudged(reference, refusal.as_ref(), failure);
+            Err((refusal, failure))
+        };
+        match tokio::time::timeout(self.patience, self.judged(reference)).await {
+            Ok(Ok(judged)) => Ok(judged),
+            Ok(Err(Unjudged::Unrecorded(failure))) => Err((None, failure)),
+            Ok(Err(Unjudged::Error(error))) => unjudged(refusal(&error), error.into()),
+            Err(_) => unjudged(None, gave_up(reference, self.patience)),
+        }
+    }
+
+    async fn judged(&self, reference: &Reference) -> Result<Judged, Unjudged> {
+        let recorded = |verification: &Verification| self.judge.record(verification).map_err(Unjudged::Unrecorded);
+        if self.each {
+            let shown = |verification| {
+                recorded(&verification).map(|()| Row::of(&verification, reference, self.show, self.output))
+            };
+            let rows = self.verifier.verify_each(reference, shown).await.map_err(Unjudged::Error)?;
+            return Ok(Judged::Each(rows.into_iter().collect::<Result<_, _>>()?));
+        }
+        let verification = self.verifier.verify(reference, self.platform).await.map_err(Unjudged::Error)?;
+        recorded(&verification)?;
+        Ok(Judged::One(Box::new(verification)))
+    }
+}
+
 /// Judges images, and shows each as it is ready, in the order that was typed.
 pub async fn judge_all(args: ImagesArgs, show: &Show, output: &Output) -> Result<Exit, Failure> {
-    judge_each(args, false, show, output).await
+    judge_each(args, false, show, None, output).await
 }
 
 /// As [`judge_all`]; with `each`, an index and every image of it by itself.
-async fn judge_each(args: ImagesArgs, each: bool, show: &Show, output: &Output) -> Result<Exit, Failure> {
-    let judge = settings::judge(&args.judge, output)?;
+async fn judge_each(
+    args: ImagesArgs,
+    each: bool,
+    show: &Show,
+    attest: Option<&Attester>,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let mut judge = settings::judge(&args.judge, show.by, output)?;
+    if attest.is_some() {
+        // Whoever says on what was decided decides: another's summary would look newer than it is.
+        judge.policy = judge.policy.undelegated();
+    }
     let session = settings::session(&args.registry)?;
     let (limits, now) = (Limits::default(), Timestamp::now());
     let reader = settings::trust_reader(args.judge.lock.as_deref(), &judge, now)?;
     let verifier = Verifier { session: &session, policy: &judge.policy, now, limits: &limits, trust: Some(&reader) };
     let platform = args.platform.map(Platform);
     let patience = Duration::from_secs(args.timeout);
-    let one = |reference: Reference| {
-        let (verifier, platform) = (&verifier, platform.as_ref());
-        async move {
-            let judged = async {
-                if each {
-                    let row = |one: Verification| Row::of(&one, &reference, show, output);
-                    return verifier.verify_each(&reference, row).await.map(Judged::Each);
-                }
-                verifier.verify(&reference, platform).await.map(|one| Judged::One(Box::new(one)))
-            };
-            let judged = tokio::time::timeout(patience, judged).await;
-            let judged = judged.map_or_else(
-                |_| Err((None, gave_up(&reference, patience))),
-                |done| done.map_err(|error| (refusal(&error), Failure::from(error))),
-            );
-            (judged, reference)
-        }
+    let run = Run { verifier: &verifier, judge: &judge, platform: platform.as_ref(), patience, each, show, output };
+    let one = |reference| {
+        let run = &run;
+        async move { (run.one(&reference).await, reference) }
     };
     let mut work = stream::iter(args.references).map(one).buffered(AT_ONCE);
     let mut report = Report { output, exit: Exit::Done, shown: 0 };
@@ -113,8 +173,11 @@ async fn judge_each(args: ImagesArgs, each: bool, show: &Show, output: &Output) 
                 }
             }
             Ok(Judged::One(verification)) => {
-                let Row { exit, value, text } = Row::of(&verification, &reference, show, output);
-                report.one(exit, || value, || text);
+                let mut row = Row::of(&verification, &reference, show, output);
+                if let Some(attest) = attest {
+                    attest.say(&session, &verification, &judge, now, output).await.add_to(&mut row);
+                }
+                report.one(row.exit, || row.value, || row.text);
             }
             Err((refusal, failure)) => report.unpinned(&reference, refusal.as_ref(), failure, show),
         }
@@ -123,7 +186,7 @@ async fn judge_each(args: ImagesArgs, each: bool, show: &Show, output: &Output) 
 }
 
 /// Why trust data refuse a reference that could not be pinned.
-fn refusal(error: &OpsError) -> Option<TrustRefusal> {
+pub fn refusal(error: &OpsError) -> Option<TrustRefusal> {
     match error {
         OpsError::Trust(error) => match &**error {
             TrustError::Refused { refusal, .. } => Some(refusal.clone()),

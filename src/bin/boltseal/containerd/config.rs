@@ -7,7 +7,7 @@ use crate::{
 };
 use boltseal::{
     limits::SETTINGS_BYTES,
-    ops::policy_file,
+    ops::{decisions::DecisionLog, policy_file},
     registry::{Environment, Options},
 };
 use serde::Deserialize;
@@ -28,6 +28,7 @@ struct Written {
     policy: Option<PathBuf>,
     lock: Option<PathBuf>,
     state: Option<PathBuf>,
+    log: Option<PathBuf>,
     auth_file: Option<PathBuf>,
     registry_ca: Vec<PathBuf>,
     hosts: Option<Vec<PathBuf>>,
@@ -44,6 +45,8 @@ pub struct Config {
     pub lock: Option<PathBuf>,
     /// Where is remembered what was seen of repositories' trust.
     pub state: PathBuf,
+    /// Where decisions are recorded.
+    pub log: Option<PathBuf>,
     /// When the verifier gives up.
     pub timeout: Duration,
     auth_file: Option<PathBuf>,
@@ -99,6 +102,7 @@ impl Config {
             policy: folder.join(written.policy.unwrap_or_else(|| "policy.yaml".into())),
             lock: written.lock.map(|path| folder.join(path)),
             state: written.state.map_or_else(|| "/var/lib/boltseal/trust".into(), |path| folder.join(path)),
+            log: written.log.map(|path| folder.join(path)),
             timeout: timeout.ok_or_else(|| format!("timeout = {seconds}: expected seconds, more than 0"))?,
             auth_file,
             registry_ca: written.registry_ca.iter().map(|path| folder.join(path)).collect(),
@@ -111,7 +115,9 @@ impl Config {
     pub fn judge(&self) -> Result<Judge, Failure> {
         let loaded = policy_file::load(&self.policy, &settings::roots())
             .map_err(|error| Failure::supplied(error.to_string()))?;
-        Ok(Judge { policy: loaded.policy, file: Some((loaded.path, loaded.digest)), locks: loaded.locks })
+        let file = Some((loaded.path, loaded.digest));
+        let recorded = |path: &PathBuf| DecisionLog { path: path.clone(), by: "containerd", policy: file.clone() };
+        Ok(Judge { policy: loaded.policy, log: self.log.as_ref().map(recorded), file, locks: loaded.locks })
     }
 
     /// How registries are reached. Of containerd's own environment only the proxies count.

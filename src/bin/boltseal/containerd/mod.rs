@@ -5,12 +5,14 @@ mod call;
 pub mod config;
 
 use crate::{
+    cmd::verify::refusal,
     exit::{Exit, Failure},
     output::printable,
     render::{one_line, verification::to_text},
 };
 use boltseal::{
     limits::{GRACE, Limits, REASON_BYTES},
+    oci::Reference,
     ops::{
         admit::Admitted,
         trust::{Memory, TrustReader},
@@ -69,7 +71,14 @@ async fn judge(arguments: &[OsString], config: &Config) -> Result<(Exit, String)
     let memory = Memory { store: Some(TrustStore::at(config.state.clone())), lock, locks: judge.locks.clone() };
     let reader = TrustReader::new(memory, now);
     let verifier = Verifier { session: &session, policy: &judge.policy, now, limits: &limits, trust: Some(&reader) };
-    let admitted = verifier.admit(&call.name, call.digest).await?;
+    let admitted = verifier.admit(&call.name, call.digest).await.map_err(|error| {
+        let refusal = refusal(&error);
+        let asked = Reference { digest: Some(call.digest), ..call.name.clone() };
+        judge.record_unjudged(&asked, refusal.as_ref(), error.into())
+    })?;
+    if let Some(log) = &judge.log {
+        log.admitted(&call.name, call.digest, &admitted)?;
+    }
     // containerd's log has what the one line leaves out.
     let _ = write!(std::io::stderr(), "{}", to_text(&admitted.verification));
     Ok(verdict(&call, &admitted))

@@ -4,17 +4,6 @@ use crate::{exit::Exit, output::printable};
 use boltseal::ops::provenance::{Build, Chain, Claim, Hop, Link, Reached, Source, Told, Verdict};
 use std::{collections::BTreeSet, fmt::Write as _};
 
-fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Allowed => "allowed",
-        Verdict::Denied => "denied",
-        Verdict::WouldDeny => "would-deny",
-        Verdict::CouldNotTell => "could-not-tell",
-        Verdict::NotJudged => "not-judged",
-        Verdict::NotVisited => "not-visited",
-    }
-}
-
 /// The worst of the image and of those that signed provenance leads to.
 pub fn exit(chain: &Chain) -> Exit {
     chain.hops.iter().filter(|hop| hop.proven).fold(Exit::Done, |worst, hop| {
@@ -45,7 +34,7 @@ impl Tree<'_> {
         let indent = "    ".repeat(depth);
         let reached = link.map(|link| format!("{}: ", how(link))).unwrap_or_default();
         let again = if self.shown.insert(at) { "" } else { "  (see above)" };
-        let word = word(hop.judged.verdict);
+        let word = hop.judged.verdict.word();
         let _ = writeln!(self.text, "{indent}{reached}{word}  {}{again}", printable(&hop.reference));
         if !again.is_empty() {
             return;
@@ -132,7 +121,7 @@ pub fn to_dot(chain: &Chain) -> String {
             Verdict::NotJudged | Verdict::NotVisited => ("gray", "dashed"),
         };
         let ids = hop.contradictions.iter().chain(&hop.judged.reasons).chain(&hop.gaps).map(|one| one.id.as_str());
-        let told: Vec<_> = std::iter::once(word(hop.judged.verdict)).chain(ids).collect();
+        let told: Vec<_> = std::iter::once(hop.judged.verdict.word()).chain(ids).collect();
         let label = quoted(&[&hop.reference, &told.join(", ")]);
         let _ = writeln!(text, "  n{at} [label={label}, color={color}, style={style}];");
         for (number, build) in hop.builds.iter().enumerate() {

@@ -11,6 +11,7 @@ pub fn to_json(explanation: &Explanation<'_>) -> Value {
         "mode": explanation.mode.to_string(),
         "scope": explanation.scope.map(|scope| scope.pattern.to_string()),
         "contentTrust": explanation.scope.and_then(|scope| scope.content_trust.as_ref()).map(content_trust),
+        "vsa": explanation.scope.and_then(|scope| scope.vsa.as_ref()).map(requirement),
         "requirements": explanation.scope.map(|scope| scope.requirements.iter().map(requirement).collect::<Vec<_>>()),
     })
 }
@@ -59,6 +60,7 @@ fn requirement(requirement: &Requirement) -> Value {
             predicate_type = Some(predicate.uri());
             max_age_hours = max_age.map(|age| age.as_hours());
         }
+        Asked::Document(question) => max_age_hours = question.max_age.map(|age| age.as_hours()),
         _ => {}
     }
     json!({
@@ -88,6 +90,9 @@ pub fn to_text(explanation: &Explanation<'_>) -> String {
     if let Some(asked) = &scope.content_trust {
         let _ = writeln!(text, "  asks     {}\n  starts   from {}", signed_tag(asked), starts_from(asked));
     }
+    if let Some(asked) = &scope.vsa {
+        let _ = writeln!(text, "  asks     {}, in the place of what follows", summary(asked));
+    }
     if scope.config.is_some() {
         text.push_str("  asks     image configuration\n");
     }
@@ -107,6 +112,7 @@ pub fn to_text(explanation: &Explanation<'_>) -> String {
                 if let Some(levels) = base_levels(asked) {
                     let _ = write!(extra, ", and of base images by their own scopes, {levels} deep");
                 }
+                extra.push_str(&terms(asked));
             }
         }
         if requirement.unsigned != Unsigned::Refuse {
@@ -123,6 +129,30 @@ pub fn to_text(explanation: &Explanation<'_>) -> String {
     }
     if scope.content_trust.is_none() && scope.requirements.is_empty() {
         let _ = writeln!(text, "  asks     nothing");
+    }
+    text
+}
+
+/// Whose decision counts in the place of others' evidence.
+fn summary(asked: &Requirement) -> String {
+    let from: Vec<_> = asked.from.iter().map(|authority| authority.name.as_str()).collect();
+    format!("{} by {{{}}}, identity {}{}", asked.asked, from.join(", "), asked.identity, terms(&asked.asked))
+}
+
+/// What is asked of a verification summary; nothing of anything else.
+fn terms(asked: &Asked) -> String {
+    let mut text = String::new();
+    let Asked::Document(question) = asked else { return text };
+    let Topic::Summary(rule) = &question.about else { return text };
+    if let Some(age) = question.max_age {
+        let _ = write!(text, ", at most {} hours old", age.as_hours());
+    }
+    let _ = write!(text, ", of verifier {}", printable(&rule.verifier));
+    if let Some(policy) = rule.policy {
+        let _ = write!(text, ", by policy {policy}");
+    }
+    if !rule.levels.is_empty() {
+        let _ = write!(text, ", with {}", printable(&rule.levels.join(", ")));
     }
     text
 }

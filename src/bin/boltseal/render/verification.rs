@@ -1,6 +1,6 @@
 use crate::{exit::Exit, output::printable};
 use boltseal::{
-    ops::verify::Verification,
+    ops::{decisions::word, verify::Verification},
     policy::{Approved, Decision, Mode, Reason},
     trust::{
         Principal,
@@ -13,13 +13,12 @@ use std::fmt::Write as _;
 
 /// The word for a decision in its mode, and the exit code that goes with it (SPEC.md, "Exit codes").
 pub fn verdict(verification: &Verification) -> (&'static str, Exit) {
-    match (&verification.outcome.decision, verification.outcome.mode) {
-        (Decision::Allow(_), _) => ("allowed", Exit::Done),
-        (Decision::NotJudged, _) => ("not-judged", Exit::Done),
-        (Decision::Deny(_), Mode::Permissive) => ("would-deny", Exit::Done),
-        (Decision::Deny(_), _) => ("denied", Exit::Denied),
-        (Decision::Undetermined(_), _) => ("could-not-tell", Exit::Unknown),
-    }
+    let exit = match (&verification.outcome.decision, verification.outcome.mode) {
+        (Decision::Allow(_) | Decision::NotJudged, _) | (Decision::Deny(_), Mode::Permissive) => Exit::Done,
+        (Decision::Deny(_), _) => Exit::Denied,
+        (Decision::Undetermined(_), _) => Exit::Unknown,
+    };
+    (word(&verification.outcome), exit)
 }
 
 fn reasons(verification: &Verification) -> &[Reason] {
