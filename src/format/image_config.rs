@@ -17,6 +17,8 @@ pub struct ImageConfig {
     pub history: Vec<String>,
     /// How many layers its root filesystem has.
     pub layers: usize,
+    /// What each layer's archive hashes to before it is compressed, the lowest first, as written.
+    pub diff_ids: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -69,6 +71,7 @@ impl ImageConfig {
             environment: config.env,
             history: history.into_iter().map(|step| step.created_by).collect(),
             layers: rootfs.diff_ids.len(),
+            diff_ids: rootfs.diff_ids,
         })
     }
 }

@@ -8,6 +8,7 @@ pub mod blob;
 pub mod blob_sign;
 mod collect;
 pub mod doctor;
+pub mod drift;
 mod error;
 mod image;
 pub mod import_dct;
