@@ -1,5 +1,6 @@
 //! The command line as clap reads it. Flags that cosign, docker or notation users know have their names.
 
+mod audit;
 mod certificate;
 mod doctor;
 mod judge;
@@ -9,6 +10,7 @@ mod policy;
 mod root;
 mod sign;
 
+pub use audit::{AuditArgs, AuditCommand, FleetArgs};
 pub use certificate::{BlobCommand, BlobVerifyArgs, CertificateArgs, SignedHash};
 mod pin;
 
@@ -82,6 +84,7 @@ pub enum Command {
     Run(RunArgs),
     #[command(subcommand)]
     Doctor(DoctorCommand),
+    Audit(AuditArgs),
     Demo(DemoArgs),
     Completions(CompletionsArgs),
     #[command(hide = true)]

@@ -81,6 +81,7 @@ async fn dispatch(command: Command, output: &Output) -> Result<Exit, Failure> {
         Command::Pin(args) => cmd::pin::run(args, output).await,
         Command::Run(args) => cmd::run::run(args, output).await,
         Command::Doctor(command) => cmd::doctor::run(command, output).await,
+        Command::Audit(args) => cmd::audit::run(args, output).await,
         Command::Demo(args) => demo::run(args, output).await,
         Command::Completions(args) => cmd::docs::completions(&args, output),
         Command::Man(args) => cmd::docs::man(&args),

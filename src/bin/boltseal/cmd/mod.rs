@@ -1,6 +1,7 @@
 //! One file a verb: arguments to `ops`, results to [`crate::output`].
 
 pub mod attest;
+pub mod audit;
 pub mod blob;
 pub mod blob_sign;
 pub mod docs;
