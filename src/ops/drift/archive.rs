@@ -214,7 +214,8 @@ impl Reader<'_> {
     }
 
     fn device(&self, header: &Header) -> Result<(u32, u32), ArchiveFault> {
-        let field = |from: usize| header.as_bytes().get(from..from + 8).and_then(number).and_then(|n| n.try_into().ok());
+        let field =
+            |from: usize| header.as_bytes().get(from..from + 8).and_then(number).and_then(|n| n.try_into().ok());
         field(329).zip(field(337)).ok_or_else(|| self.malformed("no device has such numbers"))
     }
 

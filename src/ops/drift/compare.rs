@@ -182,7 +182,8 @@ impl<'a> Comparison<'a> {
     pub fn finish(mut self) -> Report {
         let expected = self.expected;
         for (path, node) in expected.iter() {
-            if !path.is_empty() && !self.seen.contains(path)
+            if !path.is_empty()
+                && !self.seen.contains(path)
                 && let Some((_, inode)) = expected.inode(node)
             {
                 self.differ(path, Change::Deleted(inode.kind.clone()));
@@ -204,9 +205,13 @@ impl<'a> Comparison<'a> {
             ));
         }
         if !self.comparable.xattrs {
-            unchecked.push("extended attributes: there are none in what was compared, or they can't be read".to_owned());
+            unchecked
+                .push("extended attributes: there are none in what was compared, or they can't be read".to_owned());
         } else if self.xattrs > 0 {
-            unchecked.push(format!("extended attributes of {} paths, which could not be read or that only root can set", self.xattrs));
+            unchecked.push(format!(
+                "extended attributes of {} paths, which could not be read or that only root can set",
+                self.xattrs
+            ));
         }
         if self.implied > 0 {
             unchecked.push(format!("mode and owner of {} directories that are listed on one side only", self.implied));

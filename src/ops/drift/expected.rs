@@ -38,7 +38,9 @@ pub async fn tree(repo: &Repo, image: Digest) -> Result<(Tree, Vec<(Digest, Dige
         let Unpacked { entries, bytes, digest } = unpacked?;
         layers.push((layer.digest, digest, bytes));
         let added = tokio::task::spawn_blocking(move || tree.apply(entries).map(|()| tree)).await;
-        tree = added.map_err(|_| DriftError::Thread)?.map_err(|source| DriftError::Tree { digest: layer.digest, source })?;
+        tree = added
+            .map_err(|_| DriftError::Thread)?
+            .map_err(|source| DriftError::Tree { digest: layer.digest, source })?;
     }
     Ok((tree, layers))
 }
@@ -64,9 +66,8 @@ async fn diff_ids(repo: &Repo, image: Digest, manifest: &ImageManifest) -> Resul
 async fn read(repo: &Repo, layer: &Descriptor, diff_id: Digest) -> Result<Unpacked, DriftError> {
     let (mut sink, source) = tokio::io::duplex(PIPE);
     let (size, runtime) = (layer.size, Handle::current());
-    let unpacking = tokio::task::spawn_blocking(move || {
-        unpack(Piped { source, runtime }, most(size), diff_id.hasher())
-    });
+    let unpacking =
+        tokio::task::spawn_blocking(move || unpack(Piped { source, runtime }, most(size), diff_id.hasher()));
     let fetching = async move {
         let fetched = repo.blob_to(layer, &mut sink, &|_| {}).await;
         drop(sink);

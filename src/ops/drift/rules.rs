@@ -80,7 +80,8 @@ fn by_runtime(path: &[u8], change: &Change) -> bool {
 }
 
 fn below_mounted(path: &[u8]) -> bool {
-    let below = |mounted: &&[u8]| path.strip_prefix(*mounted).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"));
+    let below =
+        |mounted: &&[u8]| path.strip_prefix(*mounted).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"));
     MOUNTED.iter().any(|mounted| below(mounted))
 }
 

@@ -99,7 +99,9 @@ fn pack(parts: &[Part], root: &Path) -> Vec<u8> {
                 builder.append_link(&mut header(Link, mode, 0), path, target)
             }
             Part::Whiteout(path) => builder.append_data(&mut header(Regular, 0, 0), whiteout(path, ""), &[][..]),
-            Part::Opaque(path) => builder.append_data(&mut header(Regular, 0, 0), format!("{path}/.wh..wh..opq"), &[][..]),
+            Part::Opaque(path) => {
+                builder.append_data(&mut header(Regular, 0, 0), format!("{path}/.wh..wh..opq"), &[][..])
+            }
         }
         .unwrap();
     }
@@ -266,7 +268,8 @@ fn extended_attributes_are_compared_where_there_can_be_any() {
 // [V-295]
 #[test]
 fn what_is_ignored_or_the_runtime_s_is_told_and_what_can_t_be_read_is_unknown() {
-    let layers = [vec![Part::File("etc/hosts".into(), 0o644, Vec::new()), Part::File("log/a".into(), 0o644, Vec::new())]];
+    let layers =
+        [vec![Part::File("etc/hosts".into(), 0o644, Vec::new()), Part::File("log/a".into(), 0o644, Vec::new())]];
     let (disk, tree) = both(&layers);
     fs::write(disk.path().join("etc/hosts"), "127.0.0.1 localhost").unwrap();
     fs::write(disk.path().join("log/a"), "line").unwrap();

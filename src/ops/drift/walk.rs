@@ -225,12 +225,8 @@ impl Walk<'_, '_> {
     }
 
     fn found<'p>(&self, path: &'p [u8], kind: Kind, stat: &Stat, fd: Option<BorrowedFd<'_>>) -> Found<'p> {
-        let attributes = Attributes {
-            mode: stat.st_mode & 0o7777,
-            uid: stat.st_uid,
-            gid: stat.st_gid,
-            xattrs: fd.and_then(xattrs),
-        };
+        let attributes =
+            Attributes { mode: stat.st_mode & 0o7777, uid: stat.st_uid, gid: stat.st_gid, xattrs: fd.and_then(xattrs) };
         let shared = matches!(kind, Kind::File { .. }) && stat.st_nlink > 1;
         Found { path, kind, attributes: Some(attributes), identity: (stat.st_dev, stat.st_ino), shared }
     }

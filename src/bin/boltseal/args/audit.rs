@@ -1,4 +1,4 @@
-use super::{JudgeArgs, RegistryArgs};
+use super::{DriftArgs, JudgeArgs, RegistryArgs};
 use clap::{Args, Subcommand};
 
 /// Audits a fleet: what the policy says of every image that is named, whether it is still what its tag is signed to, how
@@ -16,7 +16,9 @@ pub struct AuditArgs {
 
 /// What stands beside the audit of a fleet.
 #[derive(Subcommand)]
-pub enum AuditCommand {}
+pub enum AuditCommand {
+    Drift(DriftArgs),
+}
 
 #[derive(Args)]
 pub struct FleetArgs {

@@ -37,7 +37,8 @@ fn paths(bytes: &[u8]) -> Vec<String> {
 
 fn record(key: &str, value: &str) -> Vec<u8> {
     let rest = format!(" {key}={value}\n");
-    let length = (1..=4).map(|digits| rest.len() + digits).find(|length| length.to_string().len() + rest.len() == *length);
+    let length =
+        (1..=4).map(|digits| rest.len() + digits).find(|length| length.to_string().len() + rest.len() == *length);
     format!("{}{rest}", length.unwrap()).into_bytes()
 }
 

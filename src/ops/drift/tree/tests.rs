@@ -60,7 +60,9 @@ fn whiteouts_hide_what_is_below_wherever_they_stand() {
 // [V-292]
 #[test]
 fn a_path_through_a_symbolic_link_lands_where_it_leads_and_never_outside() {
-    let links = || vec![directory("usr/lib"), symlink("lib", "usr/lib"), symlink("out", "../../../usr"), symlink("abs", "/usr")];
+    let links = || {
+        vec![directory("usr/lib"), symlink("lib", "usr/lib"), symlink("out", "../../../usr"), symlink("abs", "/usr")]
+    };
     for (path, expected) in [("lib/x", "usr/lib/x"), ("out/x", "usr/x"), ("abs/lib/x", "usr/lib/x")] {
         assert!(tree([links(), vec![file(path)]]).unwrap().find(expected.as_bytes()).is_some(), "{path}");
     }
