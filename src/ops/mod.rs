@@ -17,6 +17,7 @@ pub mod inspect;
 mod pin;
 pub mod pin_files;
 pub mod policy_file;
+mod printable;
 pub mod provenance;
 pub mod pull;
 pub mod sign;
@@ -28,4 +29,5 @@ pub mod verify;
 
 pub use error::OpsError;
 pub use pin::{Choice, Platform, pin};
+pub use printable::printable;
 pub use signatory::{Identity, Logging, Signatory};
