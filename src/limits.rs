@@ -245,6 +245,28 @@ pub const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 pub const AUDIT_PLACES: usize = 1_000;
 /// Bytes of an unusable entry that an audit shows.
 pub const AUDIT_ENTRY_SHOWN: usize = 200;
+/// Bytes of one line of a list of images. Source: a reference has at most 255 of a name, 128 of a tag, 135 of a digest.
+pub const AUDIT_LINE_BYTES: u64 = 16 << 10;
+/// Bytes of an input in JSON. Source: 100,000 pods as `kubectl get -o json` writes them take 1 GB.
+pub const AUDIT_INPUT_BYTES: u64 = 8 << 30;
+/// Images that an audit judges at once. Source: as [`CONCURRENCY`], so that one slow registry leaves room for others.
+pub const AUDIT_AT_ONCE: usize = 64;
+/// Unread and rejected pieces that one image's record names; more are counted.
+pub const AUDIT_TOLD: usize = 5;
+/// Tags asked for on one page. Source: what distribution's own registry gives at most.
+pub const TAGS_PAGE: usize = 1_000;
+/// Pages of one list of tags. Source: a million tags at the 100 a page that registries give at least.
+pub const TAGS_PAGES: usize = 10_000;
+/// Bytes of evidence that are kept on disk between runs. Source: 10,000 images with a bundle and an SBOM of 50 KB take 600 MB.
+pub const EVIDENCE_BYTES: u64 = 1 << 30;
+/// Bytes that a file takes on disk at the least. Source: the block of common file systems.
+pub const EVIDENCE_FILE_BYTES: u64 = 4 << 10;
+/// Bytes up to which evidence is read from disk in place, without a thread of its own. Source: a bundle has 1 to 10 KB.
+pub const EVIDENCE_INLINE_BYTES: u64 = 64 << 10;
+/// Time after which evidence that is used counts as used again, and the least time between two cleanings.
+pub const EVIDENCE_STALE: Duration = Duration::from_secs(24 * 60 * 60);
+/// Time after which a half-written file is nobody's. Source: ten times [`OPERATION_TIMEOUT`].
+pub const EVIDENCE_LEFTOVER: Duration = Duration::from_secs(600);
 
 /// Time to open a connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -43,6 +43,18 @@ pub enum OpsError {
         /// The image.
         reference: String,
     },
+    /// What runs is not what its tag means now.
+    #[error("{reference} means {now}; {runs} runs, which is another image")]
+    Moved {
+        /// The image, by its tag.
+        reference: String,
+        /// What runs.
+        runs: Digest,
+        /// What the tag means.
+        now: Digest,
+        /// Whether the repository's signed map says so; else the registry alone.
+        signed: bool,
+    },
     /// The platform's image is not known to lie in the index.
     #[error(transparent)]
     Subject(#[from] SubjectError),

@@ -1,8 +1,8 @@
 use super::OpsError;
 use crate::{
-    oci::{Descriptor, Manifest, Reference},
+    oci::{Descriptor, Digest, Manifest, Reference},
     registry::{Fetched, Repo, Selector},
-    verify::Subject,
+    verify::{Subject, SubjectError},
 };
 
 /// Which of an index's images is meant: `os/architecture[/variant]`.
@@ -18,6 +18,8 @@ pub enum Choice<'p> {
     Image(&'p Platform),
     /// The image of a platform, unless one image is all there is.
     OneImage(&'p Platform),
+    /// The image of this digest, which runs: what is pinned, or an image of the index that is pinned.
+    Running(Digest),
 }
 
 impl<'p> Choice<'p> {
@@ -29,6 +31,7 @@ impl<'p> Choice<'p> {
     fn image_in(self, fetched: &Fetched, pinned: Subject) -> Result<Subject, OpsError> {
         let platform = match (self, &fetched.manifest) {
             (Self::Whole, _) | (Self::OneImage(_), Manifest::Image(_)) => return Ok(pinned),
+            (Self::Running(image), _) => return Ok(pinned.image_within(&fetched.bytes, image)?),
             (Self::Image(platform) | Self::OneImage(platform), _) => platform,
         };
         let image = entry_for(fetched, pinned.reference(), platform)?.digest;
@@ -39,11 +42,21 @@ impl<'p> Choice<'p> {
 /// Pins a reference to one digest.
 ///
 /// A typed digest is taken as it is, without a request. A tag is resolved once, with one request. A platform costs
-/// the index's manifest, which is read by digest or, for a tag, in the request that resolves it.
+/// the index's manifest, which is read by digest or, for a tag, in the request that resolves it. An image that runs costs
+/// the manifest only where the tag means another digest.
 ///
 /// # Errors
-/// The registry failed, or the index does not have the platform.
+/// The registry failed, or the index does not have the platform; [`OpsError::Moved`] if what runs is something else.
 pub async fn pin(repo: &Repo, reference: &Reference, choice: Choice<'_>) -> Result<Subject, OpsError> {
+    if let Choice::Running(image) = choice {
+        let found = match (reference.digest, reference.tag_or_latest()) {
+            (Some(digest), _) if digest == image => return Ok(Subject::new(reference.clone(), digest)),
+            (Some(_), _) => repo.manifest(&selector(reference)).await?.descriptor,
+            (None, tag) => repo.resolve(tag.unwrap_or_default()).await?,
+        };
+        let pinned = Subject::new(reference.clone(), found.digest);
+        return running(repo, pinned, image, Some(&found), false).await;
+    }
     if choice != Choice::Whole {
         let fetched = repo.manifest(&selector(reference)).await?;
         return choice.image_in(&fetched, Subject::new(reference.clone(), fetched.descriptor.digest));
@@ -60,11 +73,38 @@ pub async fn pin(repo: &Repo, reference: &Reference, choice: Choice<'_>) -> Resu
 /// # Errors
 /// The index can't be read by its digest, or does not have the platform.
 pub(super) async fn image_of(repo: &Repo, pinned: Subject, choice: Choice<'_>) -> Result<Subject, OpsError> {
-    if choice == Choice::Whole {
-        return Ok(pinned);
+    match choice {
+        Choice::Whole => return Ok(pinned),
+        Choice::Running(image) => return running(repo, pinned, image, None, true).await,
+        Choice::Image(_) | Choice::OneImage(_) => {}
     }
     let fetched = repo.manifest(&Selector::Digest(pinned.digest())).await?;
     choice.image_in(&fetched, pinned)
+}
+
+/// The image that runs, if it is what was pinned or that lists it; `signed` says whether a signed map pinned it.
+async fn running(
+    repo: &Repo,
+    pinned: Subject,
+    image: Digest,
+    listed: Option<&Descriptor>,
+    signed: bool,
+) -> Result<Subject, OpsError> {
+    let now = pinned.digest();
+    if now == image {
+        return Ok(pinned);
+    }
+    let fetched = match listed {
+        Some(entry) => repo.listed_manifest(entry).await?,
+        None => repo.manifest(&Selector::Digest(now)).await?,
+    };
+    let reference = pinned.reference().to_string();
+    match Choice::Running(image).image_in(&fetched, pinned) {
+        Err(OpsError::Subject(SubjectError::NotListed { .. })) => {
+            Err(OpsError::Moved { reference, runs: image, now, signed })
+        }
+        found => found,
+    }
 }
 
 /// What a reference asks the registry for: its digest where it has one.

@@ -67,6 +67,18 @@ impl Layout {
         found.await.map_err(|fault| self.during("resolving", &tag, fault))
     }
 
+    /// The entries of `index.json`, in their order.
+    pub(super) async fn entries(&self) -> Result<Vec<Descriptor>, RegistryError> {
+        let index = self.folder.index().await.map_err(|fault| self.during("listing", "the images", fault))?;
+        Ok(index.entries().to_vec())
+    }
+
+    /// Whether a listed manifest refers to another one.
+    pub(super) async fn refers(&self, entry: &Descriptor) -> Result<bool, RegistryError> {
+        let fetched = self.read_listed(entry).await.map_err(|fault| self.during("reading", &entry.digest, fault))?;
+        Ok(fetched.manifest.subject().is_some())
+    }
+
     /// A blob, in memory. Checks digest and size.
     ///
     /// # Errors

@@ -10,9 +10,11 @@ mod credentials;
 pub mod embedded;
 mod environment;
 mod error;
+mod evidence;
 mod exchange;
 mod host;
 mod hosts_toml;
+mod kept;
 mod layout;
 mod message;
 mod mirror;
@@ -27,12 +29,14 @@ mod retry;
 mod session;
 mod shared_tag;
 mod tagged;
+mod tags;
 mod tls;
 mod transport;
 
 pub use content::{Access, Fetched, ListSource, Listing, Merge, Merged, Selector};
 pub use environment::Environment;
 pub use error::{Fault, RegistryError};
+pub use evidence::EvidenceCache;
 pub use layout::{Layout, NewBlob};
 pub use mirror::Mirror;
 pub use notary::NotaryServer;
@@ -42,6 +46,7 @@ pub use repo::Repo;
 pub use session::Session;
 pub use shared_tag::TagRead;
 pub use tagged::Tagged;
+pub use tags::{Named, Tags};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,6 +1,6 @@
-use super::Environment;
+use super::{Environment, EvidenceCache};
 use crate::limits;
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// How registries are reached. The default is the bounds of [`limits`], an empty [`Environment`], and nothing insecure.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct Options {
     pub read_timeout: Duration,
     /// Time of one request with all its retries.
     pub operation_timeout: Duration,
+    /// Where evidence is kept between runs; none keeps nothing.
+    pub evidence: Option<Arc<EvidenceCache>>,
     /// What is taken from the process's environment.
     pub environment: Environment,
 }
@@ -44,6 +46,7 @@ impl Default for Options {
             connect_timeout: limits::CONNECT_TIMEOUT,
             read_timeout: limits::READ_TIMEOUT,
             operation_timeout: limits::OPERATION_TIMEOUT,
+            evidence: None,
             environment: Environment::default(),
         }
     }

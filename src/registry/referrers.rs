@@ -131,14 +131,14 @@ fn take(listing: &mut Listing, entries: Vec<Descriptor>) -> Result<(), Fault> {
 }
 
 /// The next page (RFC 8288 `Link` with `rel="next"`). It has to lie on the same host: nobody else lists for it.
-fn next_page(answer: &Answer) -> Result<Option<Target>, Fault> {
+pub(super) fn next_page(answer: &Answer) -> Result<Option<Target>, Fault> {
     let links = answer.headers.get_all(header::LINK).iter();
     let mut links = links.filter_map(|value| value.to_str().ok()).flat_map(links_of);
     let Some((location, _)) = links.find(|(_, parameters)| is_next(parameters)) else { return Ok(None) };
     let next = Remote::next_address(answer, location)?;
     match &next {
         Target::Url(url) if url.origin() == answer.url.origin() => Ok(Some(next)),
-        _ => Err(Fault::Protocol("the list of referrers goes on at another host".to_owned())),
+        _ => Err(Fault::Protocol("the list goes on at another host".to_owned())),
     }
 }
 

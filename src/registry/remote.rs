@@ -131,22 +131,11 @@ impl Remote {
         self.fetch_manifest(at).await.map_err(self.during("reading", at))
     }
 
-    /// Fetches a manifest that a list names.
-    ///
-    /// Checks: what [`Remote::manifest`] checks, and the size that the list states, before more than that is read.
-    ///
-    /// # Errors
-    /// As [`Remote::manifest`].
-    pub async fn listed_manifest(&self, entry: &Descriptor) -> Result<Fetched, RegistryError> {
-        let at = Selector::Digest(entry.digest);
-        self.fetch_manifest_of(&at, Some(entry.size)).await.map_err(self.during("reading", &at))
-    }
-
     pub(super) async fn fetch_manifest(&self, at: &Selector) -> Result<Fetched, Fault> {
         self.fetch_manifest_of(at, None).await
     }
 
-    async fn fetch_manifest_of(&self, at: &Selector, size: Option<u64>) -> Result<Fetched, Fault> {
+    pub(super) async fn fetch_manifest_of(&self, at: &Selector, size: Option<u64>) -> Result<Fetched, Fault> {
         let request = self.manifest_request(Method::GET, at);
         let digest = match at {
             Selector::Digest(digest) => Some(*digest),
@@ -209,25 +198,6 @@ impl Remote {
             }
         }
         Ok(self.fetch_manifest(at).await?.descriptor)
-    }
-
-    /// Fetches a blob into memory.
-    ///
-    /// Checks: size and digest, as the bytes arrive; that the size is at most `cap` bytes, before anything is sent.
-    ///
-    /// # Errors
-    /// Any [`Fault`].
-    pub async fn blob(&self, descriptor: &Descriptor, cap: u64) -> Result<Vec<u8>, RegistryError> {
-        let Descriptor { size, digest, .. } = descriptor;
-        let fetch = async {
-            if *size > cap {
-                return Err(Fault::Limit { what: "the blob", limit: format!("{cap} bytes") });
-            }
-            let request = Request::get(self.path(&format!("blobs/{digest}")));
-            let expected = Expected { what: "the blob", cap, size: Some(*size), digest: Some(*digest) };
-            Ok(self.exchange(&request, expected).await?.with(&[StatusCode::OK], &request)?.body)
-        };
-        fetch.await.map_err(self.during("reading the blob", digest))
     }
 
     /// Fetches a blob of any size into `sink`, and tells `progress` how many bytes there are so far.

@@ -35,6 +35,12 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// The exit code of a number; of one that is none a bug.
+    pub fn of(code: u8) -> Self {
+        let all = [Self::Done, Self::Denied, Self::Usage, Self::Supplied, Self::Unknown];
+        all.into_iter().find(|exit| *exit as u8 == code).unwrap_or(Self::Bug)
+    }
+
     /// Of several results the worst: 5, 3, 1, 4, 0; wrong usage ends a run before there is a result.
     pub fn worst(self, other: Self) -> Self {
         const ORDER: [Exit; 6] = [Exit::Done, Exit::Unknown, Exit::Denied, Exit::Supplied, Exit::Usage, Exit::Bug];

@@ -8,9 +8,11 @@ pub use boltseal::ops::printable;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use std::{
+    cell::Cell,
     fmt::Display,
     io::{self, IsTerminal as _, Write as _},
     sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
 };
 
 /// The version of everything that `-o json` writes.
@@ -100,6 +102,49 @@ impl Output {
             ProgressBar::new(length).with_style(style)
         });
         Progress { output: self, bar }
+    }
+}
+
+/// Time between two lines that tell how far a long run is, where there is no terminal.
+const TALLY: Duration = Duration::from_secs(30);
+
+/// How far a run is whose length nobody knows: a counter on a terminal that shows no results, else a line now and then.
+pub struct Tally<'o> {
+    output: &'o Output,
+    what: &'static str,
+    bar: Option<ProgressBar>,
+    told: Cell<Instant>,
+}
+
+impl Output {
+    pub fn tally(&self, what: &'static str) -> Tally<'_> {
+        let shown = !self.quiet && io::stderr().is_terminal() && !io::stdout().is_terminal();
+        let style = || ProgressStyle::with_template("{spinner} {pos} {prefix}, {per_sec}, {msg}");
+        let bar = shown.then(|| {
+            let style = style().unwrap_or_else(|_| ProgressStyle::default_spinner());
+            ProgressBar::new_spinner().with_style(style).with_prefix(what)
+        });
+        Tally { output: self, what, bar, told: Cell::new(Instant::now()) }
+    }
+}
+
+impl Tally<'_> {
+    pub fn at(&self, count: u64, more: impl Display) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(more.to_string());
+            bar.set_position(count);
+        } else if self.told.get().elapsed() > TALLY && !io::stderr().is_terminal() {
+            self.told.set(Instant::now());
+            self.output.note(format_args!("{count} {}, {more}", self.what));
+        }
+    }
+}
+
+impl Drop for Tally<'_> {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
     }
 }
 

@@ -23,7 +23,7 @@ use boltseal::{
     oci::{Digest, Reference, Repository},
     ops::policy_file::{self, PolicyFile, PolicyFileError},
     policy::{Flags, IdentityRule as Rule, Policy},
-    registry::{Environment, Options, Session},
+    registry::{Environment, EvidenceCache, Options, Session},
     sign::LocalSigner,
     store::{KeySource, LoadedKey, load_private_key, load_public_key, write_atomic},
     trust::tuf::TrustLock,
@@ -34,10 +34,17 @@ use std::{
     env,
     io::{IsTerminal as _, Read as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 pub fn session(args: &RegistryArgs) -> Result<Session, Failure> {
+    session_with(args, None)
+}
+
+/// A session that keeps evidence between runs, if it is given a place.
+pub fn session_with(args: &RegistryArgs, evidence: Option<Arc<EvidenceCache>>) -> Result<Session, Failure> {
     let options = Options {
+        evidence,
         insecure_http: args.insecure_http,
         registry_ca: args.registry_ca.clone(),
         client_certificate: args.registry_client_cert.clone().zip(args.registry_client_key.clone()),
@@ -45,6 +52,18 @@ pub fn session(args: &RegistryArgs) -> Result<Session, Failure> {
         ..Options::default()
     };
     Ok(Session::new(options)?)
+}
+
+/// Where evidence is kept between runs; nowhere where nobody has a home. A place that can't be used is only told: it would
+/// have saved requests, no more.
+pub fn evidence(wanted: bool, output: &Output) -> Option<Arc<EvidenceCache>> {
+    let folder = || Some(user_folder("XDG_CACHE_HOME", ".cache")?.join("boltseal/evidence"));
+    let folder = set("BOLTSEAL_CACHE").or_else(folder).filter(|_| wanted)?;
+    let opened = EvidenceCache::open(&folder);
+    opened
+        .map_err(|error| output.warn(format_args!("no evidence is kept: {}: {error}", folder.display())))
+        .ok()
+        .map(Arc::new)
 }
 
 pub fn signer(args: &SigningKeyArgs, output: &Output) -> Result<LocalSigner, Failure> {

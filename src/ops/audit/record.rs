@@ -151,6 +151,9 @@ pub enum Decision {
 }
 
 impl Decision {
+    /// All words, the good ones first.
+    pub const WORDS: [&'static str; 5] = ["allowed", "would-deny", "not-judged", "could-not-tell", "denied"];
+
     /// The word for it, as `verify` has it.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -198,6 +201,9 @@ pub enum Drift {
 }
 
 impl Drift {
+    /// All words.
+    pub const WORDS: [&'static str; 4] = ["current", "differs", "tag-not-signed", "unknown"];
+
     /// The word for it: `current`, `differs`, `tag-not-signed`, `unknown`.
     #[must_use]
     pub fn word(&self) -> &'static str {
@@ -254,7 +260,7 @@ pub struct InputRecord {
     pub text: String,
     /// What is wrong with it.
     pub problem: String,
-    /// The exit code that it alone would have had: 3.
+    /// The exit code that it alone would have had: 3 for a text that is no reference, 4 for an image that has no name.
     pub exit: u8,
 }
 
@@ -274,6 +280,8 @@ pub struct Summary {
     pub unusable: u64,
     /// Images that are other shards'.
     pub elsewhere: u64,
+    /// Tags that are evidence by their names, `sha256-….sig` and the like, and no images.
+    pub evidence_tags: u64,
     /// How many images have each decision, by its word; all words are there.
     pub decisions: BTreeMap<&'static str, u64>,
     /// How many images have each state of drift, by its word; all words are there.

@@ -1,12 +1,21 @@
 use super::{DriftArgs, JudgeArgs, RegistryArgs};
+use crate::render::audit::Kind;
+use boltseal::ops::audit::{Source, record::Shard};
 use clap::{Args, Subcommand};
+use std::path::PathBuf;
 
-/// Audits a fleet: what the policy says of every image that is named, whether it is still what its tag is signed to, how
-/// old it is, who signed it, and what is not known of it.
+/// Audits a fleet: what the policy says of every image that is named, whether what runs is still what its tag is signed to,
+/// how old its signature is, who signed it, and what is not known of it.
 ///
-/// Exit code: of all images the worst, in the order 5, 3, 1, 4, 0.
+/// Each image is judged once, by the digest that runs where the input says it, wherever it runs. A line or element that names
+/// no image is a result of its own. Exit code: of all results the worst, in the order 5, 3, 1, 4, 0.
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(after_help = "Examples:
+  kubectl get pods -A -o json | boltseal audit --from -
+  boltseal audit --from images.txt --report sarif=audit.sarif --report junit=audit.xml
+  boltseal audit --from registry:registry.example.com/shop/cart -o json > audit.ndjson
+  boltseal audit --from pods.json --shard \"$JOB_COMPLETION_INDEX/8\" --report ndjson=/results/$JOB_COMPLETION_INDEX.ndjson")]
 pub struct AuditArgs {
     #[command(subcommand)]
     pub command: Option<AuditCommand>,
@@ -22,9 +31,22 @@ pub enum AuditCommand {
 
 #[derive(Args)]
 pub struct FleetArgs {
-    /// What is audited: FILE or `-`, images one a line or another tool's JSON; oci:DIR; registry:REPO, all its tags.
+    /// What is audited: a FILE or `-`, with images one a line or the JSON of kubectl, docker, nerdctl or crictl, or the table of
+    /// `ctr images ls`; oci:DIR; registry:REPOSITORY, all its tags.
     #[arg(long, required = true, value_name = "SOURCE")]
-    pub from: Vec<String>,
+    pub from: Option<Source>,
+    /// Audit one of N shares of the images, I from 0 to N-1; the shares together are all.
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub shard: Option<Shard>,
+    /// Write a report beside what is printed, or in its place where FILE is `-`: ndjson, csv, sarif, junit or html; may be repeated.
+    #[arg(long = "report", value_name = "KIND=FILE", value_parser = report)]
+    pub reports: Vec<(Kind, PathBuf)>,
+    /// Tell results in the order of the input, not as they are ready.
+    #[arg(long)]
+    pub ordered: bool,
+    /// Neither use nor keep evidence of earlier runs. It is kept by digest in $XDG_CACHE_HOME/boltseal/evidence, or BOLTSEAL_CACHE.
+    #[arg(long)]
+    pub no_cache: bool,
     /// Give up on one image after so many seconds; that is "could not tell".
     #[arg(long, value_name = "SECONDS", default_value_t = 180, value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout: u64,
@@ -32,4 +54,20 @@ pub struct FleetArgs {
     pub judge: JudgeArgs,
     #[command(flatten)]
     pub registry: RegistryArgs,
+}
+
+fn shard(text: &str) -> Result<Shard, String> {
+    let numbers = text.split_once('/').and_then(|(index, of)| Some((index.parse().ok()?, of.parse().ok()?)));
+    match numbers {
+        Some((index, of)) if index < of => Ok(Shard { index, of }),
+        _ => Err("expected I/N, where I is a number from 0 to N-1".to_owned()),
+    }
+}
+
+fn report(text: &str) -> Result<(Kind, PathBuf), String> {
+    let parsed = text.split_once('=').and_then(|(kind, path)| Some((Kind::parse(kind)?, path)));
+    match parsed {
+        Some((kind, path)) if !path.is_empty() => Ok((kind, path.into())),
+        _ => Err("expected KIND=FILE, where KIND is ndjson, csv, sarif, junit or html".to_owned()),
+    }
 }

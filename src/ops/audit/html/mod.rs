@@ -133,7 +133,8 @@ impl<W: Write> HtmlReport<W> {
 }
 
 fn write(out: &mut impl Write, template: &impl Template) -> io::Result<()> {
-    Template::write_into(template, out)
+    // One write a record: a kill leaves whole rows.
+    out.write_all(template.render().map_err(io::Error::other)?.as_bytes())
 }
 
 fn row(image: &ImageRecord) -> Row {

@@ -1,0 +1,216 @@
+//! Images that were found, each once, and of those the share that is audited here.
+
+use super::record::{InputRecord, Place, Shard, Told};
+use crate::{
+    limits::{AUDIT_ENTRY_SHOWN, AUDIT_PLACES},
+    oci::{Digest, Reference},
+};
+use std::collections::{HashMap, HashSet};
+use tokio::sync::mpsc::Sender;
+
+/// An image that an input names.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Its name.
+    pub reference: Reference,
+    /// The digest that runs, where the input says it.
+    pub running: Option<Digest>,
+    /// Where it runs; the first [`AUDIT_PLACES`].
+    pub places: Vec<Place>,
+    /// In how many places.
+    pub place_count: u64,
+    /// What the input leaves open.
+    pub gaps: Vec<Told>,
+}
+
+/// What comes out of an input.
+#[derive(Clone, Debug)]
+pub enum Item {
+    /// An image, once.
+    Image(Box<Found>),
+    /// An entry that names none.
+    Unusable(InputRecord),
+    /// The end, if nothing went wrong before.
+    End(Counts),
+}
+
+/// What was counted on the way.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    /// Places that images run in.
+    pub places: u64,
+    /// Entries beyond the first of an image.
+    pub repeated: u64,
+    /// Images that are other shards'.
+    pub elsewhere: u64,
+    /// Tags that are evidence by their names.
+    pub evidence_tags: u64,
+    /// Why the input was not read to its end.
+    pub cut: Option<String>,
+}
+
+impl Found {
+    /// An image that is named, nothing more.
+    #[must_use]
+    pub fn named(reference: Reference) -> Self {
+        Self { reference, running: None, places: Vec::new(), place_count: 0, gaps: Vec::new() }
+    }
+
+    /// The same, in a place.
+    #[must_use]
+    pub fn at(mut self, place: Place) -> Self {
+        self.places.push(place);
+        self.place_count += 1;
+        self
+    }
+
+    /// What makes it one image, whatever machine looks: SHA-256 of name and digest.
+    fn key(&self) -> [u8; 32] {
+        let digest = self.running.map(|digest| digest.to_string()).unwrap_or_default();
+        match Digest::sha256(format!("{}\n{digest}", self.reference).as_bytes()) {
+            Digest::Sha256(hash) => hash,
+            Digest::Sha512(_) => [0; 32],
+        }
+    }
+}
+
+/// An entry that names no image: what is wrong with it, and the exit code that it has alone.
+pub(super) fn unusable(at: String, text: &str, problem: impl ToString, exit: u8) -> Item {
+    let end = (0..=AUDIT_ENTRY_SHOWN.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+    let text = text.get(..end).unwrap_or_default().to_owned();
+    Item::Unusable(InputRecord { at, text, problem: problem.to_string(), exit })
+}
+
+/// Nobody reads any more.
+pub(super) struct Closed;
+
+/// Where found images go. Of images that come one by one it remembers 32 bytes each; images that run in places are gathered
+/// until the input ends, since the next entry may be one more place.
+pub(super) struct Sink {
+    sender: Sender<Item>,
+    shard: Option<Shard>,
+    seen: HashSet<[u8; 32]>,
+    gathered: Vec<Found>,
+    at: HashMap<[u8; 32], usize>,
+    pub counts: Counts,
+}
+
+impl Sink {
+    pub fn new(sender: Sender<Item>, shard: Option<Shard>) -> Self {
+        let (seen, gathered, at) = (HashSet::new(), Vec::new(), HashMap::new());
+        Self { sender, shard, seen, gathered, at, counts: Counts::default() }
+    }
+
+    /// The image as an item, if it is the first of its name and digest, and of this shard.
+    pub fn admit(&mut self, found: Found) -> Option<Item> {
+        let key = found.key();
+        self.counts.places += found.place_count;
+        if !self.seen.insert(key) {
+            self.counts.repeated += 1;
+            return None;
+        }
+        self.is_here(&key).then(|| Item::Image(Box::new(found)))
+    }
+
+    fn is_here(&mut self, key: &[u8; 32]) -> bool {
+        let Some(Shard { index, of }) = self.shard else { return true };
+        let head = key.first_chunk::<8>().map_or(0, |head| u64::from_be_bytes(*head));
+        let here = head.checked_rem(of) == Some(index);
+        self.counts.elsewhere += u64::from(!here);
+        here
+    }
+
+    /// Takes an image that may run in more places.
+    pub fn gather(&mut self, found: Found) {
+        let key = found.key();
+        self.counts.places += found.place_count;
+        match self.at.get(&key).and_then(|at| self.gathered.get_mut(*at)) {
+            None => {
+                self.at.insert(key, self.gathered.len());
+                self.gathered.push(found);
+            }
+            Some(first) => {
+                self.counts.repeated += 1;
+                first.place_count += found.place_count;
+                let room = AUDIT_PLACES.saturating_sub(first.places.len());
+                first.places.extend(found.places.into_iter().take(room));
+            }
+        }
+    }
+
+    /// Sends on; waits until there is room, in a thread that may wait.
+    pub fn send(&self, item: Item) -> Result<(), Closed> {
+        self.sender.blocking_send(item).map_err(|_| Closed)
+    }
+
+    /// The same among others' work.
+    pub async fn pass(&self, item: Item) -> Result<(), Closed> {
+        self.sender.send(item).await.map_err(|_| Closed)
+    }
+
+    /// Sends what was gathered, in the order in which it was named first.
+    pub fn release(&mut self) -> Result<(), Closed> {
+        self.at.clear();
+        for found in std::mem::take(&mut self.gathered) {
+            let key = found.key();
+            if self.is_here(&key) {
+                self.send(Item::Image(Box::new(found)))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::mpsc::channel;
+
+    fn found(text: &str) -> Found {
+        Found::named(text.parse().unwrap())
+    }
+
+    // [V-272]
+    #[test]
+    fn shards_together_are_all_and_have_nothing_in_common() {
+        let images: Vec<_> = (0..1_000).map(|n| format!("registry.example.com/app/{n}:1")).collect();
+        let mut owners = vec![0; images.len()];
+        for index in 0..7 {
+            let mut sink = Sink::new(channel(1).0, Some(Shard { index, of: 7 }));
+            let mine: Vec<_> = images.iter().map(|image| sink.admit(found(image)).is_some()).collect();
+            let count = mine.iter().filter(|mine| **mine).count();
+            assert!((100..190).contains(&count), "{count}");
+            assert_eq!(sink.counts.elsewhere as usize, 1_000 - count);
+            mine.iter().zip(&mut owners).for_each(|(mine, owners)| *owners += u32::from(*mine));
+        }
+        assert!(owners.iter().all(|owners| *owners == 1));
+        // Stable over versions and machines: what a job finished stays finished.
+        let mut sink = Sink::new(channel(1).0, Some(Shard { index: 1, of: 3 }));
+        let mine: Vec<_> = (0..6).filter(|n| sink.admit(found(&format!("a.b/c:{n}"))).is_some()).collect();
+        assert_eq!(mine, [0, 4]);
+    }
+
+    // [V-271]
+    #[test]
+    fn an_image_is_one_wherever_it_runs() {
+        let (sender, mut receiver) = channel(10);
+        let mut sink = Sink::new(sender, None);
+        let place = |pod: u32| Place { pod: Some(pod.to_string()), ..Place::default() };
+        for n in 0..(AUDIT_PLACES as u32 + 5) {
+            sink.gather(found("busybox:1").at(place(n)));
+        }
+        sink.gather(Found { running: Some(Digest::sha256(b"")), ..found("busybox:1") }.at(place(0)));
+        assert!(sink.release().is_ok());
+        let Some(Item::Image(first)) = receiver.blocking_recv() else { panic!("no image") };
+        assert_eq!((first.places.len(), first.place_count), (AUDIT_PLACES, AUDIT_PLACES as u64 + 5));
+        assert!(matches!(receiver.blocking_recv(), Some(Item::Image(other)) if other.running.is_some()));
+        assert!(sink.admit(found("docker.io/library/busybox:2")).is_some());
+        assert!(sink.admit(found("busybox:2")).is_none(), "one spelling");
+    }
+
+    #[test]
+    fn a_shown_entry_is_cut_between_characters() {
+        let Item::Unusable(record) = unusable("1".to_owned(), &"ü".repeat(300), "x", 3) else { panic!() };
+        assert_eq!(record.text, "ü".repeat(AUDIT_ENTRY_SHOWN / 2));
+    }
+}

@@ -1,0 +1,165 @@
+//! What docker, nerdctl and crictl say of containers and of images that they hold.
+
+use super::{digest_in, is_id, pod::Metadata};
+use crate::{
+    oci::{Digest, Reference},
+    ops::audit::{
+        inventory::{Found, Item, unusable},
+        record::{Place, Role, Told},
+    },
+};
+use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
+
+/// The members of all of them. Each tool writes a few.
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "PascalCase")]
+pub(super) struct Stored {
+    /// `docker images`, `nerdctl images`.
+    repository: Option<String>,
+    tag: Option<String>,
+    digest: Option<String>,
+    /// `docker image inspect`, and by its second name `crictl images`.
+    #[serde(alias = "repoTags")]
+    repo_tags: Option<Vec<String>>,
+    #[serde(alias = "repoDigests")]
+    repo_digests: Option<Vec<String>>,
+    /// `docker ps`, `nerdctl ps`, `docker inspect`; of crictl an object.
+    #[serde(alias = "image")]
+    image: Option<Image>,
+    #[serde(alias = "Name")]
+    names: Option<String>,
+    config: Option<Config>,
+    image_manifest_descriptor: Option<Descriptor>,
+    /// `crictl ps`: the id or the digest that it runs.
+    #[serde(rename = "imageRef")]
+    image_ref: Option<String>,
+    #[serde(rename = "labels", deserialize_with = "labels")]
+    labels: BTreeMap<String, String>,
+}
+
+/// docker writes labels as one text, crictl as an object, or `null`.
+fn labels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    Ok(Option::<BTreeMap<String, String>>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Image {
+    Name(String),
+    #[serde(rename_all = "camelCase")]
+    Spec {
+        image: Option<String>,
+        user_specified_image: Option<String>,
+    },
+}
+
+#[derive(Deserialize)]
+struct Config {
+    #[serde(rename = "Image")]
+    image: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Descriptor {
+    digest: Option<Digest>,
+}
+
+impl Stored {
+    pub fn items(self, at: &str, metadata: Metadata) -> Vec<Item> {
+        if self.repo_tags.is_some() || self.repo_digests.is_some() {
+            return self.named(at);
+        }
+        if let Some(repository) = &self.repository {
+            return vec![listed(at, repository, self.tag.as_deref(), self.digest.as_deref())];
+        }
+        vec![self.container(at, metadata)]
+    }
+
+    /// An image that is held: every tag with the digest of its repository, and the digests of repositories without a tag.
+    fn named(self, at: &str) -> Vec<Item> {
+        let is_name = |name: &String| !name.contains("<none>");
+        let tags: Vec<_> = self.repo_tags.into_iter().flatten().filter(is_name).collect();
+        let digests: Vec<_> = self.repo_digests.into_iter().flatten().filter(is_name).collect();
+        let repository = |name: &String| name.parse::<Reference>().ok().map(|reference| reference.repository);
+        let of = |tag: &String| digests.iter().find(|digest| repository(digest) == repository(tag));
+        let alone = digests.iter().filter(|digest| !tags.iter().any(|tag| repository(tag) == repository(digest)));
+        let tagged = tags.iter().map(|tag| (tag, of(tag).and_then(|digest| digest_in(digest))));
+        let all: Vec<_> = tagged.chain(alone.map(|digest| (digest, None))).collect();
+        if all.is_empty() {
+            return vec![unnamed(at, "")];
+        }
+        all.into_iter().map(|(name, running)| item(at, name, running, stored())).collect()
+    }
+
+    /// A container.
+    fn container(self, at: &str, metadata: Metadata) -> Item {
+        if self.image.is_none() && self.config.is_none() && self.image_ref.is_none() {
+            return unusable(
+                at.to_owned(),
+                "",
+                "names no image in a way that kubectl, docker, nerdctl or crictl has",
+                3,
+            );
+        }
+        let label = |name: &str| self.labels.get(name).cloned();
+        let place = Place {
+            namespace: label("io.kubernetes.pod.namespace"),
+            pod: label("io.kubernetes.pod.name"),
+            container: metadata.name.or(self.names.map(|name| name.trim_start_matches('/').to_owned())),
+            role: Role::Container,
+        };
+        let named = match self.image {
+            Some(Image::Name(name)) => Some(name),
+            Some(Image::Spec { image, user_specified_image }) => {
+                user_specified_image.filter(|n| !n.is_empty()).or(image)
+            }
+            None => None,
+        };
+        let named = self.config.and_then(|config| config.image).or(named);
+        let reference = self.image_ref.unwrap_or_default();
+        let running = self.image_manifest_descriptor.and_then(|found| found.digest).or_else(|| digest_in(&reference));
+        let name = match named {
+            Some(name) if !is_id(&name) => name,
+            // The runtime has no name for it but the one that its digest came by.
+            named => match running {
+                Some(_) if !reference.is_empty() => reference,
+                _ => return unnamed(at, named.as_deref().unwrap_or_default()),
+            },
+        };
+        item(at, &name, running, place)
+    }
+}
+
+/// A line of `docker images`.
+fn listed(at: &str, repository: &str, tag: Option<&str>, digest: Option<&str>) -> Item {
+    let is = |text: &&str| !text.is_empty() && *text != "<none>";
+    let running = digest.filter(is).and_then(|digest| digest.parse().ok());
+    match (tag.filter(is), running) {
+        _ if !is(&repository) => unnamed(at, repository),
+        (Some(tag), running) => item(at, &format!("{repository}:{tag}"), running, stored()),
+        (None, Some(digest)) => item(at, &format!("{repository}@{digest}"), None, stored()),
+        (None, None) => unnamed(at, repository),
+    }
+}
+
+fn stored() -> Place {
+    Place { role: Role::Stored, ..Place::default() }
+}
+
+fn unnamed(at: &str, text: &str) -> Item {
+    unusable(at.to_owned(), text, "has no name and no digest of a repository: it was built or loaded here", 4)
+}
+
+fn item(at: &str, name: &str, running: Option<Digest>, place: Place) -> Item {
+    let reference: Reference = match name.parse() {
+        Ok(reference) => reference,
+        Err(error) => return unusable(at.to_owned(), name, error, 3),
+    };
+    let mut found = Found { running, ..Found::named(reference) };
+    if running.is_none() && found.reference.digest.is_none() {
+        let message = "the runtime does not say which digest it runs".to_owned();
+        found.gaps.push(Told { id: "running-digest-unknown".to_owned(), message });
+    }
+    Item::Image(Box::new(found.at(place)))
+}
