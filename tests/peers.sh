@@ -4,13 +4,15 @@
 # below TARGET_DIR (target/peers): cosign, notation, crane, oras, docker-registry, notary and its server, skopeo, podman, and
 # refreg, which is go-containerregistry's in-memory registry with the referrers API, built from Debian's Go; containerd with
 # ctr, docker with dockerd, buildx and runc, the runtimes that ask boltseal before they pull. Besides, Sigstore's
-# clients for npm (npm-sigstore) and PyPI (pypi-sigstore), by npm and pip into folders of their own. Nothing is installed,
-# apt's own state is untouched, a second run fetches nothing. TARGET_DIR/missing lists what could not be had, a line each.
+# clients for npm (npm-sigstore) and PyPI (pypi-sigstore), by npm and pip into folders of their own; umoci. Nothing is installed,
+# apt's own state is untouched, a second run fetches nothing, with one exception: Chromium, which chromium-report opens reports
+# in, starts itself again from where it is installed, and so root installs it. TARGET_DIR/missing lists what could not be had,
+# a line each.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 HERE=$PWD/tests/peers
 TARGET=$(realpath -m "${1:-target/peers}")
-PEERS=(cosign notation crane oras docker-registry notary notary-server)
+PEERS=(cosign notation crane oras docker-registry notary notary-server umoci)
 SKOPEO=(skopeo libc6 libgpgme45 libassuan9 libgpg-error0 libsqlite3-0)
 PODMAN=(podman conmon netavark libseccomp2 libsubid6 libaudit1 libcap-ng0 libselinux1 libpcre2-8-0 libacl1 libattr1 libcrypt1)
 # runtimes: tool=package/path
@@ -19,6 +21,7 @@ RUNTIMES=(containerd=containerd/usr/bin ctr=containerd/usr/bin docker=docker-cli
 GOLANG=(golang-1.26-go golang-1.26-src golang-github-google-go-containerregistry-dev)
 NPM_SIGSTORE=4.1.1
 PYPI_SIGSTORE=4.5.1
+PLAYWRIGHT=1.65.1
 mkdir -p "$TARGET"/{debs,bin,apt/lists/partial,apt/cache/archives/partial,apt/empty}
 : > "$TARGET/missing"
 
@@ -56,8 +59,30 @@ pypi_sigstore() {
   fi
 }
 
+# Chromium, driven by playwright-core, as a command that opens an audit's report
+chromium_report() {
+  [ -x "$TARGET/bin/chromium-report" ] && return
+  local chromium
+  if ! command -v chromium > /dev/null && [ "$(id -u)" = 0 ]; then
+    apt-get -qq install -y --no-install-recommends chromium fonts-dejavu-core > /dev/null 2>&1
+  fi
+  chromium=$(command -v chromium) || { missing chromium-report "there is no chromium on this machine"; return; }
+  mkdir -p "$TARGET/npm"
+  if ! command -v node > /dev/null || ! npm install --prefix "$TARGET/npm" --ignore-scripts --no-audit --no-fund \
+    --loglevel=error "playwright-core@$PLAYWRIGHT" > /dev/null; then
+    missing chromium-report "playwright-core could not be fetched by npm"
+    return
+  fi
+  cat > "$TARGET/bin/chromium-report" << SH
+#!/bin/sh
+NODE_PATH=$TARGET/npm/node_modules CHROMIUM=$chromium exec node $HERE/npm/report.cjs "\$@"
+SH
+  chmod +x "$TARGET/bin/chromium-report"
+}
+
 npm_sigstore
 pypi_sigstore
+chromium_report
 
 have_all() { for tool in "${PEERS[@]}" "${RUNTIMES[@]%%=*}" runc skopeo podman refreg; do [ -x "$TARGET/bin/$tool" ] || return 1; done; }
 have_all && exit 0

@@ -23,6 +23,7 @@ mod content_trust;
 mod cosign_reads;
 mod cosign_writes;
 mod docker;
+mod drift;
 mod enforcers;
 mod junk;
 mod keyless;
@@ -34,6 +35,7 @@ mod notary;
 mod predicates;
 mod pulls;
 mod races;
+mod report;
 mod sigstore_clients;
 mod skopeo;
 mod tls;
@@ -72,6 +74,8 @@ fn main() -> ExitCode {
         trusted_roots::cases(),
         containerd::cases(),
         docker::cases(),
+        drift::cases(),
+        report::cases(),
     ]
     .map(Vec::into_iter);
     // In turn, so that those of one kind do not wait for each other.

@@ -34,6 +34,7 @@ fn summary() -> Summary {
         repeated: 0,
         unusable: 0,
         elsewhere: 0,
+        evidence_tags: 0,
         decisions: [("denied", 1), ("allowed", 0)].into(),
         drift: [("current", 1)].into(),
         policy: PolicySource { file: None, digest: None },
