@@ -168,6 +168,7 @@ async function prints(browser) {
   await page.emulateMedia({ media: 'print' });
   assert.equal(await visible(page), expected.rows);
   assert.ok(await page.locator('#tools').isHidden());
+  if (pictures) await page.screenshot({ path: path.join(pictures, 'print.png'), clip: { x: 0, y: 0, width: 1360, height: 1500 }, fullPage: true });
   if (pictures) fs.writeFileSync(path.join(pictures, 'print.pdf'), await page.pdf({ format: 'A4', landscape: true, pageRanges: '1-3' }));
   await context.close();
 }

@@ -21,7 +21,7 @@ pub const CONTROLS: &[Control] = &[
         "SOC 2, CC7.1",
         "Changes that bring in new vulnerabilities are detected",
         "The tag column: what runs and is not what its tag is signed to now. Scans that the policy asks for, and their age.",
-        "Changes inside of a running container: `boltseal audit drift` compares its filesystem.",
+        "Changes inside of a running container: boltseal audit drift compares its filesystem.",
     ),
     (
         "SOC 2, CC8.1",

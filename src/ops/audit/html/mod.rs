@@ -9,6 +9,7 @@ use super::record::{ImageRecord, InputRecord, Line, Record, Summary, Told};
 use crate::{crypto::hash::sha256, oci::Digest, ops::printable};
 use askama::Template;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use jiff::Timestamp;
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -60,6 +61,7 @@ struct Row {
     witnessed: bool,
     reference: String,
     digest: String,
+    whole_digest: String,
     places: u64,
     signers: Vec<String>,
     more_signers: usize,
@@ -82,6 +84,7 @@ struct Foot {
     from: String,
     policy: String,
     policy_digest: String,
+    whole_policy_digest: String,
     started: String,
     finished: String,
     shard: String,
@@ -161,6 +164,7 @@ fn row(image: &ImageRecord) -> Row {
         witnessed: signed.is_some_and(|signed| signed.witnessed),
         reference: printable(&image.reference),
         digest: image.digest.map(|digest| short(&digest)).unwrap_or_default(),
+        whole_digest: image.digest.map(|digest| digest.to_string()).unwrap_or_default(),
         places: image.place_count,
         signers,
         more_signers,
@@ -194,9 +198,10 @@ fn foot(summary: &Summary) -> Foot {
         drift: parts(&DRIFTS, &summary.drift),
         from: printable(&summary.from),
         policy: summary.policy.file.as_deref().map(printable).unwrap_or_default(),
-        policy_digest: summary.policy.digest.map(|digest| digest.to_string()).unwrap_or_default(),
-        started: summary.started.to_string(),
-        finished: summary.finished.to_string(),
+        policy_digest: summary.policy.digest.map(|digest| short(&digest)).unwrap_or_default(),
+        whole_policy_digest: summary.policy.digest.map(|digest| digest.to_string()).unwrap_or_default(),
+        started: time(summary.started),
+        finished: time(summary.finished),
         shard: shard.unwrap_or_default(),
         cut: summary.cut.as_deref().map(printable).unwrap_or_default(),
         exit: summary.exit,
@@ -223,6 +228,11 @@ fn label(words: &[(&'static str, &'static str)], word: &str) -> &'static str {
 fn short(digest: &Digest) -> String {
     let whole = digest.to_string();
     format!("{}…", whole.get(..DIGEST).unwrap_or(&whole))
+}
+
+/// A time to the second, as people read it.
+fn time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// A time in its largest unit, as people say it.

@@ -145,11 +145,11 @@ function details(record) {
     return parts;
   }
   const from = { running: 'whoever runs it', asked: 'the input', 'signed-tag': 'the signed map of tags', 'registry-tag': 'the registry, unsigned' };
-  const drift = record.drift;
+  const drift = record.drift || {};
   parts.append(part('Image', 'wide', facts([
     ['Name', isolated(record.reference)], ['Digest', digest(record.digest)], ['Named by', from[record.digestFrom]],
     ['Index', digest(record.index)], ['Tag means now', digest(drift.now)], ['Tag', drift.why ? isolated(drift.why) : undefined],
-    ['By', drift.basis === 'signed' ? 'the signed map of tags' : drift.basis ? 'the registry, unsigned' : undefined],
+    ['Tag read from', drift.basis === 'signed' ? 'the signed map of tags' : drift.basis ? 'the registry, unsigned' : undefined],
     ['Scope', record.scope ? isolated(record.scope) : 'none matches'], ['Mode', record.mode],
     ['Signed', record.signed ? `${record.signed.at}, ${record.signed.witnessed ? 'witnessed by a log or a timestamp authority' : 'by the signer\u2019s own word'}` : undefined],
   ])));

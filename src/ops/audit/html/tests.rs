@@ -1,7 +1,6 @@
 use super::*;
 use crate::ops::audit::record::Drift;
 use crate::ops::audit::record::{Basis, Decision, PolicySource, Signed, Signer};
-use jiff::Timestamp;
 
 fn image(reference: &str) -> ImageRecord {
     ImageRecord {
