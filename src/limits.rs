@@ -186,6 +186,8 @@ pub const TRUST_ALL_STAGED_BYTES: u64 = 64 << 20;
 pub const TRUST_STAGING_TAGS: usize = 1_024;
 /// Files that wait or were overtaken which are kept for one writer of one role beside its latest.
 pub const TRUST_KEPT: usize = 16;
+/// Trust states of one run that are in memory, a repository each. Source: as [`TOKENS`]; keeps memory flat over many repositories.
+pub const TRUST_STATES: usize = 256;
 /// Rounds of reading, staging and sealing of one publication.
 pub const TRUST_ROUNDS: u32 = 24;
 

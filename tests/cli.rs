@@ -17,6 +17,7 @@ fn what_is_typed_is_answered_as_written_down() {
         .env("SIGSTORE_REKOR_PUBLIC_KEY", "")
         .env("SIGSTORE_CT_LOG_PUBLIC_KEY_FILE", "")
         .env("SIGSTORE_TSA_CERTIFICATE_FILE", "")
+        .env("BOLTSEAL_CACHE", home.path().join("cache").display().to_string())
         .env("BOLTSEAL_STATE", home.path().join("state").display().to_string())
         .env("RUST_BACKTRACE", "0")
         .case("tests/cmd/*.trycmd");

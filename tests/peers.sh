@@ -4,10 +4,10 @@
 # below TARGET_DIR (target/peers): cosign, notation, crane, oras, docker-registry, notary and its server, skopeo, podman, and
 # refreg, which is go-containerregistry's in-memory registry with the referrers API, built from Debian's Go; containerd with
 # ctr, docker with dockerd, buildx and runc, the runtimes that ask boltseal before they pull. Besides, Sigstore's
-# clients for npm (npm-sigstore) and PyPI (pypi-sigstore), by npm and pip into folders of their own; umoci. Nothing is installed,
-# apt's own state is untouched, a second run fetches nothing, with one exception: Chromium, which chromium-report opens reports
-# in, starts itself again from where it is installed, and so root installs it. TARGET_DIR/missing lists what could not be had,
-# a line each.
+# clients for npm (npm-sigstore) and PyPI (pypi-sigstore), and SARIF's schema with a judge of it (sarif-schema), by npm and pip
+# into folders of their own; umoci. Nothing is installed, apt's own state is untouched, a second run fetches nothing, with one
+# exception: Chromium, which chromium-report opens reports in, starts itself again from where it is installed, and so root
+# installs it. TARGET_DIR/missing lists what could not be had, a line each.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 HERE=$PWD/tests/peers
@@ -20,6 +20,7 @@ RUNTIMES=(containerd=containerd/usr/bin ctr=containerd/usr/bin docker=docker-cli
   docker-buildx=docker-buildx/usr/libexec/docker/cli-plugins)
 GOLANG=(golang-1.26-go golang-1.26-src golang-github-google-go-containerregistry-dev)
 NPM_SIGSTORE=4.1.1
+NPM_SARIF=1.0.0-beta.0
 PYPI_SIGSTORE=4.5.1
 PLAYWRIGHT=1.65.1
 mkdir -p "$TARGET"/{debs,bin,apt/lists/partial,apt/cache/archives/partial,apt/empty}
@@ -27,24 +28,23 @@ mkdir -p "$TARGET"/{debs,bin,apt/lists/partial,apt/cache/archives/partial,apt/em
 
 missing() { echo "$1: $2" | tee -a "$TARGET/missing" >&2; }
 
-# Sigstore's client for npm, as a command
-npm_sigstore() {
-  [ -x "$TARGET/bin/npm-sigstore" ] && return
+# A command of a package of npm's and a script of ours: NAME PACKAGE SCRIPT
+npm_command() {
+  [ -x "$TARGET/bin/$1" ] && return
   if ! command -v node > /dev/null || ! command -v npm > /dev/null; then
-    missing npm-sigstore "there is no node or npm on this machine"
+    missing "$1" "there is no node or npm on this machine"
     return
   fi
   mkdir -p "$TARGET/npm"
-  if ! npm install --prefix "$TARGET/npm" --ignore-scripts --no-audit --no-fund --loglevel=error \
-    "sigstore@$NPM_SIGSTORE" > /dev/null; then
-    missing npm-sigstore "could not be fetched by npm"
+  if ! npm install --prefix "$TARGET/npm" --ignore-scripts --no-audit --no-fund --loglevel=error "$2" > /dev/null; then
+    missing "$1" "could not be fetched by npm"
     return
   fi
-  cat > "$TARGET/bin/npm-sigstore" << SH
+  cat > "$TARGET/bin/$1" << SH
 #!/bin/sh
-NODE_PATH=$TARGET/npm/node_modules exec node $HERE/npm/client.cjs "\$@"
+NODE_PATH=$TARGET/npm/node_modules exec node $HERE/npm/$3 "\$@"
 SH
-  chmod +x "$TARGET/bin/npm-sigstore"
+  chmod +x "$TARGET/bin/$1"
 }
 
 # Sigstore's client for PyPI, in a virtual environment
@@ -62,25 +62,18 @@ pypi_sigstore() {
 # Chromium, driven by playwright-core, as a command that opens an audit's report
 chromium_report() {
   [ -x "$TARGET/bin/chromium-report" ] && return
-  local chromium
   if ! command -v chromium > /dev/null && [ "$(id -u)" = 0 ]; then
     apt-get -qq install -y --no-install-recommends chromium fonts-dejavu-core > /dev/null 2>&1
   fi
-  chromium=$(command -v chromium) || { missing chromium-report "there is no chromium on this machine"; return; }
-  mkdir -p "$TARGET/npm"
-  if ! command -v node > /dev/null || ! npm install --prefix "$TARGET/npm" --ignore-scripts --no-audit --no-fund \
-    --loglevel=error "playwright-core@$PLAYWRIGHT" > /dev/null; then
-    missing chromium-report "playwright-core could not be fetched by npm"
-    return
+  if command -v chromium > /dev/null; then
+    npm_command chromium-report "playwright-core@$PLAYWRIGHT" report.cjs
+  else
+    missing chromium-report "there is no chromium on this machine"
   fi
-  cat > "$TARGET/bin/chromium-report" << SH
-#!/bin/sh
-NODE_PATH=$TARGET/npm/node_modules CHROMIUM=$chromium exec node $HERE/npm/report.cjs "\$@"
-SH
-  chmod +x "$TARGET/bin/chromium-report"
 }
 
-npm_sigstore
+npm_command npm-sigstore "sigstore@$NPM_SIGSTORE" client.cjs
+npm_command sarif-schema "@microsoft/jest-sarif@$NPM_SARIF" sarif.cjs
 pypi_sigstore
 chromium_report
 

@@ -1,9 +1,10 @@
 //! boltseal beside cosign and notation: whole processes, in turn, on this machine.
 //!
 //! `benches/run.sh` runs it in a release build; `--write` puts the tables into docs/benchmarks.md, `trust` measures content
-//! trust alone, `keyless` keyless verification. A target that is missed is said plainly and fails nothing: times depend on the machine, and what they depend
+//! trust alone, `keyless` keyless verification, `audit` audits of fleets. A target that is missed is said plainly and fails nothing: times depend on the machine, and what they depend
 //! on stands beside them.
 
+mod audit;
 #[path = "../../tests/common/mod.rs"]
 mod common;
 mod fixture;
@@ -57,7 +58,7 @@ fn main() -> ExitCode {
     if arguments.first().is_some_and(|first| first == trust::CHILD) {
         return trust::child(&arguments[1..]);
     }
-    let alone: [Table; 2] = [("trust", trust::table), ("keyless", keyless::table)];
+    let alone: [Table; 3] = [("audit", audit::table), ("trust", trust::table), ("keyless", keyless::table)];
     if let Some((_, table)) = alone.iter().find(|(name, _)| arguments.first().is_some_and(|first| first == name)) {
         let mut text = heading(&[]);
         table(&mut text);
@@ -84,6 +85,7 @@ fn main() -> ExitCode {
         bench.tls(&mut text);
     }
     bench.fleet(&mut text);
+    audit::table(&mut text);
     trust::table(&mut text);
     keyless::table(&mut text);
     println!("{text}");

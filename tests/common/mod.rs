@@ -77,6 +77,8 @@ pub fn isolate(command: &mut Command, home: &Path) {
         "REGISTRY_AUTH_FILE",
         "XDG_RUNTIME_DIR",
         "XDG_STATE_HOME",
+        "XDG_CACHE_HOME",
+        "BOLTSEAL_CACHE",
         "BOLTSEAL_POLICY",
         "BOLTSEAL_STATE",
         "BOLTSEAL_LOCK",

@@ -45,6 +45,7 @@ fn changes(report: &Value) -> Vec<String> {
     drift.map(|one| format!("{} {}", one["change"].as_str().unwrap(), one["path"].as_str().unwrap())).collect()
 }
 
+// [V-290] [V-291] [V-294] [V-297]
 /// Nothing has drifted; then each change is made, and found.
 fn unpacked(bench: &Bench, reference: &str, rootfs: &Path) {
     let ran = drift(bench, reference, rootfs).expect(0);

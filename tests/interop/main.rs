@@ -17,6 +17,7 @@ mod world;
 
 mod access;
 mod attestations;
+mod audit;
 mod bench;
 mod containerd;
 mod content_trust;
@@ -74,6 +75,7 @@ fn main() -> ExitCode {
         trusted_roots::cases(),
         containerd::cases(),
         docker::cases(),
+        audit::cases(),
         drift::cases(),
         report::cases(),
     ]

@@ -11,7 +11,7 @@ use crate::{
         trust_manifest::{TrustFiles, TrustLayer},
         tuf::{RoleName, percent_encode},
     },
-    limits::{TRUST_BLOBS_TOGETHER, TRUST_RACE_READS},
+    limits::{TRUST_BLOBS_TOGETHER, TRUST_RACE_READS, TRUST_STATES},
     oci::{Digest, Reference},
     policy::{ContentTrust, OnExpired},
     registry::{Fault, RegistryError, Repo},
@@ -25,7 +25,8 @@ use std::{
 };
 use tokio::sync::OnceCell;
 
-/// Reads trust states for one run: each repository's once, however many of its images are asked for.
+/// Reads trust states for one run: each repository's once, however many of its images are asked for; over very many
+/// repositories again what nobody uses at the moment.
 #[derive(Debug)]
 pub struct TrustReader {
     memory: Memory,
@@ -134,6 +135,9 @@ impl TrustReader {
         }
         let cell = {
             let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+            if read.len() >= TRUST_STATES {
+                read.retain(|_, cell| Arc::strong_count(cell) > 1);
+            }
             Arc::clone(read.entry(one.place.clone()).or_default())
         };
         let read = cell.get_or_try_init(|| async { one.live(asked).await.map(Arc::new) }).await?;

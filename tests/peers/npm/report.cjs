@@ -1,6 +1,6 @@
 // Opens the HTML report of an audit in a real Chromium, for the tests of interoperability:
 //   report.cjs REPORT.html EXPECTED.json [FOLDER for pictures]
-// Its modules are found by NODE_PATH, Chromium by CHROMIUM. Anything that is not as expected ends it with a message.
+// Its modules are found by NODE_PATH, Chromium by PATH. Anything that is not as expected ends it with a message.
 'use strict';
 const assert = require('assert');
 const fs = require('fs');
@@ -185,7 +185,7 @@ async function plain(browser) {
 }
 
 (async () => {
-  const server = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: FLAGS, headless: true, chromiumSandbox: false });
+  const server = await chromium.launch({ executablePath: process.env.PATH.split(':').map((folder) => path.join(folder, 'chromium')).find((file) => fs.existsSync(file)), args: FLAGS, headless: true, chromiumSandbox: false });
   try {
     const first = await open(server, {});
     if (expected.large) {

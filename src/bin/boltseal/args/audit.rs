@@ -4,11 +4,11 @@ use boltseal::ops::audit::{Source, record::Shard};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
-/// Audits a fleet: what the policy says of every image that is named, whether what runs is still what its tag is signed to,
-/// how old its signature is, who signed it, and what is not known of it.
+/// Tells of every image of a fleet whether it is allowed, still what its tag means, how old and by whom.
 ///
-/// Each image is judged once, by the digest that runs where the input says it, wherever it runs. A line or element that names
-/// no image is a result of its own. Exit code: of all results the worst, in the order 5, 3, 1, 4, 0.
+/// Each image is judged once, by the digest that runs where the input says it, wherever it runs; compared with what its tag is
+/// signed to now; and told with the age of its signature, its signers, and what is not known of it. A line or element that
+/// names no image is a result of its own. Exit code: of all results the worst, in the order 5, 3, 1, 4, 0.
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(after_help = "Examples:

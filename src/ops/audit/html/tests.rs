@@ -91,6 +91,7 @@ fn the_page_allows_its_own_script_and_style_alone() {
     assert!(!addresses.contains("http:") && !addresses.contains("https:") && !addresses.contains(" style="));
 }
 
+// [V-299]
 #[test]
 fn a_report_without_a_summary_says_so_and_each_record_is_a_row() {
     let records: Vec<_> = (0..5).map(|at| Record::Image(Box::new(image(&format!("r.example/app:{at}"))))).collect();

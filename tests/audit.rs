@@ -1,0 +1,336 @@
+//! `audit` on a mixed fleet: every image by itself, what runs against what is signed, what is kept between runs, and the
+//! outputs as they lie on disk.
+
+mod common;
+
+use boltseal::registry::embedded::{Embedded, EmbeddedOptions};
+use common::{
+    Boltseal, Ran,
+    images::{Expected, Table},
+    key,
+};
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+struct Fleet {
+    registry: Embedded,
+    table: Table,
+}
+
+impl Fleet {
+    async fn new(small: bool) -> Self {
+        let registry = Embedded::start(EmbeddedOptions::default()).await.expect("a registry");
+        let address = registry.address().to_string();
+        let table = if small { Table::small(&address).await } else { Table::build(&address).await };
+        Self { registry, table }
+    }
+
+    fn audit(&self, from: &str, more: &[&str]) -> Ran {
+        self.table.ask(&[&["audit", "--policy", &self.table.policy(), "--from", from], more].concat())
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        let path = self.table.file(name);
+        fs::write(&path, text).expect("a file");
+        path
+    }
+
+    /// An audit's decisions by name, and the requests that it made.
+    fn decisions(&self, from: &str, more: &[&str]) -> (BTreeMap<String, String>, Vec<String>) {
+        self.registry.forget_requests();
+        let ran = self.audit(from, &[&["-o", "json"], more].concat());
+        let all = records(&ran.stdout).into_iter().filter(|record| record["kind"] == "image");
+        let decisions = all.map(|record| (text(&record["reference"]), text(&record["decision"]))).collect();
+        let mut requests: Vec<_> = self.registry.requests().into_iter().map(|request| request.path_and_query).collect();
+        requests.sort();
+        (decisions, requests)
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+}
+
+/// Lines of NDJSON; every one is whole, and has its version.
+fn records(lines: &str) -> Vec<Value> {
+    assert!(lines.is_empty() || lines.ends_with('\n'), "the last line is cut");
+    let read = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    let all: Vec<Value> = lines.lines().map(read).collect();
+    assert!(all.iter().all(|record| record["version"] == 1));
+    all
+}
+
+// [V-270] [V-273] [V-274] [V-278]
+#[tokio::test(flavor = "multi_thread")]
+async fn each_image_of_a_mixed_fleet_is_judged_by_itself() {
+    let fleet = Fleet::new(false).await;
+    let rows = &fleet.table.rows;
+    let names: Vec<_> = rows.iter().map(|row| row.by_tag()).collect();
+    let list = format!("# the fleet\n{}\nNO IMAGE\n\n{}\n=cmd|' /C calc'!A0\n", names.join("\n"), names[0]);
+    let file = fleet.write("images.txt", &list);
+    let csv = fleet.table.file("audit.csv");
+    let ran = fleet.audit(&file, &["-o", "json", "--ordered", "--report", &format!("csv={csv}")]).expect(3);
+    let told = records(&ran.stdout);
+    assert_eq!(told.len(), rows.len() + 3);
+    for (row, record) in rows.iter().zip(&told) {
+        let reasons: Vec<_> = record["reasons"].as_array().into_iter().flatten().map(|reason| &reason["id"]).collect();
+        match &row.expected {
+            Expected::Allowed(digest) => {
+                assert_eq!(
+                    (&record["decision"], &record["digest"]),
+                    (&json!("allowed"), &json!(digest)),
+                    "{}",
+                    row.what
+                );
+                assert!(!record["signers"].as_array().expect("signers").is_empty());
+            }
+            Expected::Denied(id) => {
+                assert_eq!(record["decision"], "denied", "{}: {record}", row.what);
+                assert!(reasons.iter().any(|reason| *reason == id), "{}: {reasons:?}", row.what);
+            }
+            Expected::Unknown => assert_eq!(record["decision"], "could-not-tell", "{}", row.what),
+        }
+    }
+    let [bad, formula, summary] = &told[rows.len()..] else { panic!("{told:?}") };
+    assert_eq!((&bad["kind"], &bad["text"], &bad["exit"]), (&json!("input"), &json!("NO IMAGE"), &json!(3)));
+    assert_eq!(formula["text"], "=cmd|' /C calc'!A0");
+    assert_eq!((&summary["kind"], &summary["images"]), (&json!("summary"), &json!(rows.len())));
+    assert_eq!((&summary["repeated"], &summary["unusable"], &summary["exit"]), (&json!(1), &json!(2), &json!(3)));
+    let mut csv = csv::Reader::from_path(csv).expect("the report");
+    let cells: Vec<_> = csv.records().map(|row| row.expect("a row")[1].to_owned()).collect();
+    assert_eq!(cells.last().map(String::as_str), Some("'=cmd|' /C calc'!A0"));
+    // Without the bad lines denied is the worst; what could not be told is less.
+    let file = fleet.write("images.txt", &names.join("\n"));
+    fleet.audit(&file, &["-q"]).expect(1);
+}
+
+// [V-271] [V-273]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_runs_is_judged_by_its_digest_and_compared_with_its_tag() {
+    let fleet = Fleet::new(false).await;
+    let find = |what: &str| fleet.table.find(what);
+    let pod = |name: &str, image: &str, runs: &str| {
+        json!({
+            "kind": "Pod", "metadata": { "namespace": "shop", "name": name },
+            "spec": { "containers": [{ "name": "app", "image": image }] },
+            "status": { "containerStatuses": [{ "name": "app", "image": image, "imageID": format!("x.y/z@{runs}") }] },
+        })
+    };
+    let (index, part) = (find("only the index is signed"), find("an image of it, by digest"));
+    let (moved, tag, signed) = (find("a moved tag"), find("a signed tag"), find("signed"));
+    let unsigned = find("unsigned");
+    let pods = [
+        ("within the signed index", pod("a", &index.name, &part.served)),
+        ("the same, elsewhere", pod("b", &index.name, &part.served)),
+        ("a signed tag", pod("c", &tag.name, &tag.served)),
+        ("signed under another tag", pod("d", &moved.name, &moved.served)),
+        ("as the registry has it", pod("e", &signed.name, &signed.served)),
+        ("not what the tag means", pod("f", &signed.name, &unsigned.served)),
+        ("not there", pod("g", &signed.name.replace("1.0", "9.9"), &signed.served)),
+    ];
+    let list = json!({ "kind": "List", "items": pods.iter().map(|(_, pod)| pod).collect::<Vec<_>>() });
+    let file = fleet.write("pods.json", &list.to_string());
+    let told = records(&fleet.audit(&file, &["-o", "json", "--ordered"]).expect(4).stdout);
+    assert_eq!(told.len(), 7, "two pods run one image");
+    let expect = |at: usize, decision: &str, drift: Value| {
+        let record = &told[at];
+        assert_eq!((&record["decision"], &record["drift"]), (&json!(decision), &drift), "{record}");
+    };
+    expect(0, "allowed", json!({ "state": "current", "basis": "registry" }));
+    assert_eq!((&told[0]["index"], &told[0]["digest"]), (&json!(index.served), &json!(part.served)));
+    assert_eq!((&told[0]["placeCount"], &told[0]["places"][1]["pod"]), (&json!(2), &json!("b")));
+    expect(1, "allowed", json!({ "state": "current", "basis": "signed" }));
+    let Expected::Allowed(now) = &moved.expected else { panic!("{moved:?}") };
+    expect(2, "allowed", json!({ "state": "differs", "now": now, "basis": "signed" }));
+    assert_eq!(told[2]["digest"], moved.served);
+    expect(3, "allowed", json!({ "state": "current", "basis": "registry" }));
+    // The digest is another repository's: the registry does not have it here.
+    expect(4, "could-not-tell", json!({ "state": "differs", "now": signed.served, "basis": "registry" }));
+    assert_eq!((&told[5]["decision"], &told[5]["drift"]["state"]), (&json!("allowed"), &json!("tag-not-signed")));
+    assert_eq!(told[6]["places"], 7);
+    let shown = fleet.audit(&file, &["--ordered"]).expect(4).stdout;
+    assert!(shown.contains("allowed         differs") && shown.contains("6 images in 7 places: 5 allowed"), "{shown}");
+}
+
+// [V-277]
+#[tokio::test(flavor = "multi_thread")]
+async fn evidence_on_disk_saves_requests_and_changes_no_decision() {
+    let fleet = Fleet::new(true).await;
+    let names: Vec<_> = fleet.table.rows.iter().map(|row| row.name.clone()).collect();
+    let file = fleet.write("images.txt", &names.join("\n"));
+    let cache = fleet.table.machine.home.path().join(".cache/boltseal/evidence");
+    let lists = |requests: &[String]| requests.iter().filter(|path| path.contains("/referrers/")).count();
+    let (cold, cold_requests) = fleet.decisions(&file, &["--no-cache"]);
+    assert!(!cache.exists(), "it was told to keep nothing");
+    assert_eq!(fleet.decisions(&file, &[]), (cold.clone(), cold_requests.clone()), "the first run asks for everything");
+    let (warm, warm_requests) = fleet.decisions(&file, &[]);
+    assert_eq!(warm, cold);
+    assert!(!warm_requests.iter().any(|path| path.contains("/blobs/")), "{warm_requests:?}");
+    assert!(warm_requests.len() < cold_requests.len() && lists(&warm_requests) == lists(&cold_requests));
+    for (how, spoil) in SPOILED {
+        files(&cache).iter().for_each(|path| spoil(path));
+        let (decisions, requests) = fleet.decisions(&file, &[]);
+        assert_eq!((&decisions, requests.len()), (&cold, cold_requests.len()), "{how}: everything is asked for again");
+        let (decisions, requests) = fleet.decisions(&file, &[]);
+        assert_eq!((&decisions, requests.len()), (&cold, warm_requests.len()), "{how}: and kept");
+    }
+    // What hangs on the image is the registry's word of today: what is kept is no signature.
+    let signed = &fleet.table.find("signed").name;
+    let repository = signed.split_once('/').and_then(|(_, rest)| rest.split_once(':')).expect("a name").0;
+    let elsewhere = Embedded::start(EmbeddedOptions::default()).await.expect("a registry");
+    let policy = fleet.table.machine.home.path().join("policy.yaml");
+    let moved = format!("{}/{repository}:1.0", elsewhere.address());
+    let file = fleet.write("moved.txt", &moved);
+    let ran = fleet.table.ask(&["audit", "--policy", &policy.display().to_string(), "--from", &file]);
+    ran.expect(4);
+}
+
+type Spoil = fn(&Path);
+const SPOILED: [(&str, Spoil); 3] = [
+    ("a flipped byte", |path| {
+        let mut bytes = fs::read(path).expect("a file");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(path, bytes).expect("a file");
+    }),
+    ("cut short", |path| {
+        let bytes = fs::read(path).expect("a file");
+        fs::write(path, &bytes[..bytes.len() / 2]).expect("a file");
+    }),
+    ("a link", |path| {
+        fs::remove_file(path).expect("a file");
+        std::os::unix::fs::symlink("/dev/zero", path).expect("a link");
+    }),
+];
+
+/// The files of evidence below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries =
+        |folder: PathBuf| fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    entries(folder.join("sha256")).flat_map(entries).collect()
+}
+
+// [V-272]
+#[tokio::test(flavor = "multi_thread")]
+async fn shards_of_separate_runs_are_all_images_once_and_in_order() {
+    let fleet = Fleet::new(true).await;
+    let names: Vec<_> = (0..60).map(|number| fleet.table.at(&format!("absent/{number}:1"))).collect();
+    let file = fleet.write("images.txt", &names.join("\n"));
+    let mut seen = BTreeSet::new();
+    for index in 0..3 {
+        let shard = format!("{index}/3");
+        let told = records(&fleet.audit(&file, &["-o", "json", "--ordered", "--shard", &shard]).expect(4).stdout);
+        let (summary, images) = told.split_last().expect("a summary");
+        let mine: Vec<_> = images.iter().map(|record| text(&record["reference"])).collect();
+        let expected: Vec<_> = names.iter().filter(|name| mine.contains(name)).cloned().collect();
+        assert_eq!(mine, expected, "in the order of the input");
+        assert_eq!(summary["elsewhere"], 60 - mine.len());
+        assert_eq!((&summary["shard"]["index"], &summary["shard"]["of"]), (&json!(index), &json!(3)));
+        mine.into_iter().for_each(|name| assert!(seen.insert(name)));
+    }
+    assert_eq!(seen.len(), 60);
+    for bad in ["3/3", "1", "a/b", "0/0", "-1/2"] {
+        fleet.audit(&file, &[&format!("--shard={bad}")]).expect(2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn repositories_and_layouts_are_listed_without_their_evidence() {
+    let fleet = Fleet::new(true).await;
+    let signed = &fleet.table.find("signed").name;
+    let repository = signed.rsplit_once(':').expect("a tag").0;
+    let told = records(&fleet.audit(&format!("registry:{repository}"), &["-o", "json"]).expect(0).stdout);
+    assert_eq!((told.len(), &told[0]["reference"]), (2, &json!(signed)));
+    assert!(told[1]["evidenceTags"].as_u64() > Some(0), "{}", told[1]);
+    assert!(told[0]["gaps"].as_array().expect("gaps").iter().any(|gap| gap["id"] == "tag-not-signed"));
+    let layout = format!("oci:{}:1.0", fleet.table.file("layout"));
+    let release = key("release.test.pub");
+    fleet.table.ask(&["pull", "--key", &release, signed, "--to", &layout]).expect(0);
+    let layout = format!("oci:{}", fleet.table.file("layout"));
+    let told = records(&fleet.table.ask(&["audit", "--key", &release, "--from", &layout, "-o", "json"]).stdout);
+    assert_eq!((told.len(), &told[1]["kind"]), (2, &json!("summary")), "{told:?}");
+    // What is not there is said, and is no empty fleet.
+    let told = records(&fleet.audit(&format!("registry:{repository}x"), &["-o", "json"]).expect(3).stdout);
+    assert!(text(&told[0]["cut"]).contains("not found"), "{told:?}");
+    fleet.audit("missing.txt", &[]).expect(3);
+    fleet.audit("oci:missing", &[]).expect(3);
+    fleet.audit("registry:a.b/c:1", &[]).expect(2);
+}
+
+// [V-275]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_run_leaves_whole_lines_and_no_document() {
+    let options = EmbeddedOptions { delay: Duration::from_millis(40), ..EmbeddedOptions::default() };
+    let registry = Embedded::start(options).await.expect("a registry");
+    let machine = Boltseal::new();
+    let names: Vec<_> = (0..2_000).map(|number| format!("{}/absent/{number}:1\n", registry.address())).collect();
+    let home = machine.home.path();
+    fs::write(home.join("images.txt"), names.concat()).expect("a file");
+    let mut command = machine.command();
+    command.args(["audit", "--key", &key("release.test.pub"), "--from", "images.txt"]);
+    command.args([
+        "--report",
+        "ndjson=a.ndjson",
+        "--report",
+        "csv=a.csv",
+        "--report",
+        "sarif=a.sarif",
+        "--report",
+        "junit=a.xml",
+    ]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    let begun = Instant::now();
+    let lines = || fs::read_to_string(home.join("a.ndjson")).unwrap_or_default();
+    while lines().lines().count() < 70 && begun.elapsed() < Duration::from_secs(60) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    child.kill().expect("it was running");
+    child.wait().expect("it ends");
+    let told = records(&lines());
+    assert!(told.len() >= 70 && told.iter().all(|record| record["kind"] == "image"), "{}", told.len());
+    let csv = fs::read_to_string(home.join("a.csv")).expect("the report");
+    assert!(csv.ends_with('\n') && csv.lines().count() > 70);
+    assert!(!home.join("a.sarif").exists() && !home.join("a.xml").exists());
+}
+
+// [V-278]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_hangs_costs_its_own_images_alone() {
+    let fleet = Fleet::new(true).await;
+    let options = EmbeddedOptions { delay: Duration::from_secs(20), ..EmbeddedOptions::default() };
+    let hanging = Embedded::start(options).await.expect("a registry");
+    let names = [format!("{}/app:1", hanging.address()), fleet.table.find("signed").name.clone()];
+    let file = fleet.write("images.txt", &names.join("\n"));
+    let begun = Instant::now();
+    let told = records(&fleet.audit(&file, &["-o", "json", "--timeout", "1"]).expect(4).stdout);
+    assert!(begun.elapsed() < Duration::from_secs(15));
+    let decisions: Vec<_> = told.iter().map(|record| record["decision"].as_str().unwrap_or("-")).collect();
+    assert_eq!(decisions, ["allowed", "could-not-tell", "-"], "as they are ready");
+    assert_eq!(told[1]["reasons"][0]["id"], "timeout");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn standard_output_takes_one_report() {
+    let fleet = Fleet::new(true).await;
+    let file = fleet.write("images.txt", &fleet.table.find("signed").name);
+    for more in [&["--report", "csv=-", "--report", "sarif=-"][..], &["-o", "json", "--report", "csv=-"]] {
+        fleet.audit(&file, more).expect(2);
+    }
+    for bad in ["csv", "html5=x", "csv="] {
+        fleet.audit(&file, &["--report", bad]).expect(2);
+    }
+    let sarif: Value =
+        serde_json::from_str(&fleet.audit(&file, &["--report", "sarif=-"]).expect(0).stdout).expect("JSON");
+    assert_eq!((&sarif["version"], &sarif["runs"][0]["results"]), (&json!("2.1.0"), &json!([])));
+    let junit = fleet.audit(&file, &["--report", "junit=-"]).expect(0).stdout;
+    assert_eq!(quick_junit::Report::deserialize_from_str(&junit).expect("JUnit").tests, 1);
+    // A report that can't be written is told, and stops nothing.
+    fleet.audit(&file, &["--report", "ndjson=missing/x"]).expect(3);
+    fleet.audit(&file, &["--report", "ndjson=/dev/full"]).expect(3);
+}
