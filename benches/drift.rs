@@ -26,22 +26,34 @@ fn main() {
     let rootfs = boltseal.home.path().join("rootfs");
     let archive = fill(&rootfs);
     let mut missed = Vec::new();
-    println!("| layer | compared | processor time | MB/s of wall time | MB/s of processor time | memory |\n|---|---|---|---|---|---|");
+    println!(
+        "| layer | compared | processor time | MB/s of wall time | MB/s of processor time | memory |\n|---|---|---|---|---|---|"
+    );
     for how in ["plain", "gzip", "zstd"] {
         let (suffix, blob) = match how {
             "gzip" => ("+gzip", gzip(&archive)),
-            "zstd" => ("+zstd", ruzstd::encoding::compress_to_vec(&archive[..], ruzstd::encoding::CompressionLevel::Fastest)),
+            "zstd" => {
+                ("+zstd", ruzstd::encoding::compress_to_vec(&archive[..], ruzstd::encoding::CompressionLevel::Fastest))
+            }
             _ => ("", archive.clone()),
         };
         let dir = boltseal.home.path().join(how);
         fs::create_dir(&dir).expect("a folder");
         tokio::runtime::Runtime::new().expect("a runtime").block_on(write(&dir, suffix, &blob, &archive));
         let reference = format!("oci:{}:v1", dir.display());
-        boltseal.run(["sign", "--key", &common::key("cosign-p256.key"), &reference]).expect(0);
+        boltseal.run(["sign", "--key", &common::key("release.test.key"), &reference]).expect(0);
         let (before, start) = (cpu(), Instant::now());
         let rootfs = rootfs.display().to_string();
         let ran = boltseal.run([
-            "-o", "json", "audit", "drift", "--key", &common::key("cosign-p256.pub"), &reference, "--rootfs", &rootfs,
+            "-o",
+            "json",
+            "audit",
+            "drift",
+            "--key",
+            &common::key("release.test.pub"),
+            &reference,
+            "--rootfs",
+            &rootfs,
         ]);
         let (wall, processor) = (start.elapsed().as_secs_f64(), cpu() - before);
         let report = ran.expect(0).json();
@@ -59,13 +71,17 @@ fn main() {
         }
         fs::remove_dir_all(&dir).expect("gone");
     }
-    println!("\ntarget: {TARGET} MB/s, {MEMORY} MB: {}", if missed.is_empty() { "met".to_owned() } else { format!("NOT met: {missed:?}") });
+    println!(
+        "\ntarget: {TARGET} MB/s, {MEMORY} MB: {}",
+        if missed.is_empty() { "met".to_owned() } else { format!("NOT met: {missed:?}") }
+    );
 }
 
 /// Files that compress about as programs do; and the archive of them.
 fn fill(rootfs: &Path) -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());
-    let owner = std::os::unix::fs::MetadataExt::uid(&fs::metadata(rootfs.parent().expect("a folder")).expect("a folder"));
+    let owner =
+        std::os::unix::fs::MetadataExt::uid(&fs::metadata(rootfs.parent().expect("a folder")).expect("a folder"));
     let (mut state, mut content) = (7_u64, vec![0; FILE]);
     for at in 0..FILES {
         for word in content.chunks_exact_mut(8) {
