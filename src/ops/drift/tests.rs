@@ -219,6 +219,33 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    // [V-293]
+    #[test]
+    fn broken_bytes_are_refused_or_read_and_never_more(
+        layer in prop::collection::vec(part(), 1..6), how in 0..4_usize,
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+    ) {
+        let mut bytes = compressed(&pack(&layer, Path::new("/")), how);
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if let Ok(unpacked) = unpack(&bytes[..], 1 << 20, Hasher::sha256()) {
+            let mut tree = Tree::default();
+            let _ = tree.apply(unpacked.entries);
+            // Whatever was read: each path's parent is a directory of the tree.
+            for (path, _) in tree.iter().skip(1) {
+                let (parent, name) = node::split(path).unwrap();
+                let above = tree.find(parent).and_then(|node| tree.inode(node)).unwrap();
+                prop_assert!(above.1.kind == Kind::Directory && !matches!(name, b"" | b"." | b".."));
+            }
+        }
+    }
+}
+
 /// Another content of the same size, or a byte where there was none.
 fn flip(path: &Path) {
     let mut content = fs::read(path).unwrap();
