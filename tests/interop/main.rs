@@ -19,6 +19,7 @@ mod access;
 mod attestations;
 mod audit;
 mod bench;
+mod buildkit;
 mod containerd;
 mod content_trust;
 mod cosign_reads;
@@ -75,6 +76,7 @@ fn main() -> ExitCode {
         trusted_roots::cases(),
         containerd::cases(),
         docker::cases(),
+        buildkit::cases(),
         audit::cases(),
         drift::cases(),
         report::cases(),
