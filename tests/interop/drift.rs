@@ -64,7 +64,7 @@ fn unpacked(bench: &Bench, reference: &str, rootfs: &Path) {
     fs::write(at("etc/hosts"), "127.0.0.1 localhost").unwrap();
     fs::remove_file(at("etc/pipe")).unwrap();
     fs::create_dir(at("etc/pipe")).unwrap();
-    rustix::fs::removexattr(&at("usr/bin/ping"), "security.capability").unwrap();
+    rustix::fs::removexattr(at("usr/bin/ping"), "security.capability").unwrap();
     let report = drift(bench, reference, rootfs).expect(1).json();
     assert_eq!(
         changes(&report),

@@ -132,7 +132,7 @@ fn image(at: usize) -> ImageRecord {
         4 | 7 => Drift::Differs { now: Digest::sha256(b"newer"), basis: Basis::Signed },
         5 => Drift::TagNotSigned { basis: Basis::Signed, why: "the signed map does not list it".to_owned() },
         6 => Drift::Unknown { why: "it is named by digest alone".to_owned() },
-        _ => Drift::Current { basis: if at % 2 == 0 { Basis::Signed } else { Basis::Registry } },
+        _ => Drift::Current { basis: if at.is_multiple_of(2) { Basis::Signed } else { Basis::Registry } },
     };
     let reasons = match decision {
         Decision::Allowed | Decision::NotJudged => Vec::new(),
@@ -175,7 +175,7 @@ fn image(at: usize) -> ImageRecord {
     ImageRecord {
         digest: (at % 6 != 4).then_some(digest),
         digest_from: Some(DigestFrom::Running),
-        index: (at % 3 == 0).then(|| Digest::sha256(b"index")),
+        index: at.is_multiple_of(3).then(|| Digest::sha256(b"index")),
         places: vec![place("app"), place("sidecar"), Place { role: Role::Init, ..place("migrate") }],
         place_count: 3,
         decision,

@@ -7,7 +7,10 @@ use super::{
     tree::{Node, Tree},
 };
 use crate::limits::DIFFERENCES;
-use std::{collections::HashMap, hash::Hash};
+use std::{
+    collections::{HashMap, HashSet},
+    hash::Hash,
+};
 
 /// What can be compared of a filesystem.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,8 +50,10 @@ pub struct Comparison<'a> {
     links: Vec<u32>,
     rules: &'a Rules,
     comparable: Comparable,
-    seen: std::collections::HashSet<&'a [u8]>,
-    pairs: (HashMap<usize, (u64, u64)>, HashMap<(u64, u64), usize>),
+    seen: HashSet<&'a [u8]>,
+    /// Which inode there is the one of the layers, and the reverse: of files with several names.
+    there: HashMap<usize, (u64, u64)>,
+    back: HashMap<(u64, u64), usize>,
     report: Report,
     owners: u64,
     xattrs: u64,
@@ -58,8 +63,8 @@ pub struct Comparison<'a> {
 impl<'a> Comparison<'a> {
     pub fn new(expected: &'a Tree, rules: &'a Rules, comparable: Comparable) -> Self {
         let (links, report) = (expected.links(), Report::default());
-        let (seen, pairs) = Default::default();
-        Self { expected, links, rules, comparable, seen, pairs, report, owners: 0, xattrs: 0, implied: 0 }
+        let (seen, there, back) = Default::default();
+        Self { expected, links, rules, comparable, seen, there, back, report, owners: 0, xattrs: 0, implied: 0 }
     }
 
     /// Compares all but the content of a file: where that has to be hashed, its hash by the layers.
@@ -147,8 +152,8 @@ impl<'a> Comparison<'a> {
         if !matches!(found.kind, Kind::File { .. }) || !(expects || found.shared) {
             return;
         }
-        let one = !expects || same(&mut self.pairs.0, number, found.identity);
-        let other = !found.shared || same(&mut self.pairs.1, found.identity, number);
+        let one = !expects || same(&mut self.there, number, found.identity);
+        let other = !found.shared || same(&mut self.back, found.identity, number);
         if !(one && other) {
             self.differ(found.path, Change::Links);
         }

@@ -1,7 +1,7 @@
 //! The filesystem that an image's layers make.
 
 use super::{
-    ArchiveFault, DriftError,
+    ArchiveFault, DriftError, LayerRead,
     layer::{Unpacked, most, unpack},
     tree::Tree,
 };
@@ -25,7 +25,7 @@ const PIPE: usize = 512 << 10;
 const LAYERS: [&str; 2] = ["application/vnd.oci.image.layer.v1.tar", "application/vnd.docker.image.rootfs.diff.tar"];
 
 /// Reads all layers of an image, some at once, and puts them on top of each other.
-pub async fn tree(repo: &Repo, image: Digest) -> Result<(Tree, Vec<(Digest, Digest, u64)>), DriftError> {
+pub async fn tree(repo: &Repo, image: Digest) -> Result<(Tree, Vec<LayerRead>), DriftError> {
     let fetched = repo.manifest(&Selector::Digest(image)).await.map_err(OpsError::from)?;
     let manifest = fetched.image().ok_or_else(|| DriftError::NoLayers(image, "it is an index".to_owned()))?;
     let diff_ids = diff_ids(repo, image, manifest).await?;
@@ -36,7 +36,7 @@ pub async fn tree(repo: &Repo, image: Digest) -> Result<(Tree, Vec<(Digest, Dige
     for layer in &manifest.layers {
         let Some(unpacked) = work.next().await else { break };
         let Unpacked { entries, bytes, digest } = unpacked?;
-        layers.push((layer.digest, digest, bytes));
+        layers.push(LayerRead { digest: layer.digest, diff_id: digest, bytes });
         let added = tokio::task::spawn_blocking(move || tree.apply(entries).map(|()| tree)).await;
         tree = added
             .map_err(|_| DriftError::Thread)?

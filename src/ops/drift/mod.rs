@@ -103,14 +103,25 @@ pub enum DriftError {
     Thread,
 }
 
+/// A layer that was read, by both of its digests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LayerRead {
+    /// Of what comes.
+    pub digest: Digest,
+    /// Of the archive in it.
+    pub diff_id: Digest,
+    /// Bytes of the archive.
+    pub bytes: u64,
+}
+
 /// What became of a comparison.
 #[must_use]
 #[derive(Debug)]
 pub struct Drift {
     /// The judgement of the image.
     pub verification: Verification,
-    /// The layers that were read, the lowest first: digest, digest of the archive, bytes of that.
-    pub layers: Vec<(Digest, Digest, u64)>,
+    /// The layers that were read, the lowest first.
+    pub layers: Vec<LayerRead>,
     /// The comparison; `None` if the image is not allowed.
     pub report: Option<Report>,
 }

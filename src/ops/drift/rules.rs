@@ -82,7 +82,7 @@ fn by_runtime(path: &[u8], change: &Change) -> bool {
 fn below_mounted(path: &[u8]) -> bool {
     let below =
         |mounted: &&[u8]| path.strip_prefix(*mounted).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"));
-    MOUNTED.iter().any(|mounted| below(mounted))
+    MOUNTED.iter().any(below)
 }
 
 /// A pattern as a regular expression over a path without its first slash.

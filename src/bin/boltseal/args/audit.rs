@@ -26,7 +26,7 @@ pub struct AuditArgs {
 /// What stands beside the audit of a fleet.
 #[derive(Subcommand)]
 pub enum AuditCommand {
-    Drift(DriftArgs),
+    Drift(Box<DriftArgs>),
 }
 
 #[derive(Args)]

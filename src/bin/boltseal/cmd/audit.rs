@@ -25,7 +25,7 @@ use std::{
 
 pub async fn run(args: AuditArgs, output: &Output) -> Result<Exit, Failure> {
     match args.command {
-        Some(AuditCommand::Drift(args)) => drift::run(args, output).await,
+        Some(AuditCommand::Drift(args)) => drift::run(*args, output).await,
         None => fleet(args.fleet, output).await,
     }
 }

@@ -1,12 +1,9 @@
 //! A filesystem beside its image's layers, for people and for programs.
 
 use crate::{exit::Exit, output::printable, render::verification::verdict};
-use boltseal::{
-    oci::Digest,
-    ops::drift::{Change, Difference, Drift, Kind, Report, Shown, Standing, shown_path},
-};
+use boltseal::ops::drift::{Change, Difference, Drift, Kind, LayerRead, Report, Shown, Standing, shown_path};
 use serde_json::{Value, json};
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 /// Lines of each kind that a person is shown; JSON has them all.
 const SHOWN: usize = 200;
@@ -26,23 +23,24 @@ pub fn outcome(drift: &Drift) -> (&'static str, Exit) {
     }
 }
 
-pub fn to_json(report: &Report, layers: &[(Digest, Digest, u64)]) -> Value {
-    let layer = |(digest, diff_id, bytes): &(Digest, Digest, u64)| json!({ "digest": digest.to_string(), "diffId": diff_id.to_string(), "bytes": bytes });
+pub fn to_json(report: &Report, layers: &[LayerRead]) -> Value {
+    let layer = |layer: &LayerRead| {
+        let (digest, diff_id) = (layer.digest.to_string(), layer.diff_id.to_string());
+        json!({ "digest": digest, "diffId": diff_id, "bytes": layer.bytes })
+    };
     let one = |one: &Difference| {
-        let mut value =
-            json!({ "path": shown_path(&one.path), "change": one.change.id(), "standing": one.standing.id() });
-        if let Some((expected, found)) = sides(&one.change) {
-            value["expected"] = expected.into();
-            value["found"] = found.into();
-        }
-        value
+        let path = shown_path(&one.path);
+        let (expected, found) = sides(&one.change).unzip();
+        json!({
+            "path": path, "change": one.change.id(), "standing": one.standing.id(), "expected": expected, "found": found,
+        })
     };
     let unknown = report.unknown.iter();
     let unknown =
         unknown.map(|one| json!({ "path": shown_path(&one.path), "why": one.why, "standing": one.standing.id() }));
-    let mut counts = json!({});
+    let mut counts: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
     for ((standing, change), count) in &report.counts {
-        counts[standing.id()][*change] = (*count).into();
+        counts.entry(standing.id()).or_default().insert(change, *count);
     }
     json!({
         "layers": layers.iter().map(layer).collect::<Vec<_>>(),
