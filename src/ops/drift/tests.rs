@@ -14,7 +14,8 @@ enum Part {
     File(String, u32, Vec<u8>),
     Directory(String, u32),
     Symlink(String, String),
-    HardLink(String, String),
+    /// With the mode that both have; what is on the disk says it.
+    HardLink(String, String, u32),
     Whiteout(String),
     Opaque(String),
 }
@@ -43,7 +44,7 @@ fn unpack_onto(root: &Path, part: &Part) -> bool {
             clear(&at(path));
             symlink(target, at(path)).is_ok()
         }
-        Part::HardLink(path, target) => {
+        Part::HardLink(path, target, _) => {
             let is_file = at(target).symlink_metadata().is_ok_and(|found| found.is_file());
             if !is_file || same_file(&at(path), &at(target)) {
                 return false;
@@ -94,10 +95,7 @@ fn pack(parts: &[Part], root: &Path) -> Vec<u8> {
             }
             Part::Directory(path, mode) => builder.append_data(&mut header(Directory, *mode, 0), path, &[][..]),
             Part::Symlink(path, target) => builder.append_link(&mut header(Symlink, 0o777, 0), path, target),
-            Part::HardLink(path, target) => {
-                let mode = root.join(target).symlink_metadata().map_or(0o644, |found| found.mode() & 0o7777);
-                builder.append_link(&mut header(Link, mode, 0), path, target)
-            }
+            Part::HardLink(path, target, mode) => builder.append_link(&mut header(Link, *mode, 0), path, target),
             Part::Whiteout(path) => builder.append_data(&mut header(Regular, 0, 0), whiteout(path, ""), &[][..]),
             Part::Opaque(path) => {
                 builder.append_data(&mut header(Regular, 0, 0), format!("{path}/.wh..wh..opq"), &[][..])
@@ -133,8 +131,16 @@ fn both(layers: &[Vec<Part>]) -> (TempDir, Tree) {
     for (at, layer) in layers.iter().enumerate() {
         let is_whiteout = |part: &&Part| matches!(part, Part::Whiteout(_) | Part::Opaque(_));
         let (first, then): (Vec<_>, Vec<_>) = layer.iter().partition(is_whiteout);
-        let taken: Vec<Part> =
-            first.into_iter().chain(then).filter(|part| unpack_onto(disk.path(), part)).cloned().collect();
+        let mut taken = Vec::new();
+        for part in first.into_iter().chain(then).filter(|part| unpack_onto(disk.path(), part)) {
+            taken.push(match part {
+                Part::HardLink(path, target, _) => {
+                    let mode = disk.path().join(path).symlink_metadata().unwrap().mode() & 0o7777;
+                    Part::HardLink(path.clone(), target.clone(), mode)
+                }
+                other => other.clone(),
+            });
+        }
         let archive = compressed(&pack(&taken, disk.path()), at);
         let unpacked = unpack(&archive[..], most(archive.len() as u64), Hasher::sha256()).unwrap();
         tree.apply(unpacked.entries).unwrap_or_else(|fault| panic!("{fault}: {layers:#?}"));
@@ -163,7 +169,7 @@ fn part() -> impl Strategy<Value = Part> {
             .prop_map(|(path, mode, content)| Part::File(path, mode, content)),
         2 => (directory, prop_oneof![Just(0o755), Just(0o1777)]).prop_map(|(path, mode)| Part::Directory(path, mode)),
         1 => (link, "[df][0-2]").prop_map(|(path, target)| Part::Symlink(path, target)),
-        1 => (file.clone(), file.clone()).prop_map(|(path, target)| Part::HardLink(path, target)),
+        1 => (file.clone(), file.clone()).prop_map(|(path, target)| Part::HardLink(path, target, 0)),
         1 => file.prop_map(Part::Whiteout),
         1 => directory.prop_map(Part::Whiteout),
         1 => directory.prop_map(Part::Opaque),
@@ -260,7 +266,8 @@ fn flip(path: &Path) {
 #[test]
 fn links_types_attributes_and_odd_files_are_told_apart() {
     let file = |path: &str, content: &[u8]| Part::File(path.into(), 0o644, content.into());
-    let layers = [vec![file("a", b"one"), Part::HardLink("b".into(), "a".into()), file("c", b"one"), file("e", b"5")]];
+    let layers =
+        [vec![file("a", b"one"), Part::HardLink("b".into(), "a".into(), 0), file("c", b"one"), file("e", b"5")]];
     let (disk, tree) = both(&layers);
     let at = |name: &str| disk.path().join(name);
     assert_eq!(found(&compared(&disk, &tree)), []);
@@ -316,7 +323,7 @@ fn what_is_ignored_or_the_runtime_s_is_told_and_what_can_t_be_read_is_unknown() 
     assert_eq!(report.unknowns, 1, "{:?}", report.unknown);
     // Root reads everything.
     if !rustix::process::geteuid().is_root() {
-        fs::set_permissions(disk.path().join("etc"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(disk.path().join("etc"), fs::Permissions::from_mode(0o0)).unwrap();
         assert_eq!(compare_directory(&tree, &rules, disk.path()).unwrap().unknowns, 2);
         fs::set_permissions(disk.path().join("etc"), fs::Permissions::from_mode(0o755)).unwrap();
     }

@@ -123,7 +123,7 @@ fn broken_archives_are_refused() {
     }
     let huge = raw(b"x", EntryType::XHeader, &vec![b'9'; TAR_EXTENSION_BYTES as usize + 1]);
     assert!(matches!(read_all(&huge), Err(ArchiveFault::Limit { .. })));
-    assert!(matches!(read_all(&raw(&[b'a'; 100], EntryType::GNULongName, &[])), Ok(_)));
+    assert!(read_all(&raw(&[b'a'; 100], EntryType::GNULongName, &[])).is_ok());
     let long = [raw(b"l", EntryType::GNULongName, &[b'a'; 256]), good].concat();
     assert!(matches!(read_all(&long), Err(ArchiveFault::Path { .. })));
 }
