@@ -12,7 +12,13 @@ use common::Boltseal;
 use flate2::{Compression, write::GzEncoder};
 use nix::sys::resource::{UsageWho, getrusage};
 use serde_json::json;
-use std::{fs, io::Write as _, path::Path, time::Instant};
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
 
 const FILES: usize = 8_000;
 const FILE: usize = 64 << 10;
@@ -44,23 +50,13 @@ fn main() {
         boltseal.run(["sign", "--key", &common::key("release.test.key"), &reference]).expect(0);
         let (before, start) = (cpu(), Instant::now());
         let rootfs = rootfs.display().to_string();
-        let ran = boltseal.run([
-            "-o",
-            "json",
-            "audit",
-            "drift",
-            "--key",
-            &common::key("release.test.pub"),
-            &reference,
-            "--rootfs",
-            &rootfs,
-        ]);
+        let mut command = boltseal.command();
+        command.args(["-o", "json", "audit", "drift", "--key", &common::key("release.test.pub"), &reference]);
+        let (report, memory) = run(command.args(["--rootfs", &rootfs]));
         let (wall, processor) = (start.elapsed().as_secs_f64(), cpu() - before);
-        let report = ran.expect(0).json();
         let hashed = report["comparison"]["hashedBytes"].as_u64().expect("a number");
         assert_eq!(hashed, (FILES * FILE) as u64);
         let megabytes = hashed as f64 / 1e6;
-        let memory = getrusage(UsageWho::RUSAGE_CHILDREN).expect("usage").max_rss() as f64 / 1e3;
         println!(
             "| {how} | {megabytes:.0} MB | {processor:.2} s | {:.0} | {:.0} | {memory:.0} MB |",
             megabytes / wall,
@@ -122,6 +118,25 @@ async fn write(dir: &Path, suffix: &str, blob: &[u8], archive: &[u8]) {
     let manifest = ImageManifest::new(Descriptor::of(media_type::IMAGE_CONFIG, &config), vec![layer]);
     let manifest = Manifest::Image(Box::new(manifest));
     layout.push_manifest(&Selector::Tag("v1".to_owned()), &manifest).await.expect("a manifest");
+}
+
+/// Runs a command; what it printed, and the most megabytes that it was seen to have in memory. `getrusage` tells its parent's, too.
+fn run(command: &mut Command) -> (serde_json::Value, f64) {
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("a process");
+    let (status, mut peak) = (format!("/proc/{}/status", child.id()), 0.0_f64);
+    let mut printed = child.stdout.take().expect("its output");
+    let reader = std::thread::spawn(move || {
+        let mut text = String::new();
+        printed.read_to_string(&mut text).map(|_| text)
+    });
+    while child.try_wait().expect("a process").is_none() {
+        let now = fs::read_to_string(&status).unwrap_or_default();
+        let line = now.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0 kB");
+        peak = peak.max(line.trim().trim_end_matches(" kB").parse().expect("a number"));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let text = reader.join().expect("a thread").expect("text");
+    (serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}")), peak * 1_024.0 / 1e6)
 }
 
 /// Seconds of processor time of the processes that have ended.
