@@ -4,6 +4,8 @@
 
 #[path = "../common/attacks.rs"]
 mod attacks;
+#[path = "../common/chain.rs"]
+mod chain;
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../roots/instance.rs"]
@@ -20,6 +22,7 @@ mod attestations;
 mod audit;
 mod bench;
 mod buildkit;
+mod chains;
 mod containerd;
 mod content_trust;
 mod cosign_reads;
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         trusted_roots::cases(),
         containerd::cases(),
         docker::cases(),
+        chains::cases(),
         buildkit::cases(),
         audit::cases(),
         drift::cases(),

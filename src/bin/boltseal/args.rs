@@ -8,6 +8,7 @@ mod judge;
 mod keyless;
 mod known;
 mod policy;
+mod provenance;
 mod root;
 mod sign;
 
@@ -22,6 +23,7 @@ pub use keyless::{BlobSignArgs, KeylessArgs, LoginArg};
 pub use known::KnownArgs;
 pub use pin::{PinArgs, PinKind, RunArgs};
 pub use policy::{ExportArgs, ExportTarget, ImportArgs, ImportSource};
+pub use provenance::ProvenanceArgs;
 pub use root::{RootAddArgs, RootCommand, RootCreateArgs, RootUpdateArgs, ServiceFile};
 pub use sign::{AttestArgs, AttestFormat, MaybeKeyArgs, PasswordArgs, SignArgs, SignFormat, SigningKeyArgs};
 
@@ -72,6 +74,7 @@ pub enum Command {
     Pull(PullArgs),
     Resolve(ResolveArgs),
     Inspect(InspectArgs),
+    Provenance(ProvenanceArgs),
     #[command(subcommand)]
     Blob(BlobCommand),
     #[command(subcommand)]

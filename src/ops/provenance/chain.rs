@@ -85,8 +85,10 @@ pub struct Told {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Build {
-    /// Who signed the document.
+    /// Who signed the document; or what is around it, where it is `covered`.
     pub signed_by: String,
+    /// Of a document that nobody signed and that lies in the index: what around it is signed, `index` or `manifest`.
+    pub covered: Option<&'static str>,
     /// The authorities of the image's scope that they speak for.
     pub authorities: Vec<String>,
     /// Whether the document answers what the scope asks of provenance; `true` where it asks for nothing.

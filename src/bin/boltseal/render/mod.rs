@@ -1,6 +1,7 @@
 //! Results as JSON and as text. JSON is versioned and documented in SPEC.md; text is for people.
 
 pub mod audit;
+pub mod chain;
 pub mod drift;
 pub mod logging;
 pub mod one_line;
