@@ -216,6 +216,34 @@ pub const TRUST_STATES: usize = 256;
 /// Rounds of reading, staging and sealing of one publication.
 pub const TRUST_ROUNDS: u32 = 24;
 
+/// Bytes of one layer, or of a filesystem's archive, once it is decompressed. Source: images with models in them have
+/// layers of 20 GB; three times that.
+pub const LAYER_BYTES: u64 = 64 << 30;
+/// Bytes that a layer may always decompress to, however few it has.
+pub const LAYER_BYTES_ALWAYS: u64 = 1 << 30;
+/// How many times its size a layer may decompress to beyond that. Source: text compresses by 10; gzip's own most is 1,032.
+pub const LAYER_RATIO: u64 = 200;
+/// Entries of one layer, and of a whole filesystem. Source: the largest images seen have 300,000; three times that.
+pub const LAYER_ENTRIES: usize = 1_000_000;
+/// Bytes of all names, link targets and extended attributes in one layer. Source: [`LAYER_ENTRIES`] of 256 bytes.
+pub const LAYER_NAME_BYTES: usize = 256 << 20;
+/// Bytes of the extended headers of one entry. Source: Go's own bound, which all runtimes have.
+pub const TAR_EXTENSION_BYTES: u64 = 1 << 20;
+/// Bytes of a path in a filesystem, and of a link's target. Source: Linux's `PATH_MAX`.
+pub const PATH_BYTES: usize = 4_096;
+/// Bytes of a file's name. Source: Linux's `NAME_MAX`.
+pub const FILE_NAME_BYTES: usize = 255;
+/// Symbolic links that a layer's path is followed through. Source: Linux's own 40.
+pub const LINKS_FOLLOWED: usize = 40;
+/// Components looked up, in all of an image, for paths that lead through symbolic links. Source: [`LAYER_ENTRIES`] of 20.
+pub const LINK_STEPS: usize = 20_000_000;
+/// Directories one below the other in a filesystem that is walked. Source: each holds a file descriptor open, of 1,024.
+pub const WALK_DEPTH: usize = 256;
+/// Files of a filesystem that is walked. Source: ten times [`LAYER_ENTRIES`].
+pub const WALK_ENTRIES: usize = 10_000_000;
+/// Differences that are listed; the others are counted.
+pub const DIFFERENCES: usize = 100_000;
+
 /// Bytes of a file that is signed. Source: it is held in memory, once.
 pub const BLOB_BYTES: u64 = 1 << 30;
 /// Bytes of an identity token. Source: GitHub's have 2 KB; HTTP servers take headers of 8 to 64 KB.

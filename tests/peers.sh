@@ -5,13 +5,14 @@
 # refreg, which is go-containerregistry's in-memory registry with the referrers API, built from Debian's Go; containerd with
 # ctr, docker with dockerd, buildx and runc, the runtimes that ask boltseal before they pull. Besides, Sigstore's
 # clients for npm (npm-sigstore) and PyPI (pypi-sigstore), and SARIF's schema with a judge of it (sarif-schema), by npm and pip
-# into folders of their own. Nothing is installed,
-# apt's own state is untouched, a second run fetches nothing. TARGET_DIR/missing lists what could not be had, a line each.
+# into folders of their own; umoci. Nothing is installed, apt's own state is untouched, a second run fetches nothing, with one
+# exception: Chromium, which chromium-report opens reports in, starts itself again from where it is installed, and so root
+# installs it. TARGET_DIR/missing lists what could not be had, a line each.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 HERE=$PWD/tests/peers
 TARGET=$(realpath -m "${1:-target/peers}")
-PEERS=(cosign notation crane oras docker-registry notary notary-server)
+PEERS=(cosign notation crane oras docker-registry notary notary-server umoci)
 SKOPEO=(skopeo libc6 libgpgme45 libassuan9 libgpg-error0 libsqlite3-0)
 PODMAN=(podman conmon netavark libseccomp2 libsubid6 libaudit1 libcap-ng0 libselinux1 libpcre2-8-0 libacl1 libattr1 libcrypt1)
 # runtimes: tool=package/path
@@ -21,6 +22,7 @@ GOLANG=(golang-1.26-go golang-1.26-src golang-github-google-go-containerregistry
 NPM_SIGSTORE=4.1.1
 NPM_SARIF=1.0.0-beta.0
 PYPI_SIGSTORE=4.5.1
+PLAYWRIGHT=1.65.1
 mkdir -p "$TARGET"/{debs,bin,apt/lists/partial,apt/cache/archives/partial,apt/empty}
 : > "$TARGET/missing"
 
@@ -57,9 +59,23 @@ pypi_sigstore() {
   fi
 }
 
+# Chromium, driven by playwright-core, as a command that opens an audit's report
+chromium_report() {
+  [ -x "$TARGET/bin/chromium-report" ] && return
+  if ! command -v chromium > /dev/null && [ "$(id -u)" = 0 ]; then
+    apt-get -qq install -y --no-install-recommends chromium fonts-dejavu-core > /dev/null 2>&1
+  fi
+  if command -v chromium > /dev/null; then
+    npm_command chromium-report "playwright-core@$PLAYWRIGHT" report.cjs
+  else
+    missing chromium-report "there is no chromium on this machine"
+  fi
+}
+
 npm_command npm-sigstore "sigstore@$NPM_SIGSTORE" client.cjs
 npm_command sarif-schema "@microsoft/jest-sarif@$NPM_SARIF" sarif.cjs
 pypi_sigstore
+chromium_report
 
 have_all() { for tool in "${PEERS[@]}" "${RUNTIMES[@]%%=*}" runc skopeo podman refreg; do [ -x "$TARGET/bin/$tool" ] || return 1; done; }
 have_all && exit 0

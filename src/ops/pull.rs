@@ -289,7 +289,7 @@ fn stage(target: &Path) -> Result<tempfile::TempDir, OpsError> {
 }
 
 /// The platform of containers on this machine.
-fn here() -> Platform {
+pub(super) fn here() -> Platform {
     let architecture = match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",

@@ -4,6 +4,7 @@
 pub mod hostile;
 pub mod image;
 pub mod images;
+pub mod layers;
 pub mod peers;
 pub mod token_server;
 

@@ -28,6 +28,7 @@ mod content_trust;
 mod cosign_reads;
 mod cosign_writes;
 mod docker;
+mod drift;
 mod enforcers;
 mod junk;
 mod keyless;
@@ -39,6 +40,7 @@ mod notary;
 mod predicates;
 mod pulls;
 mod races;
+mod report;
 mod sigstore_clients;
 mod skopeo;
 mod tls;
@@ -77,9 +79,11 @@ fn main() -> ExitCode {
         trusted_roots::cases(),
         containerd::cases(),
         docker::cases(),
-        audit::cases(),
         chains::cases(),
         buildkit::cases(),
+        audit::cases(),
+        drift::cases(),
+        report::cases(),
     ]
     .map(Vec::into_iter);
     // In turn, so that those of one kind do not wait for each other.

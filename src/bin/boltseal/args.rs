@@ -3,6 +3,7 @@
 mod audit;
 mod certificate;
 mod doctor;
+mod drift;
 mod judge;
 mod keyless;
 mod known;
@@ -17,6 +18,7 @@ pub use certificate::{BlobCommand, BlobVerifyArgs, CertificateArgs, SignedHash};
 mod pin;
 
 pub use doctor::{DoctorCommand, DoctorContainerdArgs};
+pub use drift::DriftArgs;
 pub use judge::{IdentityRule, ImagesArgs, JudgeArgs, PullArgs, ResolveArgs, VerifyArgs};
 pub use keyless::{BlobSignArgs, KeylessArgs, LogArg, LoginArg};
 pub use known::KnownArgs;

@@ -4,6 +4,7 @@
 mod confirm;
 
 use crate::{args::Format, exit::Failure};
+pub use boltseal::ops::printable;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use std::{
@@ -183,27 +184,5 @@ impl Drop for Progress<'_> {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-    }
-}
-
-/// Text from a registry or a signature on one line, with nothing in it that a terminal would obey: neither control
-/// characters nor those that change the direction of writing.
-pub fn printable(text: &str) -> String {
-    let obeyed = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
-    text.chars().map(|c| if obeyed(c) { '\u{fffd}' } else { c }).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::printable;
-
-    #[test]
-    fn foreign_text_stays_on_its_line() {
-        let forged = "x)\nallowed  registry.example.com/app:1.0\r\u{1b}[2K\u{202e}";
-        assert!(!printable(forged).contains(['\n', '\r', '\u{1b}', '\u{202e}']));
-        assert_eq!(printable("grün: ok"), "grün: ok");
     }
 }

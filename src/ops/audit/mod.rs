@@ -4,6 +4,7 @@
 //! source -> inventory: images, each once -> shard -> judge, many at once -> record -> whoever writes
 //! ```
 
+pub mod html;
 mod inventory;
 mod judge;
 mod kinds;

@@ -1,4 +1,4 @@
-use super::{JudgeArgs, RegistryArgs, provenance::depth};
+use super::{DriftArgs, JudgeArgs, RegistryArgs, provenance::depth};
 use crate::render::audit::Kind;
 use boltseal::{
     format::decision_log::LineHash,
@@ -29,6 +29,7 @@ pub struct AuditArgs {
 /// What stands beside the audit of a fleet.
 #[derive(Subcommand)]
 pub enum AuditCommand {
+    Drift(Box<DriftArgs>),
     #[command(subcommand)]
     Log(LogCommand),
 }
@@ -87,7 +88,7 @@ pub struct FleetArgs {
     /// Audit one of N shares of the images, I from 0 to N-1; the shares together are all.
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub shard: Option<Shard>,
-    /// Write a report beside what is printed, or in its place where FILE is `-`: ndjson, csv, sarif or junit; may be repeated.
+    /// Write a report beside what is printed, or in its place where FILE is `-`: ndjson, csv, sarif, junit or html; may be repeated.
     #[arg(long = "report", value_name = "KIND=FILE", value_parser = report)]
     pub reports: Vec<(Kind, PathBuf)>,
     /// Follow each image to what it was built from, as `provenance` does, to so many levels; for NDJSON.
@@ -120,6 +121,6 @@ fn report(text: &str) -> Result<(Kind, PathBuf), String> {
     let parsed = text.split_once('=').and_then(|(kind, path)| Some((Kind::parse(kind)?, path)));
     match parsed {
         Some((kind, path)) if !path.is_empty() => Ok((kind, path.into())),
-        _ => Err("expected KIND=FILE, where KIND is ndjson, csv, sarif or junit".to_owned()),
+        _ => Err("expected KIND=FILE, where KIND is ndjson, csv, sarif, junit or html".to_owned()),
     }
 }

@@ -2,6 +2,7 @@ mod log;
 
 use crate::{
     args::{AuditArgs, AuditCommand, FleetArgs},
+    cmd::drift,
     exit::{Exit, Failure},
     output::Output,
     render::audit::{self, Kind, Report},
@@ -28,6 +29,7 @@ use tokio::sync::Notify;
 pub async fn run(args: AuditArgs, output: &Output) -> Result<Exit, Failure> {
     match args.command {
         Some(AuditCommand::Log(command)) => log::run(command, output),
+        Some(AuditCommand::Drift(args)) => drift::run(*args, output).await,
         None => fleet(args.fleet, output).await,
     }
 }

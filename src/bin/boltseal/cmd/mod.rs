@@ -6,6 +6,7 @@ pub mod blob;
 pub mod blob_sign;
 pub mod docs;
 pub mod doctor;
+pub mod drift;
 pub mod inspect;
 pub mod key;
 pub mod pin;

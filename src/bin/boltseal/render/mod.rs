@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod chain;
+pub mod drift;
 pub mod logging;
 pub mod one_line;
 pub mod policy;

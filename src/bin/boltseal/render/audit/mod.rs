@@ -2,6 +2,7 @@
 //! them harmless for where it is shown.
 
 mod csv;
+mod html;
 mod junit;
 mod sarif;
 mod text;
@@ -24,11 +25,17 @@ pub enum Kind {
     Csv,
     Sarif,
     Junit,
+    Html,
 }
 
 impl Kind {
-    const ALL: [(&'static str, Self); 4] =
-        [("ndjson", Self::Ndjson), ("csv", Self::Csv), ("sarif", Self::Sarif), ("junit", Self::Junit)];
+    const ALL: [(&'static str, Self); 5] = [
+        ("ndjson", Self::Ndjson),
+        ("csv", Self::Csv),
+        ("sarif", Self::Sarif),
+        ("junit", Self::Junit),
+        ("html", Self::Html),
+    ];
 
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.iter().find(|(name, _)| *name == text).map(|(_, kind)| *kind)
@@ -50,6 +57,7 @@ pub fn report<'o>(kind: Kind, path: &Path, output: &'o Output) -> io::Result<Box
         Kind::Ndjson => Box::new(Ndjson(lines()?)),
         Kind::Csv => Box::new(csv::Csv::begin(lines()?)?),
         Kind::Sarif => Box::new(sarif::Sarif::begin(whole()?)?),
+        Kind::Html => Box::new(html::Html::begin(lines()?)?),
         Kind::Junit => Box::new(junit::Junit::begin(whole()?)),
     })
 }
