@@ -17,6 +17,7 @@ pub mod ops;
 pub mod policy;
 #[cfg(feature = "net")]
 pub mod registry;
+pub mod rego;
 pub mod sign;
 pub mod store;
 pub mod trust;

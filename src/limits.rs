@@ -326,3 +326,16 @@ impl Default for UpdateLimits {
         }
     }
 }
+
+/// A Rego program, in bytes; ours.
+pub const REGO_BYTES: usize = 256 << 10;
+/// What a Rego program is shown of an image, in bytes of JSON: in memory it is some five times as large; ours.
+pub const REGO_INPUT_BYTES: usize = 16 << 20;
+/// How long one run of a Rego program may take; ours. It is looked at between steps, so a single call can outlast it.
+pub const REGO_TIME: Duration = Duration::from_millis(500);
+/// Steps of a Rego program between two looks at the clock; ours.
+pub const REGO_STEPS: std::num::NonZeroU32 = std::num::NonZeroU32::MIN.saturating_add(99);
+/// Messages of a Rego program that are told of one image; ours.
+pub const REGO_MESSAGES: usize = 100;
+/// Characters of such a message; ours.
+pub const REGO_MESSAGE: usize = 1_000;

@@ -13,7 +13,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("format", &["crypto", "oci"]),
     ("trust", &["format", "crypto", "oci"]),
     ("verify", &["trust", "format", "crypto", "oci"]),
-    ("policy", &["verify", "trust", "format", "crypto", "oci"]),
+    ("rego", &[]),
+    ("policy", &["rego", "verify", "trust", "format", "crypto", "oci"]),
     ("sign", &["format", "crypto", "oci"]),
     ("registry", &["crypto", "oci"]),
     ("store", &["trust", "format", "crypto", "oci"]),
@@ -21,7 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Modules that read no clock, disk or network, and what would read it.
-const PURE: &[&str] = &["crypto", "oci", "format", "trust", "verify", "policy"];
+const PURE: &[&str] = &["crypto", "oci", "format", "trust", "verify", "rego", "policy"];
 const IMPURE: &[&str] = &[
     "std::fs",
     "std::net",

@@ -3,7 +3,7 @@
 
 use super::trusted_root::Roots;
 use crate::{
-    limits::POLICY_BYTES,
+    limits::{POLICY_BYTES, REGO_BYTES},
     oci::Digest,
     policy::{Policy, PolicyError},
     store::{KeySource, TrustLockError, load_public_key, read_trust_lock},
@@ -23,7 +23,7 @@ pub struct PolicyFile {
     pub policy: Policy,
     /// The file.
     pub path: PathBuf,
-    /// SHA-256 of its bytes: stands in every report.
+    /// SHA-256 of its bytes, and of the Rego files that it names: stands in every report.
     pub digest: Digest,
     /// The locks that it names, by the name it gives them.
     pub locks: BTreeMap<String, TrustLock>,
@@ -92,13 +92,33 @@ pub fn load(path: &Path, roots: &Roots) -> Result<PolicyFile, PolicyFileError> {
     let text = std::str::from_utf8(&bytes).map_err(|_| PolicyFileError::Text { path: path.to_owned() })?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let key = |name: &str| load_public_key(&KeySource::Path(folder.join(name))).map_err(|error| error.to_string());
-    let file = |name: &str| roots.for_policy(name, folder).map_err(|error| error.to_string());
+    let file = |name: &str| match name.ends_with(".rego") {
+        true => rego(&folder.join(name)).map(Some).map_err(|error| error.to_string()),
+        false => roots.for_policy(name, folder).map_err(|error| error.to_string()),
+    };
     let policy = Policy::parse_with(text, &key, &file)
         .map_err(|source| PolicyFileError::Policy { path: path.to_owned(), source: Box::new(source) })?;
     let lock = |name: &str| Ok((name.to_owned(), read_trust_lock(&folder.join(name))?));
     let locks = policy.locks().map(lock).collect::<Result<_, _>>();
     let locks = locks.map_err(|source| PolicyFileError::Lock { path: path.to_owned(), source: Box::new(source) })?;
-    Ok(PolicyFile { policy, path: path.to_owned(), digest: Digest::sha256(&bytes), locks })
+    Ok(PolicyFile { digest: digest(&bytes, &policy), policy, path: path.to_owned(), locks })
+}
+
+/// One byte more than is allowed, where there are: whoever compiles it says which limit was passed.
+fn rego(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(REGO_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What `{ cat POLICY; sha256sum FILE.rego…; } | sha256sum` says, with the files in the order of their names; without such files
+/// what `sha256sum POLICY` does.
+fn digest(policy_file: &[u8], policy: &Policy) -> Digest {
+    let mut bytes = policy_file.to_vec();
+    for rego in policy.rego_files() {
+        bytes.extend(format!("{}  {}\n", rego.digest.hex(), rego.file).into_bytes());
+    }
+    Digest::sha256(&bytes)
 }
 
 #[cfg(test)]
@@ -124,6 +144,35 @@ mod tests {
         let named = home.path().join("nowhere.yaml");
         assert_eq!(find(Some(named.clone()), &places).expect("the named"), named);
         assert!(matches!(load(&named), Err(PolicyFileError::Read { .. })));
+    }
+
+    // [V-178]
+    #[test]
+    fn the_digest_covers_the_rego_files() {
+        let home = tempfile::tempdir().expect("a folder");
+        let policy = home.path().join("policy.yaml");
+        let write = |name: &str, text: &str| std::fs::write(home.path().join(name), text).expect("a file");
+        let scope = |rego: &str| {
+            let pem = include_str!("../../keys/ci.test.pub").replace('\n', "\\n");
+            format!(
+                "version: 1\nauthorities: {{ a: {{ key: \"{pem}\" }} }}\n\
+                 images: {{ x.example/**: {{ signatures: {{ from: [a] }}{rego} }} }}\n"
+            )
+        };
+        write("policy.yaml", &scope(""));
+        assert_eq!(load(&policy).expect("a policy").digest, Digest::sha256(scope("").as_bytes()));
+        let text = scope(", rego: a.rego");
+        write("policy.yaml", &text);
+        let missing = load(&policy).expect_err("no file").to_string();
+        assert!(missing.contains("line 3") && missing.contains("rego a.rego: No such file"), "{missing}");
+        let program = "package a\n\ndeny contains \"no\" if input.digest == \"\"\n";
+        write("a.rego", program);
+        let listed = format!("{text}{}  a.rego\n", Digest::sha256(program.as_bytes()).hex());
+        assert_eq!(load(&policy).expect("a policy").digest, Digest::sha256(listed.as_bytes()));
+        write("a.rego", "package a\n");
+        assert!(load(&policy).expect_err("no rule").to_string().contains("has no rule `deny`"));
+        write("a.rego", &"#".repeat(REGO_BYTES + 1));
+        assert!(load(&policy).expect_err("too large").to_string().contains("at most 262144"));
     }
 
     #[test]

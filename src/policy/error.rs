@@ -66,6 +66,16 @@ pub enum PolicyError {
         /// What is wrong with it.
         why: String,
     },
+    /// A Rego file that can't be read, or not be asked.
+    #[error("{place}: rego {file}: {why}")]
+    Rego {
+        /// Where.
+        place: Position,
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A pattern that can't be matched with, or a purpose that is no OID.
     #[error("{place}: authority `{authority}`: {field}: {why}")]
     Pattern {

@@ -4,16 +4,15 @@ use super::{
     Approved, Asked, Authority, Decision, Match, Met, Mode, Outcome, Pattern, Policy, PredicateType, Reason,
     Requirement, Scope,
     predicate::stated_time,
-    rules::{Beside, habits},
+    rules::{Beside, fresh, habits, objections},
     signer::Stranger,
 };
 use crate::{
     format::predicate::Family,
-    limits::CLOCK_SKEW,
     trust::{Principal, count_distinct},
     verify::{Claim, Findings, Rejection, SignedReference, Verified},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Judges findings by a policy.
@@ -25,7 +24,8 @@ use std::collections::{BTreeMap, BTreeSet};
 ///
 /// More evidence never turns an `Allow` into anything else, nor does what could not be read, but where the policy asks for the
 /// newest document (`superseded: refuse`, `ignore-with: vex`): there a newer one by the same authority can deny, and anything
-/// unread leaves it open. Elsewhere what could not be read turns a `Deny` that it might have changed into `Undetermined`. Times are as the signer states them. Without a matching
+/// unread leaves it open; so it is where the scope has a Rego program, which is asked last, sees the attestations, and can only
+/// deny or fail to answer. Elsewhere what could not be read turns a `Deny` that it might have changed into `Undetermined`. Times are as the signer states them. Without a matching
 /// scope the answer is a deny; where the mode is `disabled`, there is none.
 pub fn evaluate(policy: &Policy, findings: &Findings, now: Timestamp) -> Outcome {
     let repository = &findings.subject().reference().repository;
@@ -54,7 +54,11 @@ fn judge(scope: &Scope, findings: &Findings, now: Timestamp) -> Decision {
         }
     }
     if reasons.is_empty() {
-        return Decision::Allow(Approved { subject: findings.subject().clone(), trust: trust.cloned(), met });
+        let approved = Approved { subject: findings.subject().clone(), trust: trust.cloned(), met };
+        reasons = objections(scope, &approved, findings, now);
+        if reasons.is_empty() {
+            return Decision::Allow(approved);
+        }
     }
     let is_final = reasons.iter().any(Reason::is_final);
     reasons.extend(rejected(findings));
@@ -62,7 +66,7 @@ fn judge(scope: &Scope, findings: &Findings, now: Timestamp) -> Decision {
         [first, ..] if !is_final => Some(Reason::Unread { count: findings.unread().len(), first: first.clone() }),
         _ => None,
     };
-    let undetermined = unread.is_some();
+    let undetermined = unread.is_some() || reasons.iter().any(Reason::is_open);
     reasons.extend(unread);
     reasons.sort_by_key(Reason::order);
     reasons.dedup();
@@ -178,16 +182,8 @@ fn miss(
             Asked::Attestation { max_age: Some(max_age), predicate: kind },
             Claim::Attestation { predicate_type, predicate, .. },
         ) => {
-            let (authority, kind) = (authority.to_owned(), kind.clone());
-            let Some(stated) = stated_time(predicate_type, predicate) else {
-                return Some(Reason::AttestationTimeUnknown { authority, predicate: kind });
-            };
-            let age = beside.now.duration_since(stated);
-            if age < -SignedDuration::from_secs(CLOCK_SKEW.as_secs().cast_signed()) {
-                return Some(Reason::AttestationFromFuture { authority, predicate: kind, stated });
-            }
-            let max_age = *max_age;
-            (age > max_age).then_some(Reason::AttestationTooOld { authority, predicate: kind, stated, max_age })
+            let miss = fresh(stated_time(predicate_type, predicate), *max_age, beside.now).err()?;
+            Some(Reason::Document { by: format!("{authority}, {kind}"), miss })
         }
         _ => None,
     }

@@ -2,6 +2,7 @@
 
 mod authority;
 mod content_trust;
+mod rego;
 
 use super::{
     Asked, Authority, CertificatePattern, IdentityPattern, IdentityRule, Mode, Pattern, Policy, PolicyError, Position,
@@ -16,6 +17,7 @@ use crate::{
 use authority::{GITHUB, PUBLIC_GOOD, Sources};
 use content_trust::content_trust;
 use jiff::SignedDuration;
+use rego::Programs;
 use serde_saphyr::Spanned;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -93,9 +95,10 @@ impl Policy {
             let authority = sources.authority(&name, raw)?;
             authorities.insert(name.value, Arc::new(authority));
         }
+        let mut programs = Programs::new(files);
         let mut scopes = Vec::with_capacity(count);
         for (text, raw) in document.images.0 {
-            scopes.push((Position::of(&text), scope(&text, raw, document.mode, &authorities)?));
+            scopes.push((Position::of(&text), scope(&text, raw, document.mode, &authorities, &mut programs)?));
         }
         refuse_ambiguous(&scopes)?;
         scopes.sort_by_key(|(_, scope)| std::cmp::Reverse(scope.pattern.rank()));
@@ -139,6 +142,7 @@ impl Policy {
                 mode: Mode::Enforced,
                 content_trust: None,
                 config: None,
+                rego: None,
                 requirements: requirements.clone(),
             });
         }
@@ -153,6 +157,7 @@ fn scope(
     raw: document::Scope,
     mode: Mode,
     authorities: &Authorities,
+    programs: &mut Programs<'_>,
 ) -> Result<Scope, PolicyError> {
     let place = Position::of(text);
     let pattern = Pattern::parse(&text.value).map_err(|source| PolicyError::Scope {
@@ -174,24 +179,16 @@ fn scope(
         let asked = Asked::Attestation { predicate, max_age };
         requirements.push(requirement(place, asked, raw.threshold, &raw.from, raw.identity, authorities)?);
     }
-    if let Some(raw) = raw.provenance {
-        let (place, raw) = (Position::of(&raw), raw.value);
-        let asked = Asked::Document(Box::new(rules::provenance(&raw)?));
-        requirements.push(requirement(place, asked, raw.threshold, &raw.from, raw.identity, authorities)?);
-    }
-    if let Some(raw) = raw.sbom {
-        let (place, raw) = (Position::of(&raw), raw.value);
-        let asked = Asked::Document(Box::new(rules::sbom(place, &raw)?));
-        requirements.push(requirement(place, asked, raw.threshold, &raw.from, raw.identity, authorities)?);
-    }
-    if let Some(raw) = raw.vuln {
-        let (place, raw) = (Position::of(&raw), raw.value);
-        let asked = Asked::Document(Box::new(rules::vuln(&raw)?));
-        requirements.push(requirement(place, asked, raw.threshold, &raw.from, raw.identity, authorities)?);
+    let questions = [raw.provenance.map(rules::provenance), raw.sbom.map(rules::sbom), raw.vuln.map(rules::vuln)];
+    for put in questions.into_iter().flatten() {
+        let (place, question, who) = put?;
+        let asked = Asked::Document(Box::new(question));
+        requirements.push(requirement(place, asked, who.threshold, &who.from, who.identity, authorities)?);
     }
     let config = raw.config.map(|raw| rules::config(Position::of(&raw), raw.value)).transpose()?;
     let content_trust = raw.content_trust.map(|raw| content_trust(raw, !requirements.is_empty())).transpose()?;
-    let scope = Scope { pattern, mode, content_trust, config, requirements };
+    let rego = raw.rego.map(|file| programs.load(&file)).transpose()?;
+    let scope = Scope { pattern, mode, content_trust, config, requirements, rego };
     if !scope.asks() && mode != Mode::Disabled {
         return Err(PolicyError::AsksNothing { place, scope: text.value.clone() });
     }

@@ -27,7 +27,7 @@ pub use predicate::PredicateType;
 pub use reason::{Reason, TrustReason};
 pub use rule::{Asked, Authority, Explanation, IdentityRule, IdentityUnmeetable, Mode, Policy, Requirement, Scope};
 pub use rules::{
-    Circumstances, ConfigRule, Miss, MustList, ProvenanceRule, Question, SbomRule, Topic, VulnRule, Waiver,
+    Circumstances, ConfigRule, Miss, MustList, ProvenanceRule, Question, RegoRule, SbomRule, Topic, VulnRule, Waiver,
 };
 pub use scope::{Pattern, ScopeError};
 pub use signer::{CertificatePattern, IdentityPattern, TextPattern, TextPatternError};

@@ -7,7 +7,7 @@ use crate::{
     trust::Identity,
     verify::{Rejection, SignedReference, Unread},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::fmt;
 
 /// Why an image is not allowed: what was expected, and what was found. The ids are stable and listed in SPEC.md.
@@ -82,39 +82,26 @@ pub enum Reason {
         /// The value that was signed.
         found: Option<String>,
     },
-    /// An authority's attestation holds, and is older than is asked for.
-    AttestationTooOld {
-        /// The authority.
-        authority: String,
-        /// The predicate's type.
-        predicate: PredicateType,
-        /// The time that it states.
-        stated: Timestamp,
-        /// The greatest age.
-        max_age: SignedDuration,
-    },
-    /// An authority's attestation holds, and states no time.
-    AttestationTimeUnknown {
-        /// The authority.
-        authority: String,
-        /// The predicate's type.
-        predicate: PredicateType,
-    },
-    /// An authority's attestation holds, and states a time that is still to come.
-    AttestationFromFuture {
-        /// The authority.
-        authority: String,
-        /// The predicate's type.
-        predicate: PredicateType,
-        /// The time that it states.
-        stated: Timestamp,
-    },
     /// A document holds, and is not as asked; or an image's configuration is not. The id is the miss's.
     Document {
         /// Whose document, and which; or which image.
         by: String,
         /// What it lacks.
         miss: Miss,
+    },
+    /// All else allows the image, and the scope's Rego program denies it.
+    Rego {
+        /// The program's file.
+        file: String,
+        /// What it says.
+        message: String,
+    },
+    /// All else allows the image, and the scope's Rego program came to no answer.
+    RegoFailed {
+        /// The program's file.
+        file: String,
+        /// Why.
+        why: String,
     },
     /// Evidence was found that does not count. The id is the rejection's.
     EvidenceRejected {
@@ -162,10 +149,9 @@ impl Reason {
             Self::ClaimMismatch { .. } => "claim-mismatch",
             Self::BackingShort { rejection, .. } => rejection.id(),
             Self::AnnotationMismatch { .. } => "annotation-mismatch",
-            Self::AttestationTooOld { .. } => "attestation-too-old",
-            Self::AttestationTimeUnknown { .. } => "attestation-time-unknown",
-            Self::AttestationFromFuture { .. } => "attestation-from-future",
             Self::Document { miss, .. } => miss.id(),
+            Self::Rego { .. } => "rego-denied",
+            Self::RegoFailed { .. } => "rego-failed",
             Self::EvidenceRejected { rejection, .. } => rejection.id(),
             Self::ThresholdUnmet { .. } => "threshold-unmet",
             Self::AttestationMissing { .. } => "attestation-missing",
@@ -178,15 +164,17 @@ impl Reason {
         matches!(self, Self::NoPolicy { .. } | Self::Trust(_) | Self::IdentityUnmeetable { .. })
     }
 
+    /// Whether it is no answer: not known to be a yes, and not a no.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self, Self::RegoFailed { .. })
+    }
+
     /// The order in which reasons are told, most specific first; of two ages the newer.
     pub(super) fn order(&self) -> (u8, Option<std::cmp::Reverse<Timestamp>>) {
         match self {
             Self::NoPolicy { .. } | Self::Trust(_) | Self::Unread { .. } => (0, None),
-            Self::IdentityUnmeetable { .. } => (1, None),
+            Self::IdentityUnmeetable { .. } | Self::Rego { .. } | Self::RegoFailed { .. } => (1, None),
             Self::Document { miss, .. } => miss.order(),
-            Self::AttestationTooOld { stated, .. } => (2, Some(std::cmp::Reverse(*stated))),
-            Self::AttestationFromFuture { .. } => (3, None),
-            Self::AttestationTimeUnknown { .. } => (4, None),
             Self::AnnotationMismatch { .. } => (5, None),
             Self::IdentityMismatch { .. } => (6, None),
             Self::BackingShort { .. } | Self::ClaimMismatch { .. } => (6, None),
@@ -232,17 +220,9 @@ impl fmt::Display for Reason {
                 let found = found.as_ref().map_or("none".to_owned(), |found| format!("{found:?}"));
                 write!(f, "{authority}: expected annotation {name:?} to be {expected:?}; found {found}")
             }
-            Self::AttestationTooOld { authority, predicate, stated, max_age } => {
-                let hours = max_age.as_hours();
-                write!(f, "{authority}: expected {predicate} of the last {hours} hours; found one that states {stated}")
-            }
-            Self::AttestationTimeUnknown { authority, predicate } => {
-                write!(f, "{authority}: expected {predicate} to state its time; found one that states none")
-            }
-            Self::AttestationFromFuture { authority, predicate, stated } => {
-                write!(f, "{authority}: expected {predicate} of the past; found one that states {stated}")
-            }
             Self::Document { by, miss } => write!(f, "{by}: {miss}"),
+            Self::Rego { file, message } => write!(f, "{file}: {message}"),
+            Self::RegoFailed { file, why } => write!(f, "expected an answer of {file}; found none: {why}"),
             Self::EvidenceRejected { rejection, count: 1 } => {
                 write!(f, "found evidence that does not count: {rejection}")
             }

@@ -1,4 +1,4 @@
-use super::{ConfigRule, ContentTrust, IdentityPattern, Pattern, PredicateType, Question, signer::Stranger};
+use super::{ConfigRule, ContentTrust, IdentityPattern, Pattern, PredicateType, Question, RegoRule, signer::Stranger};
 use crate::{
     oci::{Reference, Repository, RepositoryName},
     trust::{Anchors, Principal},
@@ -49,6 +49,8 @@ pub struct Scope {
     pub config: Option<ConfigRule>,
     /// What is asked beside that; all of it has to be met.
     pub requirements: Vec<Requirement>,
+    /// What may deny an image that all the rest allows.
+    pub rego: Option<Arc<RegoRule>>,
 }
 
 /// One thing that is asked: so many of these authorities have to have said this of the image.
@@ -153,6 +155,13 @@ impl Policy {
     pub fn locks(&self) -> impl Iterator<Item = &str> {
         let locks = self.scopes.iter().filter_map(|scope| scope.content_trust.as_ref()?.lock.as_deref());
         locks.collect::<BTreeSet<_>>().into_iter()
+    }
+
+    /// The Rego files that the scopes name, each once, by name.
+    pub fn rego_files(&self) -> impl Iterator<Item = &RegoRule> {
+        let named =
+            self.scopes.iter().filter_map(|scope| Some((scope.rego.as_ref()?.file.as_str(), scope.rego.as_deref()?)));
+        named.collect::<BTreeMap<_, _>>().into_values()
     }
 
     /// What is done with a deny where no scope matches.

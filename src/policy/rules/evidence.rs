@@ -1,17 +1,16 @@
 //! What the findings have for a question: the circumstances of a requirement, gathered once.
 
-use super::{Circumstances, ConfigRule, Miss, Question};
+use super::{Circumstances, ConfigRule, Miss, Question, skew};
 use crate::{
     format::{
         image_config::ImageConfig,
         predicate::{Document, Family, Predicate, Vex},
     },
-    limits::CLOCK_SKEW,
     oci::Digest,
     policy::{Asked, Reason, Requirement},
     verify::{Claim, Findings, Subject},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 /// What stands beside the evidence of one requirement.
@@ -80,10 +79,6 @@ impl Beside {
         question.judge(&document, &Circumstances { digests: &self.digests, vex: &self.vex, now: self.now })?;
         if question.needs_newest() && !self.all_read { Err(Miss::NewestUnknown) } else { Ok(()) }
     }
-}
-
-fn skew() -> SignedDuration {
-    SignedDuration::from_secs(CLOCK_SKEW.as_secs().cast_signed())
 }
 
 /// What the configurations of a subject's images lack.

@@ -31,12 +31,16 @@ fn optional(field: &'static str, text: Option<&Text>) -> Result<Option<TextPatte
     text.map(|text| pattern(field, text)).transpose()
 }
 
-fn question(about: Topic, max_age: Option<&Text>, superseded: document::Superseded) -> Result<Question, PolicyError> {
-    let max_age = max_age.map(duration).transpose()?;
-    Ok(Question { about, max_age, newest: superseded == document::Superseded::Refuse })
+/// A question, where it stands and whom it is asked of.
+pub(in crate::policy) type Put = (Position, Question, document::Who);
+
+fn put(place: Position, about: Topic, who: document::Who) -> Result<Put, PolicyError> {
+    let max_age = who.max_age.as_ref().map(duration).transpose()?;
+    Ok((place, Question { about, max_age, newest: who.superseded == document::Superseded::Refuse }, who))
 }
 
-pub(in crate::policy) fn provenance(raw: &document::Provenance) -> Result<Question, PolicyError> {
+pub(in crate::policy) fn provenance(raw: Spanned<document::Provenance>) -> Result<Put, PolicyError> {
+    let (place, raw) = (Position::of(&raw), raw.value);
     let level = match &raw.level {
         None => None,
         Some(level) => Some(match u8::try_from(level.value) {
@@ -56,7 +60,7 @@ pub(in crate::policy) fn provenance(raw: &document::Provenance) -> Result<Questi
         level,
         refuse_unknown: raw.parameters == document::Parameters::RefuseUnknown,
     };
-    question(Topic::Provenance(rule), raw.max_age.as_ref(), raw.superseded)
+    put(place, Topic::Provenance(rule), raw.who())
 }
 
 /// A repository, in the spelling that provenance is brought to.
@@ -82,11 +86,13 @@ fn reference(text: &Text) -> Result<TextPattern, PolicyError> {
     pattern("ref", text)
 }
 
-pub(in crate::policy) fn sbom(place: Position, raw: &document::Sbom) -> Result<Question, PolicyError> {
+pub(in crate::policy) fn sbom(raw: Spanned<document::Sbom>) -> Result<Put, PolicyError> {
+    let (place, raw) = (Position::of(&raw), raw.value);
     let formats = raw.formats.iter().flatten().map(|format| match format.value {
         document::Format::Spdx => SbomFormat::Spdx,
         document::Format::CycloneDx => SbomFormat::CycloneDx,
     });
+    let formats: Vec<_> = formats.collect();
     if raw.formats.as_ref().is_some_and(Vec::is_empty) {
         return Err(PolicyError::Empty { place, field: "formats", expected: "`spdx`, `cyclonedx`, or both" });
     }
@@ -112,16 +118,17 @@ pub(in crate::policy) fn sbom(place: Position, raw: &document::Sbom) -> Result<Q
             .map_err(|error| refused(Position::of(text), "deny-licenses", error.to_string()))
     });
     let rule = SbomRule {
-        formats: formats.collect(),
+        formats,
         of_image: raw.describes.is_some(),
         must_list,
         deny_licenses: deny_licenses.collect::<Result<_, _>>()?,
         deny_packages,
     };
-    question(Topic::Sbom(rule), raw.max_age.as_ref(), raw.superseded)
+    put(place, Topic::Sbom(rule), raw.who())
 }
 
-pub(in crate::policy) fn vuln(raw: &document::Vuln) -> Result<Question, PolicyError> {
+pub(in crate::policy) fn vuln(raw: Spanned<document::Vuln>) -> Result<Put, PolicyError> {
+    let (place, raw) = (Position::of(&raw), raw.value);
     // Without a limit nothing would be passed over, and without one below the worst neither.
     let limited = raw.max_severity.is_some_and(|most| most < Severity::Critical);
     let unused = "is never used; expected `max-severity` below `critical` beside it";
@@ -147,7 +154,7 @@ pub(in crate::policy) fn vuln(raw: &document::Vuln) -> Result<Question, PolicyEr
         waivers.push(Waiver { id, until: day_after(&waiver.until)?, reason });
     }
     let rule = VulnRule { most: raw.max_severity, with_vex: raw.ignore_with.is_some(), waivers };
-    question(Topic::Vuln(rule), raw.max_age.as_ref(), raw.superseded)
+    put(place, Topic::Vuln(rule), raw.who())
 }
 
 /// The first moment after a day, in UTC.

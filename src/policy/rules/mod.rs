@@ -9,6 +9,7 @@ mod load;
 mod miss;
 mod provenance;
 mod purl;
+mod rego;
 mod sbom;
 mod vuln;
 
@@ -18,6 +19,8 @@ pub(super) use evidence::{Beside, habits};
 pub(super) use load::{config, provenance, sbom, vuln};
 pub use miss::Miss;
 pub use provenance::ProvenanceRule;
+pub use rego::RegoRule;
+pub(super) use rego::objections;
 pub use sbom::{MustList, SbomRule};
 pub use vuln::{VulnRule, Waiver};
 
@@ -103,13 +106,19 @@ impl Question {
     }
 }
 
-fn fresh(stated: Option<Timestamp>, max_age: SignedDuration, now: Timestamp) -> Result<(), Miss> {
+/// Whether a document is of the past, and not older than this.
+pub(super) fn fresh(stated: Option<Timestamp>, max_age: SignedDuration, now: Timestamp) -> Result<(), Miss> {
     let stated = stated.ok_or(Miss::TimeUnknown)?;
     let age = now.duration_since(stated);
-    if age < -SignedDuration::from_secs(CLOCK_SKEW.as_secs().cast_signed()) {
+    if age < -skew() {
         return Err(Miss::FromFuture { stated });
     }
     if age > max_age { Err(Miss::TooOld { stated, max_age }) } else { Ok(()) }
+}
+
+/// How far another's clock may be ahead.
+fn skew() -> SignedDuration {
+    SignedDuration::from_secs(CLOCK_SKEW.as_secs().cast_signed())
 }
 
 impl fmt::Display for Question {

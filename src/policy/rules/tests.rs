@@ -1,5 +1,7 @@
 //! Each rule against documents as the tools write them; SPEC.md, section 6.6.
 
+mod rego;
+
 use super::*;
 use crate::{
     crypto::{KeyAlgorithm, PrivateKey},
