@@ -339,3 +339,5 @@ pub const REGO_STEPS: std::num::NonZeroU32 = std::num::NonZeroU32::MIN.saturatin
 pub const REGO_MESSAGES: usize = 100;
 /// Characters of such a message; ours.
 pub const REGO_MESSAGE: usize = 1_000;
+/// Bytes of a report or a case file that is read; ours.
+pub const REPORT_BYTES: u64 = 16 << 20;

@@ -11,9 +11,9 @@ use crate::{
     limits::Limits,
     oci::Reference,
     policy::{ContentTrust, Mode, Outcome, Policy, evaluate},
-    registry::{Access, Repo, Selector, Session},
+    registry::{Access, Layout, Repo, Selector, Session},
     trust::tuf::TrustRefusal,
-    verify::{Collected, Findings, Subject, verify_all},
+    verify::{Collected, Findings, Subject, Unread, verify_all},
 };
 use futures_util::future::join;
 use jiff::Timestamp;
@@ -64,6 +64,40 @@ impl Verifier<'_> {
         let repo = self.session.open(&reference.repository, Access::Pull)?;
         let (subject, trust) = self.pin(&repo, reference, choice).await?;
         Ok(Verification { trust, ..self.judge(&repo, &subject).await? })
+    }
+
+    /// As [`Self::verify`]; what is read is copied into a layout, with what another policy might ask for: all evidence, and the
+    /// configurations. [`Self::judge_kept`] judges it again. Beside the verification: what of that could not be read.
+    ///
+    /// # Errors
+    /// As [`Self::verify`].
+    pub async fn verify_and_keep(
+        &self,
+        reference: &Reference,
+        platform: Option<&Platform>,
+        into: &Layout,
+    ) -> Result<(Verification, Vec<Unread>), OpsError> {
+        let repo = self.session.open(&reference.repository, Access::Pull)?.kept_in(into.clone());
+        let (subject, trust) = self.pin(&repo, reference, Choice::of(platform)).await?;
+        let verification = Verification { trust, ..self.judge(&repo, &subject).await? };
+        let judged = verification.outcome.mode != Mode::Disabled;
+        let mut unkept = Vec::new();
+        if !judged || !self.policy.asks_for_evidence(&reference.repository) {
+            unkept = collect(&repo, subject.digests()).await.unread;
+        }
+        if !judged || !self.policy.asks_for_config(&reference.repository) {
+            // Something else than an image has none; a policy that asks for one will say so.
+            let _ = images(&repo, &subject).await;
+        }
+        Ok((verification, unkept))
+    }
+
+    /// Verifies again what was kept: an image by its digest, which is not looked for anywhere else.
+    ///
+    /// # Errors
+    /// The layout can't be read, or does not have what the digest names.
+    pub async fn judge_kept(&self, kept: &Layout, subject: &Subject) -> Result<Verification, OpsError> {
+        self.judge(&Repo::Layout(kept.clone()), subject).await
     }
 
     /// Pins a reference: by the signed map of its tags where the policy asks for one, else as the registry says.

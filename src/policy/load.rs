@@ -3,6 +3,7 @@
 mod authority;
 mod content_trust;
 mod rego;
+mod unmeetable;
 
 use super::{
     Asked, Authority, CertificatePattern, IdentityPattern, IdentityRule, Mode, Pattern, Policy, PolicyError, Position,
@@ -185,6 +186,7 @@ fn scope(
         let asked = Asked::Document(Box::new(question));
         requirements.push(requirement(place, asked, who.threshold, &who.from, who.identity, authorities)?);
     }
+    unmeetable::identities(place, &pattern, &requirements)?;
     let config = raw.config.map(|raw| rules::config(Position::of(&raw), raw.value)).transpose()?;
     let content_trust = raw.content_trust.map(|raw| content_trust(raw, !requirements.is_empty())).transpose()?;
     let rego = raw.rego.map(|file| programs.load(&file)).transpose()?;

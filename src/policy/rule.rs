@@ -1,10 +1,12 @@
-use super::{ConfigRule, ContentTrust, IdentityPattern, Pattern, PredicateType, Question, RegoRule, signer::Stranger};
+use super::{
+    ConfigRule, ContentTrust, IdentityPattern, Pattern, PredicateType, Question, RegoRule, Waiver, signer::Stranger,
+};
 use crate::{
     oci::{Reference, Repository, RepositoryName},
     trust::{Anchors, Principal},
     verify::{SignedReference, Verified},
 };
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{
@@ -164,6 +166,12 @@ impl Policy {
         named.collect::<BTreeMap<_, _>>().into_values()
     }
 
+    /// The waivers that have ended, each with its scope: they say nothing any more.
+    pub fn ended_waivers(&self, now: Timestamp) -> impl Iterator<Item = (&Scope, &Waiver)> {
+        let all = self.scopes.iter().flat_map(|scope| scope.waivers().map(move |waiver| (scope, waiver)));
+        all.filter(move |(_, waiver)| waiver.until <= now)
+    }
+
     /// What is done with a deny where no scope matches.
     #[must_use]
     pub fn mode(&self) -> Mode {
@@ -196,6 +204,13 @@ impl Policy {
 }
 
 impl Scope {
+    fn waivers(&self) -> impl Iterator<Item = &Waiver> {
+        self.requirements.iter().flat_map(|requirement| match &requirement.asked {
+            Asked::Document(question) => question.waivers(),
+            _ => &[],
+        })
+    }
+
     /// Whether it asks for anything.
     pub(super) fn asks(&self) -> bool {
         self.content_trust.is_some() || !self.requirements.is_empty()

@@ -17,7 +17,7 @@ pub use judge::{IdentityRule, ImagesArgs, JudgeArgs, PullArgs, ResolveArgs, Veri
 pub use keyless::{BlobSignArgs, KeylessArgs, LoginArg};
 pub use known::KnownArgs;
 pub use pin::{PinArgs, PinKind, RunArgs};
-pub use policy::{ExportArgs, ExportTarget, ImportArgs, ImportSource};
+pub use policy::{ExportArgs, ExportTarget, ImportArgs, ImportSource, PolicyTestArgs, ReplayArgs};
 pub use root::{RootAddArgs, RootCommand, RootCreateArgs, RootUpdateArgs, ServiceFile};
 pub use sign::{AttestArgs, AttestFormat, MaybeKeyArgs, PasswordArgs, SignArgs, SignFormat, SigningKeyArgs};
 
@@ -190,6 +190,8 @@ pub enum PolicyCommand {
     Export(ExportArgs),
     /// Makes a policy out of another tool's, and reports what has no equal. Nothing is written that asks for less.
     Import(ImportArgs),
+    Test(PolicyTestArgs),
+    Replay(ReplayArgs),
 }
 
 #[derive(Args)]

@@ -86,7 +86,8 @@ impl From<OpsError> for Failure {
             | OpsError::SimpleWithoutKey
             | OpsError::PredicateType(_) => Exit::Usage,
             OpsError::Keyless(inner) if !inner.is_unreachable() => Exit::Supplied,
-            OpsError::Predicate { .. }
+            OpsError::Evidence { .. }
+            | OpsError::Predicate { .. }
             | OpsError::Statement { .. }
             | OpsError::StatementSubject { .. }
             | OpsError::Sign(_)

@@ -75,7 +75,7 @@ async fn dispatch(command: Command, output: &Output) -> Result<Exit, Failure> {
         Command::Blob(BlobCommand::Sign(args)) => cmd::blob_sign::sign(&args, output).await,
         Command::Blob(BlobCommand::Verify(args)) => cmd::blob::verify(&args, output),
         Command::Key(args) => cmd::key::run(args, output),
-        Command::Policy(args) => cmd::policy::run(args, output),
+        Command::Policy(args) => cmd::policy::run(args, output).await,
         Command::Root(command) => cmd::root::run(command, output).await,
         Command::Trust(command) => cmd::trust::run(command, output).await,
         Command::Pin(args) => cmd::pin::run(args, output).await,

@@ -2,10 +2,10 @@
 
 use super::{
     ConfigRule, MustList, ProvenanceRule, Question, SbomRule, Topic, VulnRule, Waiver, document,
-    provenance::HIGHEST_LEVEL,
+    provenance::{HIGHEST_LEVEL, level},
 };
 use crate::{
-    format::predicate::{SbomFormat, Severity, split_source},
+    format::predicate::{SbomFormat, Severity, split_source, states_source, states_workflow},
     policy::{PolicyError, Position, TextPattern, load::duration},
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
@@ -60,7 +60,30 @@ pub(in crate::policy) fn provenance(raw: Spanned<document::Provenance>) -> Resul
         level,
         refuse_unknown: raw.parameters == document::Parameters::RefuseUnknown,
     };
+    contradictions(&rule, place)?;
     put(place, Topic::Provenance(rule), raw.who())
+}
+
+/// What no builder, or no provenance of the build type, can say; patterns leave that open.
+fn contradictions(rule: &ProvenanceRule, place: Position) -> Result<(), PolicyError> {
+    let one = |pattern: &TextPattern| Some(pattern.to_string()).filter(|text| !text.contains('*'));
+    if let (Some(builder), Some(asked)) = (rule.builder.as_ref().and_then(one), rule.level) {
+        let reached = level(&builder);
+        if reached < asked {
+            let why = format!("{asked} is asked of {builder}, which is known for {reached}; expected at most that");
+            return Err(refused(place, "level", why));
+        }
+    }
+    let Some(build_type) = rule.build_type.as_ref().and_then(one) else { return Ok(()) };
+    let asked = [("source", &rule.source), ("ref", &rule.reference), ("workflow", &rule.workflow)];
+    for (field, _) in asked.into_iter().filter(|(_, pattern)| pattern.is_some()) {
+        if !states_source(&build_type) || field == "workflow" && !states_workflow(&build_type) {
+            let why =
+                format!("is asked of builds of type {build_type}, in which none is known; no provenance can have it");
+            return Err(refused(place, field, why));
+        }
+    }
+    Ok(())
 }
 
 /// A repository, in the spelling that provenance is brought to.
@@ -95,6 +118,11 @@ pub(in crate::policy) fn sbom(raw: Spanned<document::Sbom>) -> Result<Put, Polic
     let formats: Vec<_> = formats.collect();
     if raw.formats.as_ref().is_some_and(Vec::is_empty) {
         return Err(PolicyError::Empty { place, field: "formats", expected: "`spdx`, `cyclonedx`, or both" });
+    }
+    if let Some(twice) =
+        formats.iter().enumerate().find(|(at, format)| formats.iter().take(*at).any(|one| one == *format))
+    {
+        return Err(PolicyError::Repeated { place, what: "format", name: twice.1.to_string() });
     }
     let deny_packages: Vec<_> =
         raw.deny_packages.iter().map(|text| pattern("deny-packages", text)).collect::<Result<_, _>>()?;

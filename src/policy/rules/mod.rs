@@ -77,6 +77,12 @@ impl Question {
         }
     }
 
+    /// The findings that are accepted for a time.
+    #[must_use]
+    pub fn waivers(&self) -> &[Waiver] {
+        if let Topic::Vuln(rule) = &self.about { &rule.waivers } else { &[] }
+    }
+
     /// Whether the answer changes with a document that was not read.
     #[must_use]
     pub fn needs_newest(&self) -> bool {

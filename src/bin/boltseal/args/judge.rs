@@ -76,6 +76,9 @@ pub struct ImagesArgs {
 pub struct VerifyArgs {
     #[command(flatten)]
     pub images: ImagesArgs,
+    /// Keep each decision with all that was read in a folder of its own below this one, for `policy replay` and `policy test`.
+    #[arg(long, value_name = "DIR")]
+    pub save_evidence: Option<PathBuf>,
 }
 
 /// Prints each image by the digest that the policy allows, for scripts: repository@sha256:…

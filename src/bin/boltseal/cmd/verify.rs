@@ -13,6 +13,7 @@ use boltseal::{
     oci::Reference,
     ops::{
         OpsError, Platform,
+        evidence::Keeper,
         trust::TrustError,
         verify::{Verification, Verifier},
     },
@@ -22,7 +23,7 @@ use boltseal::{
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 /// References that are verified at once; results come in the order that was typed, as they are ready.
 const AT_ONCE: usize = 16;
@@ -33,7 +34,7 @@ pub async fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
         text: |verification, _| to_text(verification),
         unpinned: |reference, word| format!("{word}  {reference}\n"),
     };
-    judge_all(args.images, &show, output).await
+    judge_all(args.images, &show, args.save_evidence, output).await
 }
 
 /// How a verb shows what it judged.
@@ -45,7 +46,7 @@ pub struct Show {
 }
 
 /// Judges images, and shows each as it is ready, in the order that was typed.
-pub async fn judge_all(args: ImagesArgs, show: &Show, output: &Output) -> Result<Exit, Failure> {
+pub async fn judge_all(args: ImagesArgs, show: &Show, keep: Option<PathBuf>, output: &Output) -> Result<Exit, Failure> {
     let judge = settings::judge(&args.judge, output)?;
     let session = settings::session(&args.registry)?;
     let (limits, now) = (Limits::default(), Timestamp::now());
@@ -53,10 +54,17 @@ pub async fn judge_all(args: ImagesArgs, show: &Show, output: &Output) -> Result
     let verifier = Verifier { session: &session, policy: &judge.policy, now, limits: &limits, trust: Some(&reader) };
     let platform = args.platform.map(Platform);
     let patience = Duration::from_secs(args.timeout);
+    let keeper = keep.map(|dir| Keeper { dir, policy: policy_source(&judge) });
     let one = |reference: Reference| {
-        let (verifier, platform) = (&verifier, platform.as_ref());
+        let (verifier, platform, keeper) = (&verifier, platform.as_ref(), keeper.as_ref());
         async move {
-            let judged = tokio::time::timeout(patience, verifier.verify(&reference, platform)).await;
+            let judged = async {
+                match keeper {
+                    None => verifier.verify(&reference, platform).await,
+                    Some(keeper) => keeper.verify(verifier, &reference, platform, to_json).await,
+                }
+            };
+            let judged = tokio::time::timeout(patience, judged).await;
             let judged = judged.map_or_else(
                 |_| Err((None, gave_up(&reference, patience))),
                 |done| done.map_err(|error| (refusal(&error), Failure::from(error))),

@@ -1,3 +1,5 @@
+mod questions;
+
 use crate::output::printable;
 use boltseal::policy::{Asked, ByDigest, ContentTrust, Explanation, OnExpired, Requirement, Tofu};
 use serde_json::{Value, json};
@@ -9,6 +11,8 @@ pub fn to_json(explanation: &Explanation<'_>) -> Value {
         "mode": explanation.mode.to_string(),
         "scope": explanation.scope.map(|scope| scope.pattern.to_string()),
         "contentTrust": explanation.scope.and_then(|scope| scope.content_trust.as_ref()).map(content_trust),
+        "config": explanation.scope.and_then(|scope| scope.config.as_ref()).map(questions::config),
+        "rego": explanation.scope.and_then(|scope| scope.rego.as_deref()).map(questions::rego),
         "requirements": explanation.scope.map(|scope| scope.requirements.iter().map(requirement).collect::<Vec<_>>()),
     })
 }
@@ -50,12 +54,16 @@ fn tofu(asked: Tofu) -> &'static str {
 
 fn requirement(requirement: &Requirement) -> Value {
     let from: Vec<_> = requirement.from.iter().map(|authority| authority.name.as_str()).collect();
-    let (mut annotations, mut predicate_type, mut max_age_hours) = (None, None, None);
+    let (mut annotations, mut predicate_type, mut max_age_hours, mut question) = (None, None, None, None);
     match &requirement.asked {
         Asked::Signature { annotations: asked } => annotations = Some(asked),
         Asked::Attestation { predicate, max_age } => {
             predicate_type = Some(predicate.uri());
             max_age_hours = max_age.map(|age| age.as_hours());
+        }
+        Asked::Document(asked) => {
+            max_age_hours = asked.max_age.map(|age| age.as_hours());
+            question = Some(questions::question(asked));
         }
         _ => {}
     }
@@ -63,6 +71,7 @@ fn requirement(requirement: &Requirement) -> Value {
         "asked": requirement.asked.to_string(), "threshold": requirement.threshold, "from": from,
         "identity": requirement.identity.to_string(), "annotations": annotations,
         "predicateType": predicate_type, "maxAgeHours": max_age_hours,
+        "question": question,
     })
 }
 
@@ -75,9 +84,6 @@ pub fn to_text(explanation: &Explanation<'_>) -> String {
     let _ = writeln!(text, "  scope    {} ({})", scope.pattern, scope.mode);
     if let Some(asked) = &scope.content_trust {
         let _ = writeln!(text, "  asks     {}\n  starts   from {}", signed_tag(asked), starts_from(asked));
-    }
-    if scope.config.is_some() {
-        text.push_str("  asks     image configuration\n");
     }
     for requirement in &scope.requirements {
         let from: Vec<_> = requirement.from.iter().map(|authority| authority.name.as_str()).collect();
@@ -101,11 +107,28 @@ pub fn to_text(explanation: &Explanation<'_>) -> String {
             from.join(", "),
             requirement.identity
         );
+        if let Asked::Document(question) = &requirement.asked {
+            lines(&mut text, &questions::words(question));
+        }
+    }
+    if let Some(rule) = &scope.config {
+        text.push_str("  asks     the image's configuration\n");
+        lines(&mut text, &questions::config_words(rule));
+    }
+    if let Some(rule) = &scope.rego {
+        let _ = writeln!(text, "  asks     {} last, which may deny ({})", printable(&rule.file), rule.digest);
     }
     if scope.content_trust.is_none() && scope.requirements.is_empty() {
         let _ = writeln!(text, "  asks     nothing");
     }
     text
+}
+
+/// The parts of a question, each on its line.
+fn lines(text: &mut String, words: &[String]) {
+    for words in words {
+        let _ = writeln!(text, "           {}", printable(words));
+    }
 }
 
 /// What a trust state has to say.

@@ -4,6 +4,7 @@ mod build_types;
 mod uri;
 mod wire;
 
+pub use build_types::{states_source, states_workflow};
 pub use uri::split_source;
 
 use super::{PredicateError, SLSA_V01, SLSA_V1};
