@@ -1,14 +1,15 @@
 mod trust;
 
 use super::{
-    Approved, Asked, Authority, Decision, Match, Met, Mode, Outcome, Pattern, Policy, PredicateType, Reason,
-    Requirement, Scope,
+    Approved, Asked, Authority, Decision, Match, Met, Miss, Mode, Outcome, Pattern, Policy, PredicateType, Reason,
+    Requirement, Scope, Unsigned,
     predicate::stated_time,
     rules::{Beside, fresh, habits, objections},
     signer::Stranger,
 };
 use crate::{
     format::predicate::Family,
+    oci::Digest,
     trust::{Principal, count_distinct},
     verify::{Claim, Findings, Rejection, SignedReference, Verified},
 };
@@ -82,15 +83,39 @@ struct Shown<'f> {
     nearest: Option<Reason>,
 }
 
+/// A statement in an index is about one image of it: of the index itself it is asked of each.
 fn weigh(requirement: &Requirement, findings: &Findings, now: Timestamp) -> Result<Met, Vec<Reason>> {
+    let subject = findings.subject();
+    let is_whole = requirement.unsigned != Unsigned::Refuse && subject.within().is_none();
+    let listed = subject.embedded().filter(|_| is_whole);
+    let [first, others @ ..] = listed.map_or(&[][..], |embedded| embedded.images()) else {
+        return weigh_image(requirement, findings, subject.digest(), now);
+    };
+    let of_image = |image: &Digest| {
+        weigh_image(requirement, findings, *image, now).map_err(|mut reasons| {
+            reasons.push(Reason::Document { by: format!("the image {image}"), miss: Miss::Unattested });
+            reasons
+        })
+    };
+    let met = of_image(first)?;
+    others.iter().try_for_each(|image| of_image(image).map(drop))?;
+    Ok(met)
+}
+
+fn weigh_image(
+    requirement: &Requirement,
+    findings: &Findings,
+    image: Digest,
+    now: Timestamp,
+) -> Result<Met, Vec<Reason>> {
     let asked = findings.subject().reference();
     let expected = requirement
         .identity
         .expected(asked)
         .map_err(|why| vec![Reason::IdentityUnmeetable { rule: requirement.identity.clone(), why }])?;
-    let relevant: Vec<&Verified> =
-        findings.verified().iter().filter(|verified| is_asked(&requirement.asked, verified.claim())).collect();
-    let beside = Beside::gather(requirement, findings, now);
+    let counts = |one: &&Verified| is_asked(&requirement.asked, one.claim()) && requirement.takes(one, image);
+    let relevant: Vec<&Verified> = findings.verified().iter().filter(counts).collect();
+    let beside = Beside::gather(requirement, findings, image, now);
     let shown: Vec<Shown<'_>> = requirement
         .from
         .iter()

@@ -7,7 +7,7 @@ mod unmeetable;
 
 use super::{
     Asked, Authority, CertificatePattern, IdentityPattern, IdentityRule, Mode, Pattern, Policy, PolicyError, Position,
-    PredicateType, Requirement, Scope, document, rules,
+    PredicateType, Requirement, Scope, Unsigned, document, rules,
 };
 use crate::{
     crypto::PublicKey,
@@ -128,8 +128,13 @@ impl Policy {
         for text in &flags.types {
             asked.push(Asked::Attestation { predicate: predicate(place, text)?, max_age: None });
         }
-        let requirement =
-            |asked| Requirement { asked, threshold, from: from.clone(), identity: flags.identity.clone() };
+        let requirement = |asked| Requirement {
+            asked,
+            threshold,
+            from: from.clone(),
+            identity: flags.identity.clone(),
+            unsigned: Unsigned::Refuse,
+        };
         let requirements: Vec<_> = asked.into_iter().map(requirement).collect();
         if requirements.is_empty() {
             return Err(PolicyError::AsksNothing { place, scope: "**".to_owned() });
@@ -178,13 +183,15 @@ fn scope(
         let max_age = raw.max_age.map(|text| max_age(&text, &predicate)).transpose()?;
         let place = Position::of(&raw.predicate_type);
         let asked = Asked::Attestation { predicate, max_age };
-        requirements.push(requirement(place, asked, raw.threshold, &raw.from, raw.identity, authorities)?);
+        let one = requirement(place, asked, raw.threshold, &raw.from, raw.identity, authorities)?;
+        requirements.push(Requirement { unsigned: raw.unsigned, ..one });
     }
     let questions = [raw.provenance.map(rules::provenance), raw.sbom.map(rules::sbom), raw.vuln.map(rules::vuln)];
     for put in questions.into_iter().flatten() {
         let (place, question, who) = put?;
         let asked = Asked::Document(Box::new(question));
-        requirements.push(requirement(place, asked, who.threshold, &who.from, who.identity, authorities)?);
+        let one = requirement(place, asked, who.threshold, &who.from, who.identity, authorities)?;
+        requirements.push(Requirement { unsigned: who.unsigned, ..one });
     }
     unmeetable::identities(place, &pattern, &requirements)?;
     let config = raw.config.map(|raw| rules::config(Position::of(&raw), raw.value)).transpose()?;
@@ -220,7 +227,7 @@ fn requirement(
     }
     let at = wanted.as_ref().map_or(place, Position::of);
     let threshold = threshold(at, wanted.map(|wanted| wanted.value), &from)?;
-    Ok(Requirement { asked, threshold, from, identity: identity_rule(place, identity)? })
+    Ok(Requirement { asked, threshold, from, identity: identity_rule(place, identity)?, unsigned: Unsigned::Refuse })
 }
 
 /// The threshold, if all of these authorities together could reach it.

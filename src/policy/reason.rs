@@ -82,26 +82,12 @@ pub enum Reason {
         /// The value that was signed.
         found: Option<String>,
     },
-    /// A document holds, and is not as asked; or an image's configuration is not. The id is the miss's.
+    /// A document holds, and is not as asked; or an image's configuration is not; or a Rego program denies. The id is the miss's.
     Document {
-        /// Whose document, and which; or which image.
+        /// Whose document, and which; or which image; or the program's file.
         by: String,
         /// What it lacks.
         miss: Miss,
-    },
-    /// All else allows the image, and the scope's Rego program denies it.
-    Rego {
-        /// The program's file.
-        file: String,
-        /// What it says.
-        message: String,
-    },
-    /// All else allows the image, and the scope's Rego program came to no answer.
-    RegoFailed {
-        /// The program's file.
-        file: String,
-        /// Why.
-        why: String,
     },
     /// Evidence was found that does not count. The id is the rejection's.
     EvidenceRejected {
@@ -150,8 +136,6 @@ impl Reason {
             Self::BackingShort { rejection, .. } => rejection.id(),
             Self::AnnotationMismatch { .. } => "annotation-mismatch",
             Self::Document { miss, .. } => miss.id(),
-            Self::Rego { .. } => "rego-denied",
-            Self::RegoFailed { .. } => "rego-failed",
             Self::EvidenceRejected { rejection, .. } => rejection.id(),
             Self::ThresholdUnmet { .. } => "threshold-unmet",
             Self::AttestationMissing { .. } => "attestation-missing",
@@ -166,14 +150,14 @@ impl Reason {
 
     /// Whether it is no answer: not known to be a yes, and not a no.
     pub(super) fn is_open(&self) -> bool {
-        matches!(self, Self::RegoFailed { .. })
+        matches!(self, Self::Document { miss: Miss::RegoFailed { .. }, .. })
     }
 
     /// The order in which reasons are told, most specific first; of two ages the newer.
     pub(super) fn order(&self) -> (u8, Option<std::cmp::Reverse<Timestamp>>) {
         match self {
             Self::NoPolicy { .. } | Self::Trust(_) | Self::Unread { .. } => (0, None),
-            Self::IdentityUnmeetable { .. } | Self::Rego { .. } | Self::RegoFailed { .. } => (1, None),
+            Self::IdentityUnmeetable { .. } => (1, None),
             Self::Document { miss, .. } => miss.order(),
             Self::AnnotationMismatch { .. } => (5, None),
             Self::IdentityMismatch { .. } => (6, None),
@@ -221,8 +205,6 @@ impl fmt::Display for Reason {
                 write!(f, "{authority}: expected annotation {name:?} to be {expected:?}; found {found}")
             }
             Self::Document { by, miss } => write!(f, "{by}: {miss}"),
-            Self::Rego { file, message } => write!(f, "{file}: {message}"),
-            Self::RegoFailed { file, why } => write!(f, "expected an answer of {file}; found none: {why}"),
             Self::EvidenceRejected { rejection, count: 1 } => {
                 write!(f, "found evidence that does not count: {rejection}")
             }

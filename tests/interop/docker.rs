@@ -32,9 +32,12 @@ fn built(address: &str, small: bool) -> Table {
     tokio::runtime::Runtime::new().expect("a runtime").block_on(build)
 }
 
-/// docker's command line, with boltseal among its plugins.
 fn docker(table: &Table) -> Command {
-    let home = table.machine.home.path();
+    client(table.machine.home.path())
+}
+
+/// docker's command line, with boltseal among its plugins.
+pub fn client(home: &Path) -> Command {
     let plugins = home.join(".docker/cli-plugins");
     fs::create_dir_all(&plugins).expect("a folder");
     let _ = symlink(env!("CARGO_BIN_EXE_boltseal"), plugins.join("docker-boltseal"));
@@ -68,7 +71,7 @@ fn plugin() {
 }
 
 /// dockerd in a folder of its own; it runs until it is dropped.
-struct Daemon {
+pub struct Daemon {
     process: Child,
     home: tempfile::TempDir,
 }
@@ -82,13 +85,18 @@ impl Drop for Daemon {
 
 impl Daemon {
     fn start() -> Self {
+        Self::with_images(false)
+    }
+
+    /// With containerd's store of images, which can hold attestations, or with docker's own.
+    pub fn with_images(of_containerd: bool) -> Self {
         let home = tempfile::tempdir().expect("a folder");
         let at = |name: &str| home.path().join(name);
-        fs::write(
-            at("daemon.json"),
-            r#"{"bridge":"none","iptables":false,"ip6tables":false,"ip-forward":false,"userland-proxy":false}"#,
-        )
-        .expect("a file");
+        let settings = serde_json::json!({
+            "bridge": "none", "iptables": false, "ip6tables": false, "ip-forward": false, "userland-proxy": false,
+            "features": { "containerd-snapshotter": of_containerd },
+        });
+        fs::write(at("daemon.json"), settings.to_string()).expect("a file");
         let log = fs::File::create(at("log")).expect("a file");
         let mut command = Command::new(peers::folder().join("dockerd"));
         command.arg("--config-file").arg(at("daemon.json")).arg("--data-root").arg(at("data"));
@@ -107,7 +115,7 @@ impl Daemon {
         daemon
     }
 
-    fn host(&self) -> String {
+    pub fn host(&self) -> String {
         host(self.home.path())
     }
 }

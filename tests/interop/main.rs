@@ -18,6 +18,7 @@ mod world;
 mod access;
 mod attestations;
 mod bench;
+mod buildkit;
 mod containerd;
 mod content_trust;
 mod cosign_reads;
@@ -72,6 +73,7 @@ fn main() -> ExitCode {
         trusted_roots::cases(),
         containerd::cases(),
         docker::cases(),
+        buildkit::cases(),
     ]
     .map(Vec::into_iter);
     // In turn, so that those of one kind do not wait for each other.

@@ -2,7 +2,10 @@
 
 use crate::{
     format::predicate::Severity,
-    policy::document::{Entries, Identity, given},
+    policy::{
+        Unsigned,
+        document::{Entries, Identity, given},
+    },
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -15,6 +18,7 @@ pub(in crate::policy) struct Who {
     pub from: Vec<Spanned<String>>,
     pub threshold: Option<Spanned<usize>>,
     pub identity: Identity,
+    pub unsigned: Unsigned,
     pub max_age: Option<Spanned<String>>,
     pub superseded: Superseded,
 }
@@ -47,10 +51,10 @@ macro_rules! question {
         }
 
         impl $name {
-            /// Who has to have attested.
-            pub fn who(self) -> Who {
+            /// Who has to have attested; in a scan nothing unsigned counts.
+            pub fn who(self, unsigned: Unsigned) -> Who {
                 let Self { from, threshold, identity, max_age, superseded, .. } = self;
-                Who { from, threshold, identity, max_age, superseded }
+                Who { from, threshold, identity, unsigned, max_age, superseded }
             }
         }
     };
@@ -60,6 +64,11 @@ question! {
     /// What is asked of how an image was built: SLSA provenance of any version. Texts are globs over the whole: `*` stands for any
     /// text without a slash, `**` for any text.
     Provenance {
+        /// Which unsigned statements count that lie in the index, as BuildKit writes them: `refuse` (the default),
+        /// `covered-by-index` or `covered-by-manifest`, as claims of the authority that signed the index, or the manifest that
+        /// holds them, as an image. They are not the builder's own word.
+        #[serde(default)]
+        pub unsigned: Unsigned,
         /// Who built it: the builder's id.
         #[serde(default, deserialize_with = "given")]
         #[schemars(with = "String", length(min = 1))]
@@ -115,6 +124,11 @@ pub(in crate::policy) enum Parameters {
 question! {
     /// What is asked of what is in an image: an SBOM.
     Sbom {
+        /// Which unsigned statements count that lie in the index, as BuildKit writes them: `refuse` (the default),
+        /// `covered-by-index` or `covered-by-manifest`, as claims of the authority that signed the index, or the manifest that
+        /// holds them, as an image. They are not the builder's own word.
+        #[serde(default)]
+        pub unsigned: Unsigned,
         /// The formats that are accepted; both where it is left out.
         #[serde(default, deserialize_with = "given")]
         #[schemars(with = "Vec<Format>", length(min = 1))]

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     format::predicate::{SbomFormat, Severity, split_source, states_source, states_workflow},
-    policy::{PolicyError, Position, TextPattern, load::duration},
+    policy::{PolicyError, Position, TextPattern, Unsigned, load::duration},
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde_saphyr::Spanned;
@@ -61,7 +61,8 @@ pub(in crate::policy) fn provenance(raw: Spanned<document::Provenance>) -> Resul
         refuse_unknown: raw.parameters == document::Parameters::RefuseUnknown,
     };
     contradictions(&rule, place)?;
-    put(place, Topic::Provenance(rule), raw.who())
+    let unsigned = raw.unsigned;
+    put(place, Topic::Provenance(rule), raw.who(unsigned))
 }
 
 /// What no builder, or no provenance of the build type, can say; patterns leave that open.
@@ -152,7 +153,8 @@ pub(in crate::policy) fn sbom(raw: Spanned<document::Sbom>) -> Result<Put, Polic
         deny_licenses: deny_licenses.collect::<Result<_, _>>()?,
         deny_packages,
     };
-    put(place, Topic::Sbom(rule), raw.who())
+    let unsigned = raw.unsigned;
+    put(place, Topic::Sbom(rule), raw.who(unsigned))
 }
 
 pub(in crate::policy) fn vuln(raw: Spanned<document::Vuln>) -> Result<Put, PolicyError> {
@@ -182,7 +184,7 @@ pub(in crate::policy) fn vuln(raw: Spanned<document::Vuln>) -> Result<Put, Polic
         waivers.push(Waiver { id, until: day_after(&waiver.until)?, reason });
     }
     let rule = VulnRule { most: raw.max_severity, with_vex: raw.ignore_with.is_some(), waivers };
-    put(place, Topic::Vuln(rule), raw.who())
+    put(place, Topic::Vuln(rule), raw.who(Unsigned::Refuse))
 }
 
 /// The first moment after a day, in UTC.

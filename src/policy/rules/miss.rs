@@ -32,6 +32,8 @@ pub enum Miss {
     },
     /// Something is unread that may be newer.
     NewestUnknown,
+    /// An image of the index lacks what is asked of each.
+    Unattested,
     /// Somebody else built it.
     Builder {
         /// The pattern.
@@ -180,6 +182,16 @@ pub enum Miss {
         /// Its value.
         found: Option<String>,
     },
+    /// All else allows the image, and the scope's Rego program does not.
+    Rego {
+        /// What it says.
+        message: String,
+    },
+    /// All else allows the image, and the scope's Rego program came to no answer.
+    RegoFailed {
+        /// Why.
+        why: String,
+    },
 }
 
 impl Miss {
@@ -193,6 +205,7 @@ impl Miss {
             Self::TimeUnknown => "attestation-time-unknown",
             Self::Superseded { .. } => "superseded",
             Self::NewestUnknown => "newest-unknown",
+            Self::Unattested => "image-unattested",
             Self::Builder { .. } => "builder-mismatch",
             Self::BuildType { .. } => "build-type-mismatch",
             Self::BuildTypeUnknown { .. } => "build-type-unknown",
@@ -214,6 +227,8 @@ impl Miss {
             Self::TooLarge { .. } => "config-too-large",
             Self::TooManyLayers { .. } => "config-too-many-layers",
             Self::Label { .. } => "config-label",
+            Self::Rego { .. } => "rego-denied",
+            Self::RegoFailed { .. } => "rego-failed",
         }
     }
 
@@ -224,7 +239,7 @@ impl Miss {
             Self::FromFuture { .. } => (3, None),
             Self::TimeUnknown | Self::Superseded { .. } => (4, None),
             Self::Malformed { .. } => (6, None),
-            Self::NewestUnknown | Self::ConfigUnread => (10, None),
+            Self::NewestUnknown | Self::ConfigUnread | Self::Unattested => (10, None),
             _ => (1, None),
         }
     }
@@ -240,7 +255,12 @@ impl fmt::Display for Miss {
             Self::FromFuture { stated } => write!(f, "expected one of the past; found one that states {stated}"),
             Self::TimeUnknown => f.write_str("expected a stated time; found one that states none"),
             Self::Superseded { by } => write!(f, "expected the newest; found one that a newer one of {by} supersedes"),
+            Self::Unattested => f.write_str(
+                "expected what is asked to hold for each image of the index; found that it does not for this one",
+            ),
             Self::NewestUnknown => f.write_str("expected the newest; found that not everything could be read"),
+            Self::Rego { message } => f.write_str(message),
+            Self::RegoFailed { why } => write!(f, "expected an answer; found none: {why}"),
             Self::BuildTypeUnknown { found } => {
                 write!(f, "expected a build type whose source is known; found {}", shown(found))
             }

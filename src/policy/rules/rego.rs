@@ -1,17 +1,18 @@
 //! What a scope's Rego program is shown, and what becomes of its answer. It is asked last, of what is approved, and can only deny.
 
+use super::Miss;
 use crate::{
     format::predicate::Predicate,
     oci::Digest,
-    policy::{Approved, Reason, Requirement, Scope},
+    policy::{Approved, Policy, Reason, Requirement, Scope},
     rego::Program,
     trust::Principal,
-    verify::{Claim, Findings},
+    verify::{Claim, Findings, Format},
 };
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A Rego program that a scope names.
 #[derive(Clone, Debug)]
@@ -21,6 +22,15 @@ pub struct RegoRule {
     /// SHA-256 of its bytes.
     pub digest: Digest,
     pub(in crate::policy) program: Program,
+}
+
+impl Policy {
+    /// The Rego files that the scopes name, each once, by name.
+    pub fn rego_files(&self) -> impl Iterator<Item = &RegoRule> {
+        let named =
+            self.scopes.iter().filter_map(|scope| Some((scope.rego.as_ref()?.file.as_str(), scope.rego.as_deref()?)));
+        named.collect::<BTreeMap<_, _>>().into_values()
+    }
 }
 
 /// The version of what programs are shown (SPEC.md, 6.7).
@@ -49,12 +59,14 @@ struct Attested<'a> {
     authorities: BTreeSet<&'a str>,
     digest: String,
     references: Vec<String>,
+    signed: bool,
 }
 
 /// Why what everything else approves is denied all the same; nothing where the scope has no program, or it has nothing against it.
 ///
 /// Shown is what is verified and signed by an authority that the scope names: a stranger's certificate of the same trusted
-/// root verifies, too, and must not be able to say anything here. A program may deny for what it sees, so that what could not
+/// root verifies, too, and must not be able to say anything here. Of the unsigned statements of
+/// an index those are shown that a requirement takes. A program may deny for what it sees, so that what could not
 /// be read leaves its answer open.
 pub(in crate::policy) fn objections(
     scope: &Scope,
@@ -63,7 +75,8 @@ pub(in crate::policy) fn objections(
     now: Timestamp,
 ) -> Vec<Reason> {
     let Some(rule) = &scope.rego else { return Vec::new() };
-    let failed = |why: String| vec![Reason::RegoFailed { file: rule.file.clone(), why }];
+    let told = |miss| Reason::Document { by: rule.file.clone(), miss };
+    let failed = |why: String| vec![told(Miss::RegoFailed { why })];
     if !findings.unread().is_empty() {
         return failed("it was not asked, as not everything could be read".to_owned());
     }
@@ -72,7 +85,7 @@ pub(in crate::policy) fn objections(
         Err(error) => return failed(error.to_string()),
     };
     match rule.program.denials(&input, now) {
-        Ok(messages) => messages.into_iter().map(|message| Reason::Rego { file: rule.file.clone(), message }).collect(),
+        Ok(messages) => messages.into_iter().map(|message| told(Miss::Rego { message })).collect(),
         Err(error) => failed(error.to_string()),
     }
 }
@@ -103,12 +116,12 @@ fn input<'a>(scope: &'a Scope, approved: &'a Approved, findings: &'a Findings, n
 }
 
 fn attestations<'a>(requirements: &'a [Requirement], findings: &'a Findings) -> Vec<Attested<'a>> {
-    let named = || requirements.iter().flat_map(|requirement| &requirement.from);
     let mut shown = Vec::new();
     for verified in findings.verified() {
         let Claim::Attestation { predicate_type, predicate, references } = verified.claim() else { continue };
-        let speaks_for = named().filter(|authority| authority.admits(verified).is_ok());
-        let authorities: BTreeSet<_> = speaks_for.map(|authority| authority.name.as_str()).collect();
+        let taking = requirements.iter().filter(|requirement| requirement.takes(verified, *verified.digest()));
+        let named = taking.flat_map(|requirement| &requirement.from).filter(|one| one.admits(verified).is_ok());
+        let authorities: BTreeSet<_> = named.map(|authority| authority.name.as_str()).collect();
         if authorities.is_empty() {
             continue;
         }
@@ -119,6 +132,7 @@ fn attestations<'a>(requirements: &'a [Requirement], findings: &'a Findings) -> 
             authorities,
             digest: verified.digest().to_string(),
             references: references.iter().map(ToString::to_string).collect(),
+            signed: !matches!(verified.format(), Format::CoveredByIndex | Format::CoveredByManifest),
         });
     }
     shown

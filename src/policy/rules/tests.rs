@@ -239,6 +239,25 @@ fn sboms_are_compared_with_the_image_and_the_packages_that_are_wanted_or_not() {
     assert_eq!(first("sbom: {from: [ci], deny-licenses: [NOASSERTION]}", SPDX, unstated), Some("license-denied"));
 }
 
+/// What npm writes of a package with two dependencies, in both formats.
+// [V-164] [V-165]
+#[test]
+fn sboms_as_npm_writes_them_are_read_and_asked() {
+    for (kind, bom) in [(SPDX, predicate!("npm-spdx-2.3.json")), (CYCLONEDX, predicate!("npm-cyclonedx-1.5.json"))] {
+        for (what, id) in [
+            ("must-list: {\"pkg:npm/debug@4.4.1\": any, \"pkg:npm/ms@*\": any}", None),
+            ("must-list: {\"pkg:npm/left-pad@*\": any}", Some("package-missing")),
+            ("deny-packages: [\"pkg:npm/ms@2.*\"]", Some("package-denied")),
+            ("deny-packages: [\"ms@2.1.2\"]", None),
+            ("deny-licenses: [MIT]", Some("license-denied")),
+            ("deny-licenses: [\"GPL-*\"]", None),
+            ("describes: image", Some("sbom-subject-mismatch")),
+        ] {
+            assert_eq!(first(&format!("sbom: {{from: [ci], {what}}}"), kind, bom.clone()), id, "{kind}: {what}");
+        }
+    }
+}
+
 // [V-166]
 #[test]
 fn findings_above_the_limit_are_told_and_unknown_ones_are_the_worst() {

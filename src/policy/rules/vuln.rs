@@ -4,6 +4,7 @@ use super::{Circumstances, Miss, purl, skew};
 use crate::{
     format::predicate::{Finding, Scan, Severity, Vex, VexProduct, VexStatement, VexStatus},
     oci::Digest,
+    policy::{Asked, Policy, Scope},
 };
 use jiff::Timestamp;
 
@@ -27,6 +28,23 @@ pub struct Waiver {
     pub until: Timestamp,
     /// Why it is accepted.
     pub reason: String,
+}
+
+impl Policy {
+    /// The waivers that have ended, each with its scope: they say nothing any more.
+    pub fn ended_waivers(&self, now: Timestamp) -> impl Iterator<Item = (&Scope, &Waiver)> {
+        let all = self.scopes.iter().flat_map(|scope| scope.waivers().map(move |waiver| (scope, waiver)));
+        all.filter(move |(_, waiver)| waiver.until <= now)
+    }
+}
+
+impl Scope {
+    fn waivers(&self) -> impl Iterator<Item = &Waiver> {
+        self.requirements.iter().flat_map(|requirement| match &requirement.asked {
+            Asked::Document(question) => question.waivers(),
+            _ => &[],
+        })
+    }
 }
 
 impl VulnRule {

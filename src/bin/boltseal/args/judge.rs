@@ -72,13 +72,18 @@ pub struct ImagesArgs {
 #[command(after_help = "Examples:
   boltseal verify registry.example.com/app:1.2
   boltseal verify --key release.pub --key qa.pub --threshold 2 registry.example.com/app@sha256:…
+  boltseal verify --all-platforms registry.example.com/app:1.2
   boltseal verify -o json --policy policy.yaml $(cat images.txt)")]
 pub struct VerifyArgs {
+    /// Judge an index and each of its images, each by itself; the worst counts. What is signed of one image counts for that
+    /// image alone.
+    #[arg(long, conflicts_with = "platform")]
+    pub all_platforms: bool,
+    /// Keep each decision with all that was read in a folder of its own below this one, for `policy replay` and `policy test`.
+    #[arg(long, value_name = "DIR", conflicts_with = "all_platforms")]
+    pub save_evidence: Option<PathBuf>,
     #[command(flatten)]
     pub images: ImagesArgs,
-    /// Keep each decision with all that was read in a folder of its own below this one, for `policy replay` and `policy test`.
-    #[arg(long, value_name = "DIR")]
-    pub save_evidence: Option<PathBuf>,
 }
 
 /// Prints each image by the digest that the policy allows, for scripts: repository@sha256:…

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 pub async fn run(args: ResolveArgs, output: &Output) -> Result<Exit, Failure> {
     let show = Show { json: to_json, text: line, unpinned: |_, _| String::new() };
-    judge_all(args.images, &show, None, output).await
+    judge_all(args.images, &show, output).await
 }
 
 /// What is used once it was decided: by digest, without a tag.

@@ -34,7 +34,8 @@ pub async fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
         text: |verification, _| to_text(verification),
         unpinned: |reference, word| format!("{word}  {reference}\n"),
     };
-    judge_all(args.images, &show, args.save_evidence, output).await
+    let how = How { each: args.all_platforms, keep: args.save_evidence };
+    judge_each(args.images, how, &show, output).await
 }
 
 /// How a verb shows what it judged.
@@ -45,8 +46,28 @@ pub struct Show {
     pub unpinned: fn(&Reference, &str) -> String,
 }
 
+/// What came of one reference.
+enum Judged {
+    One(Box<Verification>),
+    /// An index and its images: shown already, so that no result is kept for the sake of the next.
+    Each(Vec<(Exit, Value, String)>),
+}
+
 /// Judges images, and shows each as it is ready, in the order that was typed.
-pub async fn judge_all(args: ImagesArgs, show: &Show, keep: Option<PathBuf>, output: &Output) -> Result<Exit, Failure> {
+pub async fn judge_all(args: ImagesArgs, show: &Show, output: &Output) -> Result<Exit, Failure> {
+    judge_each(args, How::default(), show, output).await
+}
+
+/// How images are judged.
+#[derive(Default)]
+struct How {
+    /// An index and every image of it by itself.
+    each: bool,
+    /// Where decisions and their evidence are kept.
+    keep: Option<PathBuf>,
+}
+
+async fn judge_each(args: ImagesArgs, how: How, show: &Show, output: &Output) -> Result<Exit, Failure> {
     let judge = settings::judge(&args.judge, output)?;
     let session = settings::session(&args.registry)?;
     let (limits, now) = (Limits::default(), Timestamp::now());
@@ -54,15 +75,27 @@ pub async fn judge_all(args: ImagesArgs, show: &Show, keep: Option<PathBuf>, out
     let verifier = Verifier { session: &session, policy: &judge.policy, now, limits: &limits, trust: Some(&reader) };
     let platform = args.platform.map(Platform);
     let patience = Duration::from_secs(args.timeout);
-    let keeper = keep.map(|dir| Keeper { dir, policy: policy_source(&judge) });
+    let each = how.each;
+    let keeper = how.keep.map(|dir| Keeper { dir, policy: policy_source(&judge) });
     let one = |reference: Reference| {
         let (verifier, platform, keeper) = (&verifier, platform.as_ref(), keeper.as_ref());
         async move {
-            let judged = async {
-                match keeper {
-                    None => verifier.verify(&reference, platform).await,
-                    Some(keeper) => keeper.verify(verifier, &reference, platform, to_json).await,
+            let shown = |verification: Verification| {
+                warn(&verification, &reference, output);
+                let (_, exit) = verdict(&verification);
+                if output.is_json() {
+                    (exit, (show.json)(&verification), String::new())
+                } else {
+                    (exit, Value::Null, (show.text)(&verification, output))
                 }
+            };
+            let judged = async {
+                let one = match keeper {
+                    _ if each => return verifier.verify_each(&reference, shown).await.map(Judged::Each),
+                    Some(keeper) => keeper.verify(verifier, &reference, platform, to_json).await,
+                    None => verifier.verify(&reference, platform).await,
+                };
+                one.map(|one| Judged::One(Box::new(one)))
             };
             let judged = tokio::time::timeout(patience, judged).await;
             let judged = judged.map_or_else(
@@ -77,7 +110,12 @@ pub async fn judge_all(args: ImagesArgs, show: &Show, keep: Option<PathBuf>, out
     report.begin(&judge);
     while let Some((done, reference)) = work.next().await {
         match done {
-            Ok(verification) => {
+            Ok(Judged::Each(rows)) => {
+                for (exit, value, text) in rows {
+                    report.one(exit, || value, || text);
+                }
+            }
+            Ok(Judged::One(verification)) => {
                 warn(&verification, &reference, output);
                 let (_, exit) = verdict(&verification);
                 report.one(exit, || (show.json)(&verification), || (show.text)(&verification, output));

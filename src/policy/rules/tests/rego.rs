@@ -78,6 +78,16 @@ fn what_is_shown_is_verified_and_of_an_authority_of_the_scope() {
     assert_eq!(told(&decide(anything, vec![signed(), review(&OTHER)], false)), []);
 }
 
+/// No requirement of the scope takes an unsigned statement of the index, whoever signed the index.
+// [V-179]
+#[test]
+fn unsigned_statements_that_no_requirement_takes_are_not_shown() {
+    let anything = "deny contains \"seen\" if count(input.attestations) > 0";
+    let covered = attested(&KEY, REVIEW, json!({})).written(crate::verify::Format::CoveredByIndex);
+    assert_eq!(told(&decide(anything, vec![signed(), covered], false)), []);
+    assert_eq!(told(&decide(anything, vec![signed(), attested(&KEY, REVIEW, json!({}))], false))[0].0, "rego-denied");
+}
+
 // [V-179]
 #[test]
 fn the_input_is_of_the_documented_shape() {
@@ -123,6 +133,7 @@ fn a_file_that_cannot_be_asked_is_refused_with_its_place() {
 
 #[test]
 fn reasons_of_a_program_are_told_first() {
-    let reasons = [Reason::Rego { file: String::new(), message: String::new() }, Reason::Unsigned { from: Vec::new() }];
+    let denied = Reason::Document { by: String::new(), miss: Miss::Rego { message: String::new() } };
+    let reasons = [denied, Reason::Unsigned { from: Vec::new() }];
     assert!(reasons[0].order() < reasons[1].order());
 }
