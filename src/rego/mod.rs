@@ -1,7 +1,7 @@
 //! Rego, for what the policy's plain words have no question for: a program, compiled once, that is shown a document and names
 //! what it denies. Nothing of it can allow: the answer is a list of messages, and the empty list says nothing.
 //!
-//! The language is `regorus`'; what a program can call beside is in [`functions`]. No clock is read for a program's eyes; the
+//! The language is `regorus`'; what a program can call beside is in `functions.rs`. No clock is read for a program's eyes; the
 //! engine looks at one to end a run that takes too long.
 
 mod functions;
