@@ -5,6 +5,7 @@
 #![allow(clippy::double_must_use)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+pub mod admission;
 #[cfg(feature = "net")]
 mod backoff;
 pub mod crypto;

@@ -94,6 +94,21 @@ pub const PINNED_FILE_BYTES: u64 = 16 << 20;
 pub const DESCRIPTOR_BYTES: u64 = 64 << 10;
 /// Bytes of the one line that a runtime is told. Source: an event of Kubernetes holds 1,024.
 pub const REASON_BYTES: usize = 1_000;
+/// Bytes of an AdmissionReview. Source: an API server takes objects of 3 MiB, and an update has the old one beside it.
+pub const REVIEW_BYTES: u64 = 8 << 20;
+/// Values in the JSON of an AdmissionReview. Source: a pod has 150, one with 100 containers 5,000; ten times that for what
+/// manages its members, and both objects of an update.
+pub const REVIEW_VALUES: usize = 100_000;
+/// Images of one AdmissionReview. Source: the largest pods seen have about 30.
+pub const REVIEW_IMAGES: usize = 256;
+/// Reasons that one answer tells; the rest is counted.
+pub const REASONS_TOLD: usize = 8;
+/// Bytes of one warning. Source: the API server cuts longer ones, `k8s.io/api/admission/v1`.
+pub const WARNING_BYTES: usize = 256;
+/// Bytes of one audit annotation. Source: an event of the audit log holds 100 KiB by default, with the object beside it.
+pub const ANNOTATION_BYTES: usize = 8 << 10;
+/// Pull secrets of one pod and its service account that are read. Source: four times what the largest seen has.
+pub const PULL_SECRETS: usize = 16;
 /// Bytes of a credential file or of a credential helper's answer.
 pub const CREDENTIALS_BYTES: u64 = 1 << 20;
 /// scrypt's N, r and p that a key file may ask for: twice cosign's N and the same r and p, 128 MiB at most.
