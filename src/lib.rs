@@ -18,6 +18,8 @@ pub mod ops;
 pub mod policy;
 #[cfg(feature = "net")]
 pub mod registry;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod sign;
 pub mod store;
 pub mod trust;

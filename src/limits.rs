@@ -273,6 +273,33 @@ pub const EMBEDDED_REQUESTS: usize = 20_000;
 /// Uploads open at once in the embedded registry. Source: sixteen times [`CONCURRENCY`].
 pub const EMBEDDED_UPLOADS: usize = 1_024;
 
+/// Connections that a server holds at once. Source: a node's runtimes open about 10, a cluster's through one proxy 1,000.
+pub const SERVE_CONNECTIONS: usize = 4_096;
+/// Bytes of a request's line and headers, and of what is buffered to be written. Source: nginx takes 32 KiB of headers.
+pub const SERVE_BUFFER_BYTES: usize = 64 << 10;
+/// Headers of one request. Source: a runtime sends ten, a proxy in front of us as many again.
+pub const SERVE_HEADERS: usize = 64;
+/// Time in which the headers of a request have to be there, and for which a connection may idle before its next one.
+pub const SERVE_HEADER_TIME: Duration = Duration::from_secs(30);
+/// Time of a TLS handshake. Source: as [`CONNECT_TIMEOUT`].
+pub const SERVE_HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// Time for which whoever is answered may take nothing. Source: nginx's `send_timeout`.
+pub const SERVE_WRITE_STALL: Duration = Duration::from_secs(60);
+/// Time that requests under way have to end once a server is told to stop. Source: Kubernetes kills after 30 s.
+pub const SERVE_DRAIN: Duration = Duration::from_secs(25);
+/// How often a server looks whether its policy and its certificate have changed.
+pub const SERVE_RELOAD: Duration = Duration::from_secs(5);
+/// Age at which a server's connections, credentials and what it learned of registries are made anew.
+pub const SERVE_SESSION_AGE: Duration = Duration::from_secs(600);
+/// Verifications under way at once in a server. Source: each may hold [`ATTACHMENTS_BYTES`]; usually it is 100 KB.
+pub const SERVE_VERIFICATIONS: usize = 32;
+/// Decisions that a server holds at most. Source: 64 MB at 1 KB with its reason.
+pub const SERVE_DECISIONS: u64 = 64_000;
+/// Time for which a denial is held. Source: long enough for the retries of one pull, short for who has just signed.
+pub const SERVE_DENIAL_TTL: Duration = Duration::from_secs(5);
+/// The longest time for which decisions may be held: a revocation takes effect within it.
+pub const SERVE_TTL_MOST: Duration = Duration::from_secs(3_600);
+
 /// The bounds of one verification, as [`crate::verify::verify_all`] takes them.
 #[derive(Clone, Debug)]
 pub struct Limits {
