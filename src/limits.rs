@@ -99,16 +99,26 @@ pub const REVIEW_BYTES: u64 = 8 << 20;
 /// Values in the JSON of an AdmissionReview. Source: a pod has 150, one with 100 containers 5,000; ten times that for what
 /// manages its members, and both objects of an update.
 pub const REVIEW_VALUES: usize = 100_000;
+/// Bytes of AdmissionReviews that are being received at once. Source: sixteen of the largest.
+pub const REVIEWS_BYTES: usize = 128 << 20;
+/// Time in which a review has to have arrived. Source: an API server sends at once what it holds already.
+pub const REVIEW_TIME: Duration = Duration::from_secs(3);
+/// Time that a webhook has where its caller names none. Source: Kubernetes' default for `timeoutSeconds`.
+pub const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Images of one AdmissionReview. Source: the largest pods seen have about 30.
 pub const REVIEW_IMAGES: usize = 256;
 /// Reasons that one answer tells; the rest is counted.
 pub const REASONS_TOLD: usize = 8;
-/// Bytes of one warning. Source: the API server cuts longer ones, `k8s.io/api/admission/v1`.
-pub const WARNING_BYTES: usize = 256;
-/// Bytes of one audit annotation. Source: an event of the audit log holds 100 KiB by default, with the object beside it.
-pub const ANNOTATION_BYTES: usize = 8 << 10;
+/// Characters of one warning. Source: the API server cuts longer ones, `k8s.io/api/admission/v1`.
+pub const WARNING_CHARS: usize = 256;
+/// Characters of one audit annotation. Source: an event of the audit log holds 100 KiB by default, with the object beside it.
+pub const ANNOTATION_CHARS: usize = 8 << 10;
 /// Pull secrets of one pod and its service account that are read. Source: four times what the largest seen has.
 pub const PULL_SECRETS: usize = 16;
+/// Time for which pull secrets that were read count, and how many pods' are held.
+pub const PULL_SECRETS_HELD: (Duration, u64) = (Duration::from_secs(10), 4_096);
+/// Time of one request to an API server, and of its connection. Source: a third of [`WEBHOOK_TIMEOUT`].
+pub const API_SERVER_TIMEOUT: Duration = Duration::from_secs(3);
 /// Bytes of a credential file or of a credential helper's answer.
 pub const CREDENTIALS_BYTES: u64 = 1 << 20;
 /// scrypt's N, r and p that a key file may ask for: twice cosign's N and the same r and p, 128 MiB at most.

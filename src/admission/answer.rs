@@ -2,10 +2,11 @@
 
 use super::{Image, Operation, Review};
 use crate::{
-    limits::{ANNOTATION_BYTES, REASON_BYTES, REASONS_TOLD, WARNING_BYTES},
+    limits::{ANNOTATION_CHARS, REASON_BYTES, REASONS_TOLD, WARNING_CHARS},
     oci::Digest,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -19,7 +20,8 @@ pub enum Hook {
 }
 
 /// What is done with a refusal; the words are those of Kubernetes' Pod Security Admission.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Effect {
     /// The object is refused, and names get their digests.
     #[default]
@@ -60,57 +62,81 @@ pub struct Answer {
     pub annotations: BTreeMap<&'static str, String>,
 }
 
-/// Answers a review whose images were judged; `judged` has each that [`Review::images`] has named.
+/// How answers are written.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    /// What is done with a refusal.
+    pub effect: Effect,
+    /// Foreign text with nothing in it that a terminal would obey.
+    pub printable: fn(&str) -> String,
+}
+
+/// Answers a review; `judged` has each image that [`Review::images`] has named, with what each policy says of it.
 #[must_use]
-pub fn answer(review: &Review, hook: Hook, effect: Effect, judged: &[(Image, Verdict)]) -> Answer {
+pub fn answer(review: &Review, hook: Hook, style: Style, judged: &[(Image, Vec<Verdict>)]) -> Answer {
     let mut answer = Answer::leave(review);
     if hook == Hook::Mutate {
-        if effect == Effect::Enforce {
+        if style.effect == Effect::Enforce {
             answer.patch = judged.iter().filter_map(patch).collect();
         }
         return answer;
     }
     let (mut refused, mut warnings, mut seen) = (Vec::new(), Vec::new(), Vec::new());
-    let mut code = 403;
-    for (image, verdict) in judged {
+    for (image, verdicts) in judged {
         let told = |why: &str| format!("{}: {}: {why}", image.pointer, image.text);
-        let pinned = match verdict {
-            Verdict::Approved(digest) => image.text.ends_with(&format!("@{digest}")),
-            _ => false,
-        };
-        match verdict {
-            Verdict::Approved(digest) if !pinned && effect == Effect::Enforce => refused.push(told(&format!(
-                "denied: not named by a digest; allowed is {digest}, which the mutating webhook puts to the name"
-            ))),
-            Verdict::Approved(_) | Verdict::NotJudged => {}
-            Verdict::Permitted(why) => {
-                warnings.push(told(&format!("would be denied, the policy is permissive: {why}")))
+        for verdict in verdicts {
+            match verdict {
+                Verdict::Approved(digest)
+                    if style.effect == Effect::Enforce && !image.text.ends_with(&format!("@{digest}")) =>
+                {
+                    refused.push(told(&format!(
+                        "denied: not named by the digest that is allowed, {digest}; the mutating webhook puts it there"
+                    )));
+                }
+                Verdict::Approved(_) | Verdict::NotJudged => {}
+                Verdict::Permitted(why) => {
+                    warnings.push(told(&format!("would be denied, the policy is permissive: {why}")));
+                }
+                Verdict::Denied(why) => refused.push(told(&format!("denied: {why}"))),
+                Verdict::Unknown(why) => refused.push(told(&format!("could not tell: {why}"))),
             }
-            Verdict::Denied(why) => refused.push(told(&format!("denied: {why}"))),
-            Verdict::Unknown(why) => {
-                code = 503;
-                refused.push(told(&format!("could not tell: {why}")));
-            }
+            seen.push(format!("{} {}", image.text, verdict.word()));
         }
-        let word = match verdict {
-            Verdict::Approved(digest) => digest.to_string(),
-            Verdict::Permitted(_) => "permitted".to_owned(),
-            Verdict::NotJudged => "not judged".to_owned(),
-            Verdict::Denied(_) => "denied".to_owned(),
-            Verdict::Unknown(_) => "could not tell".to_owned(),
-        };
-        seen.push(format!("{} {word}", image.text));
-    }
-    // A denial stands, whatever else could not be told.
-    if judged.iter().any(|(_, verdict)| matches!(verdict, Verdict::Denied(_))) {
-        code = 403;
     }
     if !seen.is_empty() {
-        answer.annotations.insert("images", one_line(&seen.join("; "), ANNOTATION_BYTES));
+        answer.annotations.insert("images", style.line(&seen.join("; "), ANNOTATION_CHARS));
     }
-    answer.warnings = warnings.iter().map(|warning| one_line(warning, WARNING_BYTES)).collect();
-    answer.refuse(effect, code, &refused);
+    answer.warnings = warnings.iter().map(|warning| style.line(warning, WARNING_CHARS)).collect();
+    // A denial stands, whatever else could not be told.
+    let mut verdicts = judged.iter().flat_map(|(_, verdicts)| verdicts);
+    let only_unknown = verdicts.clone().any(|verdict| matches!(verdict, Verdict::Unknown(_)))
+        && !verdicts.any(|verdict| matches!(verdict, Verdict::Denied(_)));
+    answer.refuse(style, if only_unknown { 503 } else { 403 }, &refused);
     answer
+}
+
+impl Style {
+    /// A text of at most so many characters.
+    fn line(self, text: &str, most: usize) -> String {
+        let text = (self.printable)(text);
+        if text.chars().count() <= most {
+            return text;
+        }
+        text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+    }
+}
+
+impl Verdict {
+    /// What the audit log says.
+    fn word(&self) -> String {
+        match self {
+            Self::Approved(digest) => digest.to_string(),
+            Self::Permitted(_) => "permitted".to_owned(),
+            Self::NotJudged => "not judged".to_owned(),
+            Self::Denied(_) => "denied".to_owned(),
+            Self::Unknown(_) => "could not tell".to_owned(),
+        }
+    }
 }
 
 impl Answer {
@@ -123,29 +149,30 @@ impl Answer {
 
     /// The object can't be judged. The mutating webhook leaves it to the validating one to say so.
     #[must_use]
-    pub fn unusable(review: &Review, hook: Hook, effect: Effect, why: &str) -> Self {
+    pub fn unusable(review: &Review, hook: Hook, style: Style, why: &str) -> Self {
         let mut answer = Self::leave(review);
         if hook == Hook::Validate {
-            answer.refuse(effect, 422, &[why.to_owned()]);
+            answer.refuse(style, 422, &[why.to_owned()]);
         }
         answer
     }
 
-    fn refuse(&mut self, effect: Effect, code: u16, reasons: &[String]) {
+    fn refuse(&mut self, style: Style, code: u16, reasons: &[String]) {
         if reasons.is_empty() {
             return;
         }
-        let mut told: Vec<_> = reasons.iter().take(REASONS_TOLD).map(|reason| one_line(reason, REASON_BYTES)).collect();
+        let line = |reason: &String| style.line(reason, REASON_BYTES);
+        let mut told: Vec<_> = reasons.iter().take(REASONS_TOLD).map(line).collect();
         if reasons.len() > told.len() {
             told.push(format!("and {} more", reasons.len() - told.len()));
         }
-        if effect == Effect::Enforce {
+        if style.effect == Effect::Enforce {
             self.refusal = Some((code, format!("boltseal: {}", told.join("; "))));
             return;
         }
-        self.annotations.insert("would-refuse", one_line(&told.join("; "), ANNOTATION_BYTES));
-        if effect == Effect::Warn {
-            let warning = |reason: &String| one_line(&format!("boltseal would refuse: {reason}"), WARNING_BYTES);
+        self.annotations.insert("would-refuse", style.line(&told.join("; "), ANNOTATION_CHARS));
+        if style.effect == Effect::Warn {
+            let warning = |reason: &String| style.line(&format!("boltseal would refuse: {reason}"), WARNING_CHARS);
             self.warnings.extend(told.iter().map(warning));
         }
     }
@@ -194,24 +221,13 @@ impl Operation {
 }
 
 /// The new name of an image that is allowed and has no digest yet.
-fn patch((image, verdict): &(Image, Verdict)) -> Option<(String, String)> {
-    let Verdict::Approved(digest) = verdict else { return None };
+fn patch((image, verdicts): &(Image, Vec<Verdict>)) -> Option<(String, String)> {
+    let digest = verdicts.iter().find_map(|verdict| match verdict {
+        Verdict::Approved(digest) => Some(digest),
+        _ => None,
+    })?;
     let bare = !image.text.is_empty() && !image.text.contains('@');
     bare.then(|| (image.pointer.clone(), format!("{}@{digest}", image.text)))
-}
-
-/// A text that nobody's terminal or log obeys, of at most so many bytes.
-fn one_line(text: &str, most: usize) -> String {
-    let obeyed = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
-    let text: String = text.chars().map(|c| if obeyed(c) { '\u{fffd}' } else { c }).collect();
-    if text.len() <= most {
-        return text;
-    }
-    let end = (0..=most.saturating_sub('…'.len_utf8())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    format!("{}…", text.get(..end).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -230,10 +246,15 @@ mod tests {
         Review::decode(review.to_string().as_bytes()).unwrap()
     }
 
+    fn style(effect: Effect) -> Style {
+        Style { effect, printable: |text| text.replace(char::is_control, "?") }
+    }
+
     fn judged(hook: Hook, effect: Effect, images: &[(&str, Verdict)]) -> Answer {
         let review = review(&images.iter().map(|(image, _)| *image).collect::<Vec<_>>());
-        let judged: Vec<_> = review.images().unwrap().into_iter().zip(images.iter().map(|(_, v)| v.clone())).collect();
-        answer(&review, hook, effect, &judged)
+        let verdicts = images.iter().map(|(_, verdict)| vec![Verdict::NotJudged, verdict.clone()]);
+        let judged: Vec<_> = review.images().unwrap().into_iter().zip(verdicts).collect();
+        answer(&review, hook, style(effect), &judged)
     }
 
     fn approved() -> Verdict {
@@ -277,8 +298,8 @@ mod tests {
         let fine = judged(Hook::Validate, Effect::Enforce, &[(&named, approved()), ("b", Verdict::NotJudged)]);
         assert_eq!(fine.refusal, None);
         for (image, verdict, code, part) in [
-            ("r.example/a:1", approved(), 403, "not named by a digest; allowed is sha256:1111"),
-            (other.as_str(), approved(), 403, "not named by a digest"),
+            ("r.example/a:1", approved(), 403, "not named by the digest that is allowed, sha256:1111"),
+            (other.as_str(), approved(), 403, "not named by the digest"),
             (&named, Verdict::Denied("unsigned: no signature".to_owned()), 403, "denied: unsigned: no signature"),
             (&named, Verdict::Unknown("down".to_owned()), 503, "could not tell: down"),
         ] {
@@ -309,21 +330,21 @@ mod tests {
         assert_eq!(answer.refusal, None);
         assert!(answer.warnings[0].contains("would be denied, the policy is permissive: unsigned"));
         let review = review(&["a"]);
-        assert!(Answer::unusable(&review, Hook::Validate, Effect::Enforce, "odd").refusal.is_some());
-        assert!(Answer::unusable(&review, Hook::Validate, Effect::Warn, "odd").refusal.is_none());
-        assert!(Answer::unusable(&review, Hook::Mutate, Effect::Enforce, "odd").refusal.is_none());
+        assert!(Answer::unusable(&review, Hook::Validate, style(Effect::Enforce), "odd").refusal.is_some());
+        assert!(Answer::unusable(&review, Hook::Validate, style(Effect::Warn), "odd").refusal.is_none());
+        assert!(Answer::unusable(&review, Hook::Mutate, style(Effect::Enforce), "odd").refusal.is_none());
     }
 
     // [V-326]
     #[test]
     fn what_is_told_is_bounded_and_on_one_line() {
-        let long = format!("x\n\u{1b}[2K\u{202e}{}", "ü".repeat(2_000));
+        let long = format!("x\n\u{1b}[2K{}", "ü".repeat(2_000));
         let images = vec![("r.example/a:1", Verdict::Denied(long.clone())); 100];
         let (_, message) = judged(Hook::Validate, Effect::Enforce, &images).refusal.unwrap();
-        assert!(message.len() < 16 << 10 && message.ends_with("more"), "{}", message.len());
-        assert!(!message.contains(['\n', '\u{1b}', '\u{202e}']));
+        assert!(message.len() < 20 << 10 && message.ends_with("and 92 more"), "{}", message.len());
+        assert!(!message.contains(['\n', '\u{1b}']));
         let answer = judged(Hook::Validate, Effect::Warn, &images);
-        assert!(answer.warnings.iter().all(|warning| warning.len() <= WARNING_BYTES));
-        assert!(answer.annotations.values().all(|value| value.len() <= ANNOTATION_BYTES));
+        assert!(answer.warnings.iter().all(|warning| warning.chars().count() <= WARNING_CHARS));
+        assert!(answer.annotations.values().all(|value| value.chars().count() <= ANNOTATION_CHARS));
     }
 }

@@ -6,6 +6,6 @@ mod answer;
 mod images;
 mod review;
 
-pub use answer::{Answer, Effect, Hook, Verdict, answer};
+pub use answer::{Answer, Effect, Hook, Style, Verdict, answer};
 pub use images::{Image, ImagesError};
 pub use review::{Kind, Operation, Review, ReviewError};

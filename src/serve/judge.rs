@@ -10,15 +10,17 @@ use crate::{
         trust::{TrustError, TrustReader},
         verify::{Verification, Verifier},
     },
-    policy::{Decision, Mode},
-    registry::Session,
+    policy::{Decision, Mode, Reason},
+    registry::{RegistryError, Session},
 };
 use jiff::Timestamp;
 use std::{
+    path::Path,
     sync::{Arc, Mutex},
     time::Instant,
 };
 use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
 
 /// Decides of images.
 pub struct Judge {
@@ -43,6 +45,15 @@ pub struct Verdict {
     pub scope: Option<String>,
     /// Why, on one line that can be printed.
     pub reason: String,
+}
+
+/// Credentials of others than the operator. What is decided with them is held for whoever has the same, and for nobody else.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// Connections that use them.
+    pub session: Session,
+    /// Tells them from others.
+    pub identity: Digest,
 }
 
 /// What may be done with an image.
@@ -171,13 +182,37 @@ impl Judge {
         session.0.clone()
     }
 
+    /// Connections with a credential file's content beside what the operator has.
+    ///
+    /// # Errors
+    /// Certificates for registries that can't be read.
+    pub fn session_with(&self, credentials: Zeroizing<String>) -> Result<Session, RegistryError> {
+        let mut options = self.settings.options();
+        options.environment.registry_auth_file = None;
+        options.environment.docker_auth_config = Some(credentials);
+        Session::new(options)
+    }
+
+    /// The operator's credential file.
+    #[must_use]
+    pub fn auth_file(&self) -> Option<&Path> {
+        self.settings.auth_file.as_deref()
+    }
+
     /// Decides of an image as it is asked for: by tag, digest, or both.
     ///
     /// What was decided by the same law within the settings' time counts again. Equal questions that come at the same time
     /// are one verification. What could not be told is not held, and a denial briefly.
     pub async fn judge(&self, reference: &Reference) -> Judged {
+        self.judge_with(reference, None).await
+    }
+
+    /// As [`Self::judge`], reading registries with others' credentials.
+    pub async fn judge_with(&self, reference: &Reference, by: Option<&Credentials>) -> Judged {
         let law = self.laws.current();
-        let deciding = self.decisions.find(reference, law.digest, self.decide(reference, &law));
+        let held_by = by.map_or(law.digest, |by| Digest::sha256(format!("{} {}", law.digest, by.identity).as_bytes()));
+        let session = || by.map_or_else(|| self.session(), |by| by.session.clone());
+        let deciding = self.decisions.find(reference, held_by, self.decide(reference, &law, session));
         let limit = self.settings.timeout.0;
         let found = match tokio::time::timeout(limit, deciding).await {
             Ok(Ok((verdict, fresh))) => Ok((verdict, fresh)),
@@ -191,14 +226,25 @@ impl Judge {
         judged
     }
 
-    async fn decide(&self, reference: &Reference, law: &Law) -> Result<Arc<Verdict>, Undecided> {
+    async fn decide(
+        &self,
+        reference: &Reference,
+        law: &Law,
+        session: impl FnOnce() -> Session,
+    ) -> Result<Arc<Verdict>, Undecided> {
         let unknown = |why: &str| Undecided::Unknown(why.to_owned());
+        let explained = law.policy.explain(reference);
+        if explained.scope.is_none() && explained.mode == Mode::Enforced {
+            // Whoever may name an image must not have us call where the policy names nobody.
+            let reason = Reason::NoPolicy { repository: explained.repository };
+            return Err(Undecided::Denied((self.words.printable)(&format!("{}: {reason}", reason.id()))));
+        }
         let _slot = self.slots.acquire().await.map_err(|_| unknown("the server stops"))?;
         let now = Timestamp::now();
         if !law.stands(now) {
             return Err(unknown("a trusted root of the policy has expired: `boltseal root update` fetches it anew"));
         }
-        let (started, session) = (Instant::now(), self.session());
+        let (started, session) = (Instant::now(), session());
         let reader = TrustReader::new(self.laws.memory(law), now);
         let verifier =
             Verifier { session: &session, policy: &law.policy, now, limits: &self.limits, trust: Some(&reader) };

@@ -1,8 +1,9 @@
-//! Servers: what all of them share, and the verifying proxy.
+//! Servers: what all of them share, the verifying proxy, the admission webhook.
 //!
 //! A [`Shell`] is what a server stands on: settings read, policy loaded, metrics and log open. [`Shell::run`] listens and
 //! hands each request to a [`Service`], until it is told to stop. Whoever decides asks the one [`Judge`].
 
+pub mod admission;
 mod answer;
 mod decisions;
 mod error;
@@ -18,7 +19,7 @@ mod tls;
 
 pub use answer::{Answer, AnswerBody, json, text};
 pub use error::ServeError;
-pub use judge::{Judge, Judged, Ruling, Undecided, Verdict};
+pub use judge::{Credentials, Judge, Judged, Ruling, Undecided, Verdict};
 pub use law::{Law, Laws};
 pub use listener::{Caller, Service};
 pub use log::{Decided, Log};

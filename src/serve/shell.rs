@@ -12,6 +12,7 @@ use crate::{
 };
 use std::{
     net::SocketAddr,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -38,8 +39,10 @@ pub struct Shell {
     pub metrics: Arc<Metrics>,
     /// What is said.
     pub log: Arc<Log>,
-    laws: Arc<Laws>,
+    /// All that is read again: the judge's own first.
+    laws: Vec<Arc<Laws>>,
     settings: ServerSettings,
+    judging: (JudgeSettings, CacheSettings, Words),
     certificates: Option<Arc<Certificates>>,
     tcp: TcpListener,
     observe: Option<TcpListener>,
@@ -59,6 +62,7 @@ impl Shell {
     ) -> Result<Self, ServeError> {
         let metrics = Arc::new(Metrics::default());
         let laws = Arc::new(Laws::load(judge.clone(), words.roots)?);
+        let judging = (judge.clone(), cache.clone(), words);
         let judge = Arc::new(Judge::new(judge, cache, Arc::clone(&laws), Arc::clone(&metrics), words)?);
         let named = settings.certificate.clone().unwrap_or_default();
         let certificates = Certificates::load(&settings);
@@ -68,7 +72,20 @@ impl Shell {
             Some(address) => Some(listen(address).await?),
             None => None,
         };
-        Ok(Self { judge, metrics, log: Arc::new(log), laws, settings, certificates, tcp, observe })
+        let laws = vec![laws];
+        Ok(Self { judge, metrics, log: Arc::new(log), laws, settings, judging, certificates, tcp, observe })
+    }
+
+    /// A judge by another policy, which is otherwise as the shell's own.
+    ///
+    /// # Errors
+    /// The policy or something that it names can't be used.
+    pub fn judge_by(&mut self, policy: PathBuf) -> Result<Arc<Judge>, ServeError> {
+        let (settings, cache, words) = &self.judging;
+        let settings = JudgeSettings { policy, ..settings.clone() };
+        let laws = Arc::new(Laws::load(settings.clone(), words.roots)?);
+        self.laws.push(Arc::clone(&laws));
+        Ok(Arc::new(Judge::new(settings, cache, laws, Arc::clone(&self.metrics), *words)?))
     }
 
     /// Where it listens: the port, where the settings left it to the system.
@@ -92,7 +109,9 @@ impl Shell {
             metrics: Arc::clone(&metrics),
         };
         let address = tcp.local_addr().map_or_else(|_| settings.listen.to_string(), |address| address.to_string());
-        log.event("info", "started", &format!("listening at {address}, policy {}", laws.current().file));
+        let policies: Vec<_> = laws.iter().map(|laws| laws.current().file.to_string()).collect();
+        let policies = policies.join(", ");
+        log.event("info", "started", &format!("listening at {address}, policy {policies}"));
         let reloading = tokio::spawn(reload(laws, certificates.clone(), Arc::clone(&metrics), Arc::clone(&log)));
         let main = listener(tcp, certificates);
         let serving = match observe {
@@ -117,13 +136,16 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
 }
 
 /// Looks again and again whether policy and certificate are as they were. What can't be used stays out, loudly.
-async fn reload(laws: Arc<Laws>, certificates: Option<Arc<Certificates>>, metrics: Arc<Metrics>, log: Arc<Log>) {
+async fn reload(laws: Vec<Arc<Laws>>, certificates: Option<Arc<Certificates>>, metrics: Arc<Metrics>, log: Arc<Log>) {
     let (mut last_policy, mut last_certificate) = (None, None);
     loop {
         tokio::time::sleep(SERVE_RELOAD).await;
-        let (read, shown) = (Arc::clone(&laws), certificates.clone());
+        let (read, shown) = (laws.clone(), certificates.clone());
         let Ok((policy, certificate)) = tokio::task::spawn_blocking(move || {
-            let policy = read.refresh().map_err(|error| error.to_string());
+            // Each is read, whatever is wrong with another.
+            let read: Vec<_> = read.iter().map(|laws| laws.refresh()).collect();
+            let policy: Result<Vec<_>, _> = read.into_iter().collect();
+            let policy = policy.map(|new| new.contains(&true)).map_err(|error| error.to_string());
             (policy, shown.map_or(Ok(false), |shown| shown.refresh()))
         })
         .await
