@@ -116,7 +116,7 @@ pub const ANNOTATION_CHARS: usize = 8 << 10;
 /// Pull secrets of one pod and its service account that are read. Source: four times what the largest seen has.
 pub const PULL_SECRETS: usize = 16;
 /// Time for which pull secrets that were read count, and how many pods' are held.
-pub const PULL_SECRETS_HELD: (Duration, u64) = (Duration::from_secs(10), 4_096);
+pub const PULL_SECRETS_HELD: (Duration, u64) = (Duration::from_secs(5), 4_096);
 /// Time of one request to an API server, and of its connection. Source: a third of [`WEBHOOK_TIMEOUT`].
 pub const API_SERVER_TIMEOUT: Duration = Duration::from_secs(3);
 /// Bytes of a credential file or of a credential helper's answer.

@@ -63,7 +63,7 @@ async fn what_is_misconfigured_does_not_start() {
 
 async fn ready(webhook: &Webhook) -> Value {
     let answer = webhook.client().get(format!("https://{}/readyz", webhook.address)).send().await.expect("an answer");
-    answer.json().await.expect("JSON")
+    serde_json::from_slice(&answer.bytes().await.expect("a body")).expect("JSON")
 }
 
 async fn until(webhook: &Webhook, degraded: bool) {
@@ -119,7 +119,7 @@ async fn odd_requests_cost_their_senders_alone() {
             json!({ "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {} }).to_string().into(),
         ),
     ];
-    let sending = cases.into_iter().map(|(code, body)| async { (code, webhook.post("/validate", body).await) });
+    let sending = cases.into_iter().map(async |(code, body)| (code, webhook.post("/validate", body).await));
     let answers = futures_util::future::join_all(sending);
     let good = table.find("signed");
     let honest = async {

@@ -90,7 +90,7 @@ async fn the_reviews_that_kubernetes_sends_are_answered() {
     let webhook = Webhook::start(&table, &configure(&table, "", ""), &[]);
     for (name, patched, refused) in [
         ("pod", &["/spec/containers/0/image", "/spec/initContainers/0/image"][..], None),
-        ("pod-init", &["/spec/containers/0/image"], Some("/spec/initContainers/0/image")),
+        ("pod-volume-evil", &["/spec/containers/0/image"], Some("/spec/volumes/0/image/reference")),
         ("pod-volume", &["/spec/containers/0/image", "/spec/volumes/0/image/reference"], None),
         ("pod-pinned", &[], None),
         ("debug", &[], Some("/spec/ephemeralContainers/0/image")),

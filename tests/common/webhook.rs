@@ -1,14 +1,22 @@
 //! `boltseal serve admission` as a process, and reviews sent to it as an API server sends them.
 
+#![allow(dead_code, reason = "each test binary uses its part")]
+
 use crate::common::images::Table;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use boltseal::registry::embedded::{Answer, Embedded, EmbeddedOptions, Exchange};
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Full};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _},
     process::{Child, Stdio},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -185,4 +193,32 @@ pub fn review(operation: &str, object: &Value) -> Value {
             "dryRun": false, "options": { "kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1" },
         },
     })
+}
+
+/// An answer of a server that is made up.
+pub fn answer(status: StatusCode, body: &Value) -> Answer {
+    let mut answer = Response::new(Full::new(body.to_string().into()).map_err(|never| match never {}).boxed());
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}
+
+/// A registry that wants this password once it is locked, with a signed image.
+pub async fn private(password: &'static str) -> (Embedded, Table, Arc<AtomicBool>) {
+    let locked = Arc::new(AtomicBool::new(false));
+    let (asked, wanted) = (Arc::clone(&locked), format!("Basic {}", STANDARD.encode(password)));
+    let hook = move |exchange: &Exchange| {
+        let given = exchange.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        if !asked.load(Ordering::Relaxed) || given == Some(&wanted) {
+            return None;
+        }
+        let mut refused = answer(StatusCode::UNAUTHORIZED, &json!({ "errors": [{ "code": "UNAUTHORIZED" }] }));
+        refused.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"test\""));
+        Some(refused)
+    };
+    let options = EmbeddedOptions { hook: Some(Arc::new(hook)), ..EmbeddedOptions::default() };
+    let registry = Embedded::start(options).await.expect("a registry");
+    let table = Table::small(&registry.address().to_string()).await;
+    locked.store(true, Ordering::Relaxed);
+    (registry, table, locked)
 }

@@ -12,6 +12,8 @@ mod instance;
 mod sigstore;
 #[path = "../common/trust_race.rs"]
 mod trust_race;
+#[path = "../common/webhook.rs"]
+mod webhook;
 #[path = "../common/trust.rs"]
 mod world;
 
@@ -28,6 +30,7 @@ mod junk;
 mod keyless;
 mod keyless_reads;
 mod keyless_signs;
+mod kubernetes;
 mod layouts;
 mod mixed;
 mod notary;
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         trusted_roots::cases(),
         containerd::cases(),
         docker::cases(),
+        kubernetes::cases(),
     ]
     .map(Vec::into_iter);
     // In turn, so that those of one kind do not wait for each other.
