@@ -177,7 +177,8 @@ impl Judge {
     /// are one verification. What could not be told is not held, and a denial briefly.
     pub async fn judge(&self, reference: &Reference) -> Judged {
         let law = self.laws.current();
-        let deciding = self.decisions.find(reference, law.digest, self.decide(reference, &law));
+        // In a box: a verification is large, and whoever waits for another one's needs no room for it.
+        let deciding = self.decisions.find(reference, law.digest, Box::pin(self.decide(reference, &law)));
         let limit = self.settings.timeout.0;
         let found = match tokio::time::timeout(limit, deciding).await {
             Ok(Ok((verdict, fresh))) => Ok((verdict, fresh)),

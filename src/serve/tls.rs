@@ -51,7 +51,9 @@ impl Certificates {
             (Some(certificate), Some(key)) => (certificate.clone(), key.clone()),
             (None, None) if settings.client_ca.is_none() => return Ok(None),
             _ => {
-                return Err("server: certificate and key are needed, both or neither, and both for client-ca".to_owned());
+                return Err(
+                    "server: certificate and key are needed, both or neither, and both for client-ca".to_owned()
+                );
             }
         };
         let files = Files { certificate, key, client_ca: settings.client_ca.clone() };
