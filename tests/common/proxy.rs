@@ -102,12 +102,22 @@ impl Proxy {
     /// Waits for a line of the log.
     #[track_caller]
     pub fn wait_for(&self, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+        self.wait_for_new(what, 0, is)
+    }
+
+    /// Waits for a line of the log behind so many.
+    #[track_caller]
+    pub fn wait_for_new(&self, what: &str, behind: usize, is: impl Fn(&Value) -> bool) -> Value {
         let patience = Instant::now() + Duration::from_secs(30);
         loop {
-            if let Some(line) = self.log().into_iter().find(&is) {
+            if let Some(line) = self.log().into_iter().skip(behind).find(&is) {
                 return line;
             }
-            assert!(Instant::now() < patience, "{what}: {:#?}", self.log());
+            assert!(
+                Instant::now() < patience,
+                "{what}: {:#?}",
+                self.log().into_iter().skip(behind).collect::<Vec<_>>()
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }

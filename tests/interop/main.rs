@@ -32,6 +32,7 @@ mod layouts;
 mod mixed;
 mod notary;
 mod predicates;
+mod proxy;
 mod pulls;
 mod races;
 mod sigstore_clients;
@@ -72,6 +73,7 @@ fn main() -> ExitCode {
         trusted_roots::cases(),
         containerd::cases(),
         docker::cases(),
+        proxy::cases(),
     ]
     .map(Vec::into_iter);
     // In turn, so that those of one kind do not wait for each other.

@@ -36,7 +36,11 @@ fn faulty() -> (Arc<AtomicU8>, EmbeddedOptions) {
                     let all = body.collect().await?.to_bytes();
                     Ok::<_, std::io::Error>(hyper::body::Frame::data(all.slice(..all.len() / 2)))
                 });
-                let ends = futures_util::stream::once(async { Err(std::io::Error::other("killed")) });
+                let ends = futures_util::stream::once(async {
+                    // Once the first half is out.
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                    Err(std::io::Error::other("killed"))
+                });
                 StreamBody::new(futures_util::StreamExt::chain(half, ends)).boxed()
             }),
             FAILS => {
@@ -77,7 +81,7 @@ async fn a_blob_that_goes_wrong_never_ends_well() {
     for how in [OTHER_BYTES, BREAKS] {
         state.store(how, Ordering::SeqCst);
         let url = format!("http://{}/v2/{layer}", world.proxy.address);
-        let got = async { world.client.get(&url).send().await?.bytes().await };
+        let got = async { world.client.get(&url).send().await?.error_for_status()?.bytes().await };
         assert!(got.await.is_err(), "{how}");
         // On the wire: fewer bytes than were announced, and then the end.
         let mut raw = tokio::net::TcpStream::connect(world.proxy.address).await.expect("a connection");
