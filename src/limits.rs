@@ -307,6 +307,16 @@ pub const SERVE_VERIFICATIONS: usize = 32;
 pub const SERVE_DECISIONS: u64 = 64_000;
 /// Time for which a denial is held. Source: long enough for the retries of one pull, short for who has just signed.
 pub const SERVE_DENIAL_TTL: Duration = Duration::from_secs(5);
+/// Bytes of manifests that the proxy holds. Source: an index with its images has 20 KB; 3,000 images.
+pub const PROXY_MANIFEST_BYTES: u64 = 64 << 20;
+/// Manifests and blobs that the proxy knows to belong to something. Source: an image has 20 in all; 5,000 images, at 500 bytes.
+pub const PROXY_MEMBERS: u64 = 100_000;
+/// Time after which the proxy forgets what nobody asks for.
+pub const PROXY_IDLE: Duration = Duration::from_secs(3_600);
+/// Images of one repository, or names of one image, that the proxy goes back to for what is asked by digest alone.
+pub const PROXY_ROOTS: usize = 16;
+/// Time within which the images of an index are not read again to look for a blob.
+pub const PROXY_EXPANDED: Duration = Duration::from_secs(60);
 /// The longest time for which decisions may be held: a revocation takes effect within it.
 pub const SERVE_TTL_MOST: Duration = Duration::from_secs(3_600);
 

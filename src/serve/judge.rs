@@ -212,7 +212,9 @@ impl Judge {
         let law = self.laws.current();
         let held_by = by.map_or(law.digest, |by| Digest::sha256(format!("{} {}", law.digest, by.identity).as_bytes()));
         let session = || by.map_or_else(|| self.session(), |by| by.session.clone());
-        let deciding = self.decisions.find(reference, held_by, self.decide(reference, &law, session));
+        // In a box: a verification is large, and whoever waits for another one's needs no room for it.
+        let decision = Box::pin(self.decide(reference, &law, session));
+        let deciding = self.decisions.find(reference, held_by, decision);
         let limit = self.settings.timeout.0;
         let found = match tokio::time::timeout(limit, deciding).await {
             Ok(Ok((verdict, fresh))) => Ok((verdict, fresh)),

@@ -13,6 +13,7 @@ mod listener;
 mod log;
 mod metrics;
 mod observe;
+pub mod proxy;
 mod settings;
 mod shell;
 mod tls;

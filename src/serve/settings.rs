@@ -154,6 +154,7 @@ impl JudgeSettings {
         Options {
             insecure_http: self.insecure_http,
             registry_ca: self.registry_ca.clone(),
+            http1_only: true,
             environment,
             ..Options::default()
         }

@@ -115,9 +115,14 @@ impl Webhook {
 
     /// Posts bytes; the code and the answer.
     pub async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> (u16, String) {
+        self.send(path, body).await.expect("an answer")
+    }
+
+    /// As [`Self::post`]; an error, where the connection broke off.
+    pub async fn send(&self, path: &str, body: impl Into<reqwest::Body>) -> Result<(u16, String), reqwest::Error> {
         let request = self.client.post(format!("https://{}{path}", self.address));
-        let answer = request.header("Content-Type", "application/json").body(body).send().await.expect("an answer");
-        (answer.status().as_u16(), answer.text().await.expect("a text"))
+        let answer = request.header("Content-Type", "application/json").body(body).send().await?;
+        Ok((answer.status().as_u16(), answer.text().await?))
     }
 
     /// Sends a review, and has its answer.

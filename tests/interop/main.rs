@@ -35,6 +35,7 @@ mod layouts;
 mod mixed;
 mod notary;
 mod predicates;
+mod proxy;
 mod pulls;
 mod races;
 mod sigstore_clients;
@@ -76,6 +77,7 @@ fn main() -> ExitCode {
         containerd::cases(),
         docker::cases(),
         kubernetes::cases(),
+        proxy::cases(),
     ]
     .map(Vec::into_iter);
     // In turn, so that those of one kind do not wait for each other.

@@ -22,7 +22,7 @@ pub use pin::{PinArgs, PinKind, RunArgs};
 pub use policy::{ExportArgs, ExportTarget, ImportArgs, ImportSource};
 pub use root::{RootAddArgs, RootCommand, RootCreateArgs, RootUpdateArgs, ServiceFile};
 #[cfg(feature = "serve")]
-pub use serve::{ServeAdmissionArgs, ServeCommand};
+pub use serve::{ServeAdmissionArgs, ServeCommand, ServeProxyArgs};
 pub use sign::{AttestArgs, AttestFormat, MaybeKeyArgs, PasswordArgs, SignArgs, SignFormat, SigningKeyArgs};
 
 use crate::cmd::trust::TrustCommand;
