@@ -19,7 +19,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("registry", &["crypto", "oci"]),
     ("store", &["trust", "format", "crypto", "oci"]),
     ("ops", &["policy", "verify", "trust", "format", "crypto", "oci", "registry", "store", "sign"]),
-    ("serve", &["ops", "policy", "verify", "trust", "format", "crypto", "oci", "registry", "store", "sign"]),
+    (
+        "serve",
+        &["admission", "ops", "policy", "verify", "trust", "format", "crypto", "oci", "registry", "store", "sign"],
+    ),
 ];
 
 /// Modules that read no clock, disk or network, and what would read it.
