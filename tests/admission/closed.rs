@@ -167,7 +167,8 @@ async fn no_registry_is_asked_that_the_policy_does_not_name() {
     let elsewhere = TcpListener::bind("127.0.0.1:0").expect("a port");
     elsewhere.set_nonblocking(true).expect("a listener");
     let name = format!("{}/secret/app:1.0", elsewhere.local_addr().expect("an address"));
-    fs::write(table.policy(), "version: 1\nimages:\n  \\"registry.example.com/**\": { mode: disabled }\n").expect("a policy");
+    fs::write(table.policy(), "version: 1\nimages:\n  \"registry.example.com/**\": { mode: disabled }\n")
+        .expect("a policy");
     let webhook = Webhook::start(&table, &configure(&table, "", ""), &[]);
     for path in ["/mutate", "/validate"] {
         let answered = webhook.ask(path, &pod(&[&name])).await;
