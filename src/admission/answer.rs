@@ -6,7 +6,7 @@ use crate::{
     oci::Digest,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -69,6 +69,24 @@ pub struct Style {
     pub effect: Effect,
     /// Foreign text with nothing in it that a terminal would obey.
     pub printable: fn(&str) -> String,
+}
+
+/// The answer as it is sent; what is empty is left out.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response<'a> {
+    uid: &'a str,
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<String>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    warnings: &'a [String],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    audit_annotations: &'a BTreeMap<&'static str, String>,
 }
 
 /// Answers a review; `judged` has each image that [`Review::images`] has named, with what each policy says of it.
@@ -180,27 +198,26 @@ impl Answer {
     /// The answer as the API server reads it.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut response = json!({ "uid": self.uid, "allowed": self.refusal.is_none() });
-        if let Some((code, message)) = &self.refusal {
+        let status = self.refusal.as_ref().map(|(code, message)| {
             let reason = match code {
                 403 => "Forbidden",
                 503 => "ServiceUnavailable",
                 _ => "Invalid",
             };
-            response["status"] = json!({ "code": code, "reason": reason, "message": message });
-        }
-        if !self.patch.is_empty() {
-            let replace = |(path, value): &(String, String)| json!({ "op": "replace", "path": path, "value": value });
-            let patch: Vec<_> = self.patch.iter().map(replace).collect();
-            response["patchType"] = "JSONPatch".into();
-            response["patch"] = STANDARD.encode(Value::from(patch).to_string()).into();
-        }
-        if !self.warnings.is_empty() {
-            response["warnings"] = json!(self.warnings);
-        }
-        if !self.annotations.is_empty() {
-            response["auditAnnotations"] = json!(self.annotations);
-        }
+            json!({ "code": code, "reason": reason, "message": message })
+        });
+        let replace = |(path, value): &(String, String)| json!({ "op": "replace", "path": path, "value": value });
+        let patch: Vec<_> = self.patch.iter().map(replace).collect();
+        let patch = (!patch.is_empty()).then(|| STANDARD.encode(Value::from(patch).to_string()));
+        let response = Response {
+            uid: &self.uid,
+            allowed: self.refusal.is_none(),
+            status,
+            patch_type: patch.is_some().then_some("JSONPatch"),
+            patch,
+            warnings: &self.warnings,
+            audit_annotations: &self.annotations,
+        };
         let review = json!({ "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response });
         review.to_string().into_bytes()
     }
