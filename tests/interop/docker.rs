@@ -32,9 +32,12 @@ fn built(address: &str, small: bool) -> Table {
     tokio::runtime::Runtime::new().expect("a runtime").block_on(build)
 }
 
-/// docker's command line, with boltseal among its plugins.
 pub fn docker(table: &Table) -> Command {
-    let home = table.machine.home.path();
+    client(table.machine.home.path())
+}
+
+/// docker's command line, with boltseal among its plugins.
+pub fn client(home: &Path) -> Command {
     let plugins = home.join(".docker/cli-plugins");
     fs::create_dir_all(&plugins).expect("a folder");
     let _ = symlink(env!("CARGO_BIN_EXE_boltseal"), plugins.join("docker-boltseal"));
@@ -92,7 +95,12 @@ impl Drop for Daemon {
 
 impl Daemon {
     fn start() -> Self {
-        Self::start_with(|_| String::new())
+        Self::with_images(false)
+    }
+
+    /// With containerd's store of images, which can hold attestations, or with docker's own.
+    pub fn with_images(of_containerd: bool) -> Self {
+        Self::start_with(|_| format!(r#","features":{{"containerd-snapshotter":{of_containerd}}}"#))
     }
 
     /// The same with more of its configuration, and what that needs in its folder: `certs.d` is read there.

@@ -20,6 +20,7 @@ mod world;
 mod access;
 mod attestations;
 mod bench;
+mod buildkit;
 mod containerd;
 mod content_trust;
 mod cosign_reads;
@@ -78,6 +79,7 @@ fn main() -> ExitCode {
         docker::cases(),
         kubernetes::cases(),
         proxy::cases(),
+        buildkit::cases(),
     ]
     .map(Vec::into_iter);
     // In turn, so that those of one kind do not wait for each other.
