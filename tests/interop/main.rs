@@ -12,6 +12,8 @@ mod instance;
 mod sigstore;
 #[path = "../common/trust_race.rs"]
 mod trust_race;
+#[path = "../common/webhook.rs"]
+mod webhook;
 #[path = "../common/trust.rs"]
 mod world;
 
@@ -29,10 +31,12 @@ mod junk;
 mod keyless;
 mod keyless_reads;
 mod keyless_signs;
+mod kubernetes;
 mod layouts;
 mod mixed;
 mod notary;
 mod predicates;
+mod proxy;
 mod pulls;
 mod races;
 mod sigstore_clients;
@@ -73,6 +77,8 @@ fn main() -> ExitCode {
         trusted_roots::cases(),
         containerd::cases(),
         docker::cases(),
+        kubernetes::cases(),
+        proxy::cases(),
         buildkit::cases(),
     ]
     .map(Vec::into_iter);

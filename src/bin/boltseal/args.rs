@@ -7,6 +7,8 @@ mod keyless;
 mod known;
 mod policy;
 mod root;
+#[cfg(feature = "serve")]
+mod serve;
 mod sign;
 
 pub use certificate::{BlobCommand, BlobVerifyArgs, CertificateArgs, SignedHash};
@@ -19,6 +21,8 @@ pub use known::KnownArgs;
 pub use pin::{PinArgs, PinKind, RunArgs};
 pub use policy::{ExportArgs, ExportTarget, ImportArgs, ImportSource};
 pub use root::{RootAddArgs, RootCommand, RootCreateArgs, RootUpdateArgs, ServiceFile};
+#[cfg(feature = "serve")]
+pub use serve::{ServeAdmissionArgs, ServeCommand, ServeProxyArgs};
 pub use sign::{AttestArgs, AttestFormat, MaybeKeyArgs, PasswordArgs, SignArgs, SignFormat, SigningKeyArgs};
 
 use crate::cmd::trust::TrustCommand;
@@ -82,6 +86,9 @@ pub enum Command {
     Run(RunArgs),
     #[command(subcommand)]
     Doctor(DoctorCommand),
+    #[cfg(feature = "serve")]
+    #[command(subcommand)]
+    Serve(ServeCommand),
     Demo(DemoArgs),
     Completions(CompletionsArgs),
     #[command(hide = true)]
