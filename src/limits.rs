@@ -57,6 +57,14 @@ pub const SCAN_FINDINGS: usize = 100_000;
 /// Dependencies of one provenance, and documents that a verification summary rests on. Source: [`SBOM_PACKAGES`] are not
 /// listed there; ten times the 1,000 of the largest seen.
 pub const PROVENANCE_DEPENDENCIES: usize = 10_000;
+/// Levels of images below one that are looked at. Source: distribution, language, framework, application; twice.
+pub const CHAIN_DEPTH: usize = 8;
+/// Images of one chain. Source: 12 stages and tools on each of four levels; twice, and rounded up.
+pub const CHAIN_IMAGES: usize = 128;
+/// Images that one provenance may name for them to be looked at. Source: the largest Dockerfiles have 30 stages; twice.
+pub const CHAIN_FAN_OUT: usize = 64;
+/// Images of one level that are looked at at once. Source: as `verify` does with images that are typed.
+pub const CHAIN_AT_ONCE: usize = 16;
 /// Signatures in one DSSE envelope. Source: DSSE 1.0 leaves it open; cosign and boltseal write one.
 pub const ENVELOPE_SIGNATURES: usize = 16;
 /// Log entries that come with one signature. Source: sigstore-go's own bound; clients write one a log.

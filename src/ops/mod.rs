@@ -15,6 +15,7 @@ pub mod inspect;
 mod pin;
 pub mod pin_files;
 pub mod policy_file;
+pub mod provenance;
 pub mod pull;
 pub mod sign;
 mod signatory;

@@ -167,6 +167,10 @@ pub(super) struct Scope {
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "rules::Provenance")]
     pub provenance: Option<Spanned<rules::Provenance>>,
+    /// What is asked of the images that it was built from; stands beside `provenance`.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "rules::Base")]
+    pub base: Option<Spanned<rules::Base>>,
     /// What is asked of what is in it.
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "rules::Sbom")]

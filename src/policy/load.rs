@@ -180,9 +180,13 @@ fn scope(
         let one = requirement(place, asked, raw.threshold, &raw.from, raw.identity, authorities)?;
         requirements.push(Requirement { unsigned: raw.unsigned, ..one });
     }
-    if let Some(raw) = raw.provenance {
-        let (place, raw) = (Position::of(&raw), raw.value);
-        let asked = Asked::Document(Box::new(rules::provenance(&raw)?));
+    if let Some(alone) = raw.base.as_ref().filter(|_| raw.provenance.is_none()) {
+        return Err(rules::base_alone(Position::of(alone)));
+    }
+    if let Some(provenance) = raw.provenance {
+        let base = raw.base.map(|base| rules::base_rule(&base.value)).transpose()?;
+        let (place, raw) = (Position::of(&provenance), provenance.value);
+        let asked = Asked::Document(Box::new(rules::provenance(&raw, base)?));
         let one = requirement(place, asked, raw.threshold, &raw.from, raw.identity, authorities)?;
         requirements.push(Requirement { unsigned: raw.unsigned, ..one });
     }

@@ -143,6 +143,11 @@ impl Reason {
         }
     }
 
+    /// Whether it may be otherwise once more can be read, of other images.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self, Self::Document { miss, .. } if miss.is_open())
+    }
+
     /// Whether no further evidence could change it.
     pub(super) fn is_final(&self) -> bool {
         matches!(self, Self::NoPolicy { .. } | Self::Trust(_) | Self::IdentityUnmeetable { .. })

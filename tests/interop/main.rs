@@ -4,6 +4,8 @@
 
 #[path = "../common/attacks.rs"]
 mod attacks;
+#[path = "../common/chain.rs"]
+mod chain;
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../roots/instance.rs"]
@@ -21,6 +23,7 @@ mod access;
 mod attestations;
 mod bench;
 mod buildkit;
+mod chains;
 mod containerd;
 mod content_trust;
 mod cosign_reads;
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
         docker::cases(),
         kubernetes::cases(),
         proxy::cases(),
+        chains::cases(),
         buildkit::cases(),
     ]
     .map(Vec::into_iter);

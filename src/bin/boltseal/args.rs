@@ -6,6 +6,7 @@ mod judge;
 mod keyless;
 mod known;
 mod policy;
+mod provenance;
 mod root;
 #[cfg(feature = "serve")]
 mod serve;
@@ -20,6 +21,7 @@ pub use keyless::{BlobSignArgs, KeylessArgs, LoginArg};
 pub use known::KnownArgs;
 pub use pin::{PinArgs, PinKind, RunArgs};
 pub use policy::{ExportArgs, ExportTarget, ImportArgs, ImportSource};
+pub use provenance::ProvenanceArgs;
 pub use root::{RootAddArgs, RootCommand, RootCreateArgs, RootUpdateArgs, ServiceFile};
 #[cfg(feature = "serve")]
 pub use serve::{ServeAdmissionArgs, ServeCommand, ServeProxyArgs};
@@ -72,6 +74,7 @@ pub enum Command {
     Pull(PullArgs),
     Resolve(ResolveArgs),
     Inspect(InspectArgs),
+    Provenance(ProvenanceArgs),
     #[command(subcommand)]
     Blob(BlobCommand),
     #[command(subcommand)]

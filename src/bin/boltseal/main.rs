@@ -76,6 +76,7 @@ async fn dispatch(command: Command, output: &Output) -> Result<Exit, Failure> {
         Command::Pull(args) => cmd::pull::run(args, output).await,
         Command::Resolve(args) => cmd::resolve::run(args, output).await,
         Command::Inspect(args) => cmd::inspect::run(args, output).await,
+        Command::Provenance(args) => cmd::provenance::run(args, output).await,
         Command::Blob(BlobCommand::Sign(args)) => cmd::blob_sign::sign(&args, output).await,
         Command::Blob(BlobCommand::Verify(args)) => cmd::blob::verify(&args, output),
         Command::Key(args) => cmd::key::run(args, output),

@@ -16,7 +16,9 @@ mod vex;
 
 pub use error::PredicateError;
 pub use link::{Link, Release, TestResult, TestVerdict};
-pub use provenance::{Dependency, Parameter, Provenance, Source, Vouching, split_source};
+pub use provenance::{
+    Dependency, ImageNameError, Parameter, Provenance, Source, Vouching, percent_decoded, split_source,
+};
 pub use raw::Predicate;
 pub use sbom::{Package, Sbom, SbomFormat};
 pub use scan::{Finding, Scan, Severity};

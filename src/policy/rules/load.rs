@@ -1,11 +1,12 @@
 //! From questions as written to such that can be answered.
 
 use super::{
-    ConfigRule, MustList, ProvenanceRule, Question, SbomRule, Topic, VulnRule, Waiver, document,
+    BaseRule, ConfigRule, MustList, ProvenanceRule, Question, SbomRule, Topic, VulnRule, Waiver, document,
     provenance::HIGHEST_LEVEL,
 };
 use crate::{
     format::predicate::{SbomFormat, Severity, split_source},
+    limits::CHAIN_DEPTH,
     policy::{PolicyError, Position, TextPattern, load::duration},
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
@@ -36,7 +37,29 @@ fn question(about: Topic, max_age: Option<&Text>, superseded: document::Supersed
     Ok(Question { about, max_age, newest: superseded == document::Superseded::Refuse })
 }
 
-pub(in crate::policy) fn provenance(raw: &document::Provenance) -> Result<Question, PolicyError> {
+/// What is asked of base images.
+pub(in crate::policy) fn base(raw: &document::Base) -> Result<BaseRule, PolicyError> {
+    let depth = raw.depth.as_ref().map_or(1, |depth| depth.value);
+    match &raw.depth {
+        Some(place) if !(1..=CHAIN_DEPTH).contains(&depth) => {
+            let why = format!("{depth} levels can't be asked for; expected 1 to {CHAIN_DEPTH}");
+            Err(refused(Position::of(place), "depth", why))
+        }
+        _ => Ok(BaseRule { depth }),
+    }
+}
+
+/// That something has to stand beside `provenance`.
+pub(in crate::policy) fn base_alone(place: Position) -> PolicyError {
+    let why =
+        "stands beside no `provenance`, so that nobody's word would count; expected `provenance: { from: […] }` too";
+    refused(place, "base", why)
+}
+
+pub(in crate::policy) fn provenance(
+    raw: &document::Provenance,
+    base: Option<BaseRule>,
+) -> Result<Question, PolicyError> {
     let level = match &raw.level {
         None => None,
         Some(level) => Some(match u8::try_from(level.value) {
@@ -55,6 +78,7 @@ pub(in crate::policy) fn provenance(raw: &document::Provenance) -> Result<Questi
         workflow: optional("workflow", raw.workflow.as_ref())?,
         level,
         refuse_unknown: raw.parameters == document::Parameters::RefuseUnknown,
+        base,
     };
     question(Topic::Provenance(rule), raw.max_age.as_ref(), raw.superseded)
 }

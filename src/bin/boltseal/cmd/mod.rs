@@ -9,6 +9,7 @@ pub mod inspect;
 pub mod key;
 pub mod pin;
 pub mod policy;
+pub mod provenance;
 pub mod pull;
 pub mod resolve;
 pub mod root;

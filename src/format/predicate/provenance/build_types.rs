@@ -61,6 +61,10 @@ fn reader(build_type: &str) -> Option<Reader> {
     })
 }
 
+pub(super) fn lists_images(build_type: &str) -> bool {
+    [BUILDKIT_V02, BUILDKIT_V1].contains(&build_type)
+}
+
 pub(super) fn read(written: Written) -> Result<Provenance, PredicateError> {
     let reader = reader(&written.build_type);
     let Said { mut sources, workflow, defined } = match reader {
