@@ -1,5 +1,7 @@
-//! `pin` and `run`, and the program as docker's plugin, on the table of images.
+//! `pin` and `run`, and the program as docker's plugin, on the table of images; `provenance` and `base` on a chain of them.
 
+#[path = "common/chain.rs"]
+mod chain;
 mod common;
 
 use boltseal::registry::embedded::{Embedded, EmbeddedOptions};
@@ -220,4 +222,11 @@ async fn docker_s_plugin_answers_as_boltseal_does() {
         &["--config", &folder, "boltseal", "verify", "--policy", &policy, &shop.name("signed")],
     );
     ran.expect(0);
+}
+
+// [V-260] [V-262] [V-263] [V-265] [V-269]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_of_images_is_followed_and_judged() {
+    let registry = Embedded::start(EmbeddedOptions::default()).await.expect("a registry");
+    chain::Chain::build(&registry.address().to_string()).await.check().await;
 }

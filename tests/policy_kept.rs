@@ -84,6 +84,9 @@ fn a_changed_policy_tells_what_would_change_and_allows_nothing() {
     desk.policy("sealed.yaml", "content-trust: { tofu: once }");
     let sealed = desk.replay(&["--policy", "sealed.yaml"], 4);
     assert!(sealed.to_string().contains("trust states are not kept"), "{sealed}");
+    desk.policy("base.yaml", "provenance: { from: [ci] }, base: { policy: apply }");
+    let base = desk.replay(&["--policy", "base.yaml"], 4);
+    assert!(base.to_string().contains("base images, which are not kept"), "{base}");
     desk.policy("config.yaml", "signatures: { from: [ci] }, config: { non-root: true }");
     let config = desk.replay(&["--policy", "config.yaml"], 1);
     assert_eq!(config["replayed"][0]["reasons"][0]["id"], json!("config-root-user"));

@@ -14,8 +14,8 @@ use boltseal::{
     limits::{Limits, REGO_MESSAGE, REGO_MESSAGES},
     oci::{Digest, Embedded, Reference},
     policy::{
-        Circumstances, ConfigRule, Decision, Policy, ProvenanceRule, Question, SbomRule, TextPattern, Topic, VulnRule,
-        evaluate,
+        BaseRule, Bases, Circumstances, ConfigRule, Decision, Policy, ProvenanceRule, Question, SbomRule, TextPattern,
+        Topic, VulnRule, evaluate,
     },
     rego::Program,
     trust::{Anchors, Identity, Instance, TrustedRoot},
@@ -154,7 +154,8 @@ pub fn documents(input: &[u8]) {
     for about in QUESTIONS.iter() {
         let question = Question { about: about.clone(), max_age: None, newest: false };
         let digests = [image().digest()];
-        let beside = Circumstances { digests: &digests, vex: &[], now: Timestamp::UNIX_EPOCH };
+        let beside =
+            Circumstances { digests: &digests, vex: &[], bases: &Bases::default(), now: Timestamp::UNIX_EPOCH };
         if question.family() != Family::of(kind).expect("a family") {
             assert!(question.judge(&document, &beside).is_err(), "a document of another family answers nothing");
         } else if let Err(miss) = question.judge(&document, &beside) {
@@ -195,6 +196,7 @@ static QUESTIONS: LazyLock<Vec<Topic>> = LazyLock::new(|| {
             refuse_unknown: true,
             ..ProvenanceRule::default()
         }),
+        Topic::Provenance(ProvenanceRule { base: Some(BaseRule { depth: 1 }), ..ProvenanceRule::default() }),
         Topic::Sbom(SbomRule {
             of_image: true,
             deny_packages: vec![glob("pkg:npm/**")],

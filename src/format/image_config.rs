@@ -17,6 +17,10 @@ pub struct ImageConfig {
     pub history: Vec<String>,
     /// How many layers its root filesystem has.
     pub layers: usize,
+    /// The digests of its layers, uncompressed, the lowest first.
+    pub diff_ids: Vec<String>,
+    /// `os/architecture`; empty where it is not stated.
+    pub platform: String,
 }
 
 #[derive(Deserialize)]
@@ -26,6 +30,10 @@ struct Written {
     #[serde(default, deserialize_with = "nullable")]
     history: Vec<Step>,
     rootfs: RootFs,
+    #[serde(default, deserialize_with = "nullable")]
+    os: String,
+    #[serde(default, deserialize_with = "nullable")]
+    architecture: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -62,13 +70,15 @@ impl ImageConfig {
     /// # Errors
     /// Anything else.
     pub fn decode(bytes: &[u8]) -> Result<Self, JsonError> {
-        let Written { config, history, rootfs } = json::decode(bytes)?;
+        let Written { config, history, rootfs, os, architecture } = json::decode(bytes)?;
         Ok(Self {
             user: config.user,
             labels: config.labels,
             environment: config.env,
             history: history.into_iter().map(|step| step.created_by).collect(),
             layers: rootfs.diff_ids.len(),
+            diff_ids: rootfs.diff_ids,
+            platform: if os.is_empty() { os } else { format!("{os}/{architecture}") },
         })
     }
 }
@@ -84,6 +94,7 @@ mod tests {
             "rootfs":{"type":"layers","diff_ids":["sha256:00","sha256:01"]}}"#;
         let config = ImageConfig::decode(config).unwrap();
         assert_eq!((config.user.as_str(), config.layers, config.history.len()), ("65532", 2, 2));
+        assert_eq!((config.platform.as_str(), config.diff_ids[1].as_str()), ("linux/amd64", "sha256:01"));
         assert_eq!((config.labels["x"].as_str(), config.environment.as_slice()), ("y", &["A=b".to_owned()][..]));
         let bare = ImageConfig::decode(br#"{"config":null,"rootfs":{"diff_ids":null}}"#).unwrap();
         assert_eq!(bare, ImageConfig::default());

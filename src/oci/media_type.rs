@@ -62,6 +62,10 @@ pub const REFERENCE_DIGEST_ANNOTATION: &str = "vnd.docker.reference.digest";
 pub const ATTESTATION_MANIFEST: &str = "attestation-manifest";
 /// A manifest's name in an image layout's `index.json`.
 pub const REF_NAME_ANNOTATION: &str = "org.opencontainers.image.ref.name";
+/// An image's annotation for the name of its base (image-spec 1.1, "Pre-Defined Annotation Keys").
+pub const BASE_NAME_ANNOTATION: &str = "org.opencontainers.image.base.name";
+/// An image's annotation for the digest of its base.
+pub const BASE_DIGEST_ANNOTATION: &str = "org.opencontainers.image.base.digest";
 
 /// The media types accepted when a manifest is asked for.
 pub const MANIFESTS: [&str; 4] = [IMAGE_INDEX, IMAGE_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST];

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     limits::REPORT_BYTES,
     oci::{Digest, Reference},
-    policy::Mode,
+    policy::{Asked, Mode},
     registry::{Access, Layout, Selector},
     store::write_atomic,
     verify::{Subject, Unread},
@@ -188,9 +188,18 @@ pub(super) async fn judge(
     index: Option<Digest>,
 ) -> Result<Verification, OpsError> {
     let explained = verifier.policy.explain(&reference);
-    if explained.mode != Mode::Disabled && explained.scope.is_some_and(|scope| scope.content_trust.is_some()) {
-        let why = "the scope asks for content trust, and trust states are not kept".to_owned();
-        return Err(OpsError::Unkept { reference: reference.to_string(), why });
+    if let Some(scope) = explained.scope.filter(|_| explained.mode != Mode::Disabled) {
+        let asks_for_bases = |asked: &Asked| matches!(asked, Asked::Document(question) if question.base().is_some());
+        let unkept = [
+            (scope.content_trust.is_some(), "the scope asks for content trust, and trust states are not kept"),
+            (
+                scope.requirements.iter().any(|one| asks_for_bases(&one.asked)),
+                "the scope asks about base images, which are not kept",
+            ),
+        ];
+        if let Some((_, why)) = unkept.into_iter().find(|(is_asked, _)| *is_asked) {
+            return Err(OpsError::Unkept { reference: reference.to_string(), why: why.to_owned() });
+        }
     }
     let subject = match index {
         None => Subject::new(reference, digest),

@@ -17,6 +17,7 @@ mod pin;
 pub mod pin_files;
 pub mod policy_file;
 pub mod policy_test;
+pub mod provenance;
 pub mod pull;
 pub mod sign;
 mod signatory;

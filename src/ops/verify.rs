@@ -12,7 +12,7 @@ use super::{
 use crate::{
     limits::Limits,
     oci::{Embedded, Images, Reference},
-    policy::{ContentTrust, Mode, Outcome, Policy, Unsigned, evaluate},
+    policy::{ContentTrust, Mode, Outcome, Policy, Unsigned},
     registry::{Access, Layout, Repo, Selector, Session},
     trust::tuf::TrustRefusal,
     verify::{Collected, Findings, Subject, Unread, verify_all},
@@ -99,7 +99,7 @@ impl Verifier<'_> {
     }
 
     /// Pins a reference: by the signed map of its tags where the policy asks for one, else as the registry says.
-    async fn pin(
+    pub(super) async fn pin(
         &self,
         repo: &Repo,
         reference: &Reference,
@@ -139,6 +139,12 @@ impl Verifier<'_> {
         self.is_judged(subject) && self.policy.asks_for_evidence(&subject.reference().repository)
     }
 
+    /// Reads what hangs on a subject, and verifies it.
+    pub(super) async fn find(&self, repo: &Repo, subject: &Subject) -> Result<Findings, OpsError> {
+        let read = self.read(repo, subject).await;
+        self.check(repo, subject, read).await
+    }
+
     /// Reads what the policy asks for, and no more.
     async fn read(&self, repo: &Repo, subject: &Subject) -> Read {
         let repository = &subject.reference().repository;
@@ -162,6 +168,12 @@ impl Verifier<'_> {
     }
 
     async fn weigh(&self, repo: &Repo, subject: &Subject, read: Read) -> Result<Verification, OpsError> {
+        let findings = self.check(repo, subject, read).await?;
+        let outcome = self.settle(&findings).await;
+        Ok(Verification { findings, outcome, trust: None })
+    }
+
+    async fn check(&self, repo: &Repo, subject: &Subject, read: Read) -> Result<Findings, OpsError> {
         let mut judged = subject.clone();
         if let Some(images) = read.images {
             judged = judged.with_images(images);
@@ -176,8 +188,7 @@ impl Verifier<'_> {
             // A digest that the registry does not have is not an unsigned image, whatever hangs on it.
             repo.manifest(&Selector::Digest(subject.digest())).await?;
         }
-        let outcome = evaluate(self.policy, &findings, self.now);
-        Ok(Verification { findings, outcome, trust: None })
+        Ok(findings)
     }
 }
 

@@ -167,6 +167,10 @@ pub(super) struct Scope {
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "rules::Provenance")]
     pub provenance: Option<Spanned<rules::Provenance>>,
+    /// What is asked of the images that it was built from; stands beside `provenance`.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "rules::Base")]
+    pub base: Option<Spanned<rules::Base>>,
     /// What is asked of what is in it.
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "rules::Sbom")]
@@ -427,15 +431,9 @@ fn strict() -> Options {
     }
 }
 
-/// Fields that a later version brings: refused by name, so that nobody takes them for in force.
-const LATER: [&str; 1] = ["base"];
-
 fn error(error: serde_saphyr::Error) -> PolicyError {
     let place = error.location().map_or(Position::START, |at| Position::At { line: at.line(), column: at.column() });
     match error.without_snippet() {
-        serde_saphyr::Error::SerdeUnknownField { field, .. } if LATER.contains(&field.as_str()) => {
-            PolicyError::NotInThisVersion { place, field: field.clone() }
-        }
         serde_saphyr::Error::SerdeUnknownField { field, expected, .. } => PolicyError::UnknownField {
             place,
             field: field.clone(),

@@ -36,16 +36,6 @@ pub enum PolicyError {
         /// What the YAML reader says.
         source: Box<serde_saphyr::Error>,
     },
-    /// A field that this version has not yet.
-    #[error(
-        "{place}: `{field}` is not in this version of boltseal, and a policy that asks for it cannot be kept; a newer version is needed"
-    )]
-    NotInThisVersion {
-        /// Where.
-        place: Position,
-        /// The field.
-        field: String,
-    },
     /// A field that nobody knows.
     #[error("{place}: unknown field `{field}`; expected {}", list(.expected))]
     UnknownField {

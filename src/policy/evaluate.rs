@@ -2,9 +2,9 @@ mod trust;
 
 use super::{
     Approved, Asked, Authority, Decision, Match, Met, Miss, Mode, Outcome, Pattern, Policy, PredicateType, Reason,
-    Requirement, Scope, Unsigned,
+    Requirement, Scope,
     predicate::stated_time,
-    rules::{Beside, fresh, habits, objections},
+    rules::{Bases, Beside, fresh, habits, objections},
     signer::Stranger,
 };
 use crate::{
@@ -28,19 +28,27 @@ use std::collections::{BTreeMap, BTreeSet};
 /// unread leaves it open; so it is where the scope has a Rego program, which is asked last, sees the attestations, and can only
 /// deny or fail to answer. Elsewhere what could not be read turns a `Deny` that it might have changed into `Undetermined`. Times are as the signer states them. Without a matching
 /// scope the answer is a deny; where the mode is `disabled`, there is none.
+///
+/// Of the images that it was built from nothing is known here; where the policy asks about them, it could not be told:
+/// [`evaluate_with`].
 pub fn evaluate(policy: &Policy, findings: &Findings, now: Timestamp) -> Outcome {
+    evaluate_with(policy, findings, &Bases::default(), now)
+}
+
+/// As [`evaluate`], with what became of the images that signed provenance says it was built from.
+pub fn evaluate_with(policy: &Policy, findings: &Findings, bases: &Bases, now: Timestamp) -> Outcome {
     let repository = &findings.subject().reference().repository;
     let scope = policy.scope(repository);
     let mode = scope.map_or(policy.mode, |scope| scope.mode);
     let decision = match scope {
         _ if mode == Mode::Disabled => Decision::NotJudged,
-        Some(scope) if scope.asks() => judge(scope, findings, now),
+        Some(scope) if scope.asks() => judge(scope, findings, bases, now),
         _ => Decision::Deny(vec![Reason::NoPolicy { repository: Pattern::of(repository).to_string() }]),
     };
     Outcome { scope: scope.map(|scope| scope.pattern.to_string()), mode, decision }
 }
 
-fn judge(scope: &Scope, findings: &Findings, now: Timestamp) -> Decision {
+fn judge(scope: &Scope, findings: &Findings, bases: &Bases, now: Timestamp) -> Decision {
     let mut met = Vec::new();
     let mut reasons: Vec<Reason> = Vec::new();
     let trust = scope.content_trust.as_ref().and_then(|rule| {
@@ -48,10 +56,14 @@ fn judge(scope: &Scope, findings: &Findings, now: Timestamp) -> Decision {
         weighed.map_err(|reason| reasons.push(Reason::Trust(reason))).ok()
     });
     reasons.extend(scope.config.iter().flat_map(|rule| habits(rule, findings.subject())));
+    let mut is_certain = !reasons.is_empty();
     for requirement in &scope.requirements {
-        match weigh(requirement, findings, now) {
+        match weigh(requirement, findings, bases, now) {
             Ok(one) => met.push(one),
-            Err(unmet) => reasons.extend(unmet),
+            Err(unmet) => {
+                is_certain |= !unmet.iter().any(Reason::is_open);
+                reasons.extend(unmet);
+            }
         }
     }
     if reasons.is_empty() {
@@ -60,6 +72,7 @@ fn judge(scope: &Scope, findings: &Findings, now: Timestamp) -> Decision {
         if reasons.is_empty() {
             return Decision::Allow(approved);
         }
+        is_certain = !reasons.iter().any(Reason::is_open);
     }
     let is_final = reasons.iter().any(Reason::is_final);
     reasons.extend(rejected(findings));
@@ -67,7 +80,7 @@ fn judge(scope: &Scope, findings: &Findings, now: Timestamp) -> Decision {
         [first, ..] if !is_final => Some(Reason::Unread { count: findings.unread().len(), first: first.clone() }),
         _ => None,
     };
-    let undetermined = unread.is_some() || reasons.iter().any(Reason::is_open);
+    let undetermined = unread.is_some() || !is_certain;
     reasons.extend(unread);
     reasons.sort_by_key(Reason::order);
     reasons.dedup();
@@ -84,15 +97,13 @@ struct Shown<'f> {
 }
 
 /// A statement in an index is about one image of it: of the index itself it is asked of each.
-fn weigh(requirement: &Requirement, findings: &Findings, now: Timestamp) -> Result<Met, Vec<Reason>> {
+fn weigh(requirement: &Requirement, findings: &Findings, bases: &Bases, now: Timestamp) -> Result<Met, Vec<Reason>> {
     let subject = findings.subject();
-    let is_whole = requirement.unsigned != Unsigned::Refuse && subject.within().is_none();
-    let listed = subject.embedded().filter(|_| is_whole);
-    let [first, others @ ..] = listed.map_or(&[][..], |embedded| embedded.images()) else {
-        return weigh_image(requirement, findings, subject.digest(), now);
+    let [first, others @ ..] = requirement.images_of(subject) else {
+        return weigh_image(requirement, findings, subject.digest(), bases, now);
     };
     let of_image = |image: &Digest| {
-        weigh_image(requirement, findings, *image, now).map_err(|mut reasons| {
+        weigh_image(requirement, findings, *image, bases, now).map_err(|mut reasons| {
             reasons.push(Reason::Document { by: format!("the image {image}"), miss: Miss::Unattested });
             reasons
         })
@@ -106,6 +117,7 @@ fn weigh_image(
     requirement: &Requirement,
     findings: &Findings,
     image: Digest,
+    bases: &Bases,
     now: Timestamp,
 ) -> Result<Met, Vec<Reason>> {
     let asked = findings.subject().reference();
@@ -115,7 +127,7 @@ fn weigh_image(
         .map_err(|why| vec![Reason::IdentityUnmeetable { rule: requirement.identity.clone(), why }])?;
     let counts = |one: &&Verified| is_asked(&requirement.asked, one.claim()) && requirement.takes(one, image);
     let relevant: Vec<&Verified> = findings.verified().iter().filter(counts).collect();
-    let beside = Beside::gather(requirement, findings, image, now);
+    let beside = Beside::gather(requirement, findings, image, bases, now);
     let shown: Vec<Shown<'_>> = requirement
         .from
         .iter()
@@ -129,8 +141,8 @@ fn weigh_image(
     if by.len() >= requirement.threshold {
         return Ok(Met { requirement: requirement.clone(), by });
     }
-    let mut reasons: Vec<Reason> =
-        shown.into_iter().filter(|shown| shown.counts.is_empty()).filter_map(|shown| shown.nearest).collect();
+    let tells = |shown: &Shown<'_>| shown.counts.is_empty() || shown.nearest.as_ref().is_some_and(Reason::is_open);
+    let mut reasons: Vec<Reason> = shown.into_iter().filter(tells).filter_map(|shown| shown.nearest).collect();
     reasons.push(shortfall(requirement, relevant.is_empty(), &by));
     Err(reasons)
 }
@@ -153,7 +165,7 @@ fn show<'f>(
     expected: Option<&SignedReference>,
     authority: &Authority,
     relevant: &[&'f Verified],
-    beside: &Beside,
+    beside: &Beside<'_>,
 ) -> Shown<'f> {
     let mut shown = Shown::default();
     for verified in relevant {
@@ -176,12 +188,12 @@ fn show<'f>(
 }
 
 /// Why a claim that holds does not count, if so.
-fn miss(
+pub(super) fn miss(
     asked: &Asked,
     expected: Option<&SignedReference>,
     authority: &str,
     claim: &Claim,
-    beside: &Beside,
+    beside: &Beside<'_>,
 ) -> Option<Reason> {
     let (Claim::Signature { references, .. } | Claim::Attestation { references, .. }) = claim;
     if let Some(expected) = expected {

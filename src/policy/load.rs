@@ -186,7 +186,12 @@ fn scope(
         let one = requirement(place, asked, raw.threshold, &raw.from, raw.identity, authorities)?;
         requirements.push(Requirement { unsigned: raw.unsigned, ..one });
     }
-    let questions = [raw.provenance.map(rules::provenance), raw.sbom.map(rules::sbom), raw.vuln.map(rules::vuln)];
+    if let Some(alone) = raw.base.as_ref().filter(|_| raw.provenance.is_none()) {
+        return Err(rules::base_alone(Position::of(alone)));
+    }
+    let base = raw.base.map(|base| rules::base_rule(&base.value)).transpose()?;
+    let provenance = raw.provenance.map(|raw| rules::provenance(raw, base));
+    let questions = [provenance, raw.sbom.map(rules::sbom), raw.vuln.map(rules::vuln)];
     for put in questions.into_iter().flatten() {
         let (place, question, who) = put?;
         let asked = Asked::Document(Box::new(question));

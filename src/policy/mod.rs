@@ -19,7 +19,7 @@ pub use content_trust::{ByDigest, ContentTrust, OnExpired, RootPins, Tofu};
 pub use decision::{Approved, Decision, Match, Met, Outcome};
 pub use document::schema;
 pub use error::{PolicyError, Position};
-pub use evaluate::evaluate;
+pub use evaluate::{evaluate, evaluate_with};
 pub use export::{ExportError, Exported, Inexpressible, Target, export};
 pub use import::{ImportError, Imported, Lost, Source, import};
 pub use load::{Certificates, FileLoader, Flags, KeyLoader};
@@ -29,7 +29,8 @@ pub use rule::{
     Asked, Authority, Explanation, IdentityRule, IdentityUnmeetable, Mode, Policy, Requirement, Scope, Unsigned,
 };
 pub use rules::{
-    Circumstances, ConfigRule, Miss, MustList, ProvenanceRule, Question, RegoRule, SbomRule, Topic, VulnRule, Waiver,
+    BaseFault, BaseMiss, BaseRule, Bases, Circumstances, ConfigRule, Lineage, Miss, MustList, ProvenanceRule, Question,
+    RegoRule, Relative, SbomRule, Seen, SignedProvenance, Topic, VulnRule, Waiver, signed_provenance,
 };
 pub use scope::{Pattern, ScopeError};
 pub use signer::{CertificatePattern, IdentityPattern, TextPattern, TextPatternError};

@@ -143,14 +143,14 @@ impl Reason {
         }
     }
 
+    /// Whether it may be otherwise once more can be read, of other images, or once a program has an answer.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self, Self::Document { miss, .. } if miss.is_open())
+    }
+
     /// Whether no further evidence could change it.
     pub(super) fn is_final(&self) -> bool {
         matches!(self, Self::NoPolicy { .. } | Self::Trust(_) | Self::IdentityUnmeetable { .. })
-    }
-
-    /// Whether it is no answer: not known to be a yes, and not a no.
-    pub(super) fn is_open(&self) -> bool {
-        matches!(self, Self::Document { miss: Miss::RegoFailed { .. }, .. })
     }
 
     /// The order in which reasons are told, most specific first; of two ages the newer.

@@ -2,7 +2,7 @@ use super::{ConfigRule, ContentTrust, IdentityPattern, Pattern, PredicateType, Q
 use crate::{
     oci::{Digest, Reference, Repository, RepositoryName},
     trust::{Anchors, Principal},
-    verify::{Format, SignedReference, Verified},
+    verify::{Format, SignedReference, Subject, Verified},
 };
 use jiff::SignedDuration;
 use schemars::JsonSchema;
@@ -229,6 +229,13 @@ pub struct Explanation<'p> {
 }
 
 impl Requirement {
+    /// The images of an index of which it is asked one by one, since statements that lie in the index are about one each;
+    /// else none.
+    pub(super) fn images_of<'s>(&self, subject: &'s Subject) -> &'s [Digest] {
+        let is_whole = self.unsigned != Unsigned::Refuse && subject.within().is_none();
+        subject.embedded().filter(|_| is_whole).map_or(&[], |embedded| embedded.images())
+    }
+
     /// Whether a piece of evidence is of a kind that counts for an image: what was signed, or is covered as the policy says.
     pub(super) fn takes(&self, verified: &Verified, image: Digest) -> bool {
         let covered = match verified.format() {

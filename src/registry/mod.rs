@@ -27,6 +27,7 @@ mod repo;
 mod retry;
 mod session;
 mod shared_tag;
+mod streamed;
 mod tagged;
 mod tls;
 mod transport;
@@ -43,6 +44,7 @@ pub use remote::Remote;
 pub use repo::Repo;
 pub use session::Session;
 pub use shared_tag::TagRead;
+pub use streamed::BlobStream;
 pub use tagged::Tagged;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -5,6 +5,8 @@ pub mod hostile;
 pub mod image;
 pub mod images;
 pub mod peers;
+#[cfg(feature = "serve")]
+pub mod proxy;
 pub mod token_server;
 
 use std::{

@@ -1,6 +1,6 @@
 //! containerd 2.1 asks boltseal before it pulls, by `ctr` and by CRI.
 
-mod daemon;
+pub mod daemon;
 mod doctor;
 
 use crate::{

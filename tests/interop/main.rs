@@ -4,6 +4,8 @@
 
 #[path = "../common/attacks.rs"]
 mod attacks;
+#[path = "../common/chain.rs"]
+mod chain;
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../roots/instance.rs"]
@@ -12,6 +14,8 @@ mod instance;
 mod sigstore;
 #[path = "../common/trust_race.rs"]
 mod trust_race;
+#[path = "../common/webhook.rs"]
+mod webhook;
 #[path = "../common/trust.rs"]
 mod world;
 
@@ -19,6 +23,7 @@ mod access;
 mod attestations;
 mod bench;
 mod buildkit;
+mod chains;
 mod containerd;
 mod content_trust;
 mod cosign_reads;
@@ -29,10 +34,12 @@ mod junk;
 mod keyless;
 mod keyless_reads;
 mod keyless_signs;
+mod kubernetes;
 mod layouts;
 mod mixed;
 mod notary;
 mod predicates;
+mod proxy;
 mod pulls;
 mod races;
 mod sigstore_clients;
@@ -73,6 +80,9 @@ fn main() -> ExitCode {
         trusted_roots::cases(),
         containerd::cases(),
         docker::cases(),
+        kubernetes::cases(),
+        proxy::cases(),
+        chains::cases(),
         buildkit::cases(),
     ]
     .map(Vec::into_iter);

@@ -6,7 +6,10 @@ mod judge;
 mod keyless;
 mod known;
 mod policy;
+mod provenance;
 mod root;
+#[cfg(feature = "serve")]
+mod serve;
 mod sign;
 
 pub use certificate::{BlobCommand, BlobVerifyArgs, CertificateArgs, SignedHash};
@@ -18,7 +21,10 @@ pub use keyless::{BlobSignArgs, KeylessArgs, LoginArg};
 pub use known::KnownArgs;
 pub use pin::{PinArgs, PinKind, RunArgs};
 pub use policy::{ExportArgs, ExportTarget, ImportArgs, ImportSource, PolicyTestArgs, ReplayArgs};
+pub use provenance::ProvenanceArgs;
 pub use root::{RootAddArgs, RootCommand, RootCreateArgs, RootUpdateArgs, ServiceFile};
+#[cfg(feature = "serve")]
+pub use serve::{ServeAdmissionArgs, ServeCommand, ServeProxyArgs};
 pub use sign::{AttestArgs, AttestFormat, MaybeKeyArgs, PasswordArgs, SignArgs, SignFormat, SigningKeyArgs};
 
 use crate::cmd::trust::TrustCommand;
@@ -68,6 +74,7 @@ pub enum Command {
     Pull(PullArgs),
     Resolve(ResolveArgs),
     Inspect(InspectArgs),
+    Provenance(ProvenanceArgs),
     #[command(subcommand)]
     Blob(BlobCommand),
     #[command(subcommand)]
@@ -82,6 +89,9 @@ pub enum Command {
     Run(RunArgs),
     #[command(subcommand)]
     Doctor(DoctorCommand),
+    #[cfg(feature = "serve")]
+    #[command(subcommand)]
+    Serve(ServeCommand),
     Demo(DemoArgs),
     Completions(CompletionsArgs),
     #[command(hide = true)]

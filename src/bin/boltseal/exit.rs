@@ -180,6 +180,13 @@ impl From<TrustError> for Failure {
     }
 }
 
+#[cfg(feature = "serve")]
+impl From<boltseal::serve::ServeError> for Failure {
+    fn from(error: boltseal::serve::ServeError) -> Self {
+        Self::supplied(error.to_string())
+    }
+}
+
 impl From<TrustedRootFileError> for Failure {
     fn from(error: TrustedRootFileError) -> Self {
         Self::supplied(error.to_string())

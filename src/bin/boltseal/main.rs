@@ -47,6 +47,10 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
+    #[cfg(feature = "serve")]
+    if let Command::Serve(command) = cli.command {
+        return cmd::serve::run(command);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -72,6 +76,7 @@ async fn dispatch(command: Command, output: &Output) -> Result<Exit, Failure> {
         Command::Pull(args) => cmd::pull::run(args, output).await,
         Command::Resolve(args) => cmd::resolve::run(args, output).await,
         Command::Inspect(args) => cmd::inspect::run(args, output).await,
+        Command::Provenance(args) => cmd::provenance::run(args, output).await,
         Command::Blob(BlobCommand::Sign(args)) => cmd::blob_sign::sign(&args, output).await,
         Command::Blob(BlobCommand::Verify(args)) => cmd::blob::verify(&args, output),
         Command::Key(args) => cmd::key::run(args, output),
@@ -81,6 +86,9 @@ async fn dispatch(command: Command, output: &Output) -> Result<Exit, Failure> {
         Command::Pin(args) => cmd::pin::run(args, output).await,
         Command::Run(args) => cmd::run::run(args, output).await,
         Command::Doctor(command) => cmd::doctor::run(command, output).await,
+        // It has a runtime of its own, and stops by itself.
+        #[cfg(feature = "serve")]
+        Command::Serve(command) => cmd::serve::serve(command).await,
         Command::Demo(args) => demo::run(args, output).await,
         Command::Completions(args) => cmd::docs::completions(&args, output),
         Command::Man(args) => cmd::docs::man(&args),

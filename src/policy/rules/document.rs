@@ -121,6 +121,27 @@ pub(in crate::policy) enum Parameters {
     RefuseUnknown,
 }
 
+/// What is asked of the images that an image was built from, by the provenance that is asked for beside it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(in crate::policy) struct Base {
+    /// By what they are judged: `apply`, each by the scope of this policy that it falls into.
+    #[allow(dead_code, reason = "has but one value")]
+    pub policy: BasePolicy,
+    /// To how many levels provenance has to name them; 1 where it is left out.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "u64", range(min = 1, max = 8))]
+    pub depth: Option<Spanned<usize>>,
+}
+
+/// By what the images are judged that an image was built from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::policy) enum BasePolicy {
+    /// Each by its own scope.
+    Apply,
+}
+
 question! {
     /// What is asked of what is in an image: an SBOM.
     Sbom {

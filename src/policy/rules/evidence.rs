@@ -1,6 +1,6 @@
 //! What the findings have for a question: the circumstances of a requirement, gathered once.
 
-use super::{Circumstances, ConfigRule, Miss, Question, skew};
+use super::{Bases, Circumstances, ConfigRule, Miss, Question, skew};
 use crate::{
     format::{
         image_config::ImageConfig,
@@ -15,21 +15,28 @@ use std::collections::BTreeMap;
 
 /// What stands beside the evidence of one requirement.
 #[derive(Debug)]
-pub(in crate::policy) struct Beside {
+pub(in crate::policy) struct Beside<'b> {
     pub now: Timestamp,
     digests: Vec<Digest>,
     vex: Vec<Vex>,
+    bases: &'b Bases,
     /// The newest time that a document of each authority states.
     newest: BTreeMap<String, Timestamp>,
     all_read: bool,
 }
 
-impl Beside {
-    pub fn gather(requirement: &Requirement, findings: &Findings, image: Digest, now: Timestamp) -> Self {
+impl<'b> Beside<'b> {
+    pub fn gather(
+        requirement: &Requirement,
+        findings: &Findings,
+        image: Digest,
+        bases: &'b Bases,
+        now: Timestamp,
+    ) -> Self {
         let around = findings.subject().digests().filter(|digest| *digest != image);
         let digests = std::iter::once(image).chain(around).collect();
         let all_read = findings.unread().is_empty();
-        let mut beside = Self { now, digests, vex: Vec::new(), newest: BTreeMap::new(), all_read };
+        let mut beside = Self { now, digests, vex: Vec::new(), bases, newest: BTreeMap::new(), all_read };
         let Asked::Document(question) = &requirement.asked else { return beside };
         let wanted = |family| {
             family == Some(Family::Vex) && question.needs_vex() || family == Some(question.family()) && question.newest
@@ -77,7 +84,8 @@ impl Beside {
                 return Err(Miss::Superseded { by: *by });
             }
         }
-        question.judge(&document, &Circumstances { digests: &self.digests, vex: &self.vex, now: self.now })?;
+        let Self { digests, vex, bases, now, .. } = self;
+        question.judge(&document, &Circumstances { digests, vex, bases, now: *now })?;
         if question.needs_newest() && !self.all_read { Err(Miss::NewestUnknown) } else { Ok(()) }
     }
 }

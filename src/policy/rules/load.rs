@@ -1,11 +1,12 @@
 //! From questions as written to such that can be answered.
 
 use super::{
-    ConfigRule, MustList, ProvenanceRule, Question, SbomRule, Topic, VulnRule, Waiver, document,
+    BaseRule, ConfigRule, MustList, ProvenanceRule, Question, SbomRule, Topic, VulnRule, Waiver, document,
     provenance::{HIGHEST_LEVEL, level},
 };
 use crate::{
     format::predicate::{SbomFormat, Severity, split_source, states_source, states_workflow},
+    limits::CHAIN_DEPTH,
     policy::{PolicyError, Position, TextPattern, Unsigned, load::duration},
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
@@ -39,7 +40,29 @@ fn put(place: Position, about: Topic, who: document::Who) -> Result<Put, PolicyE
     Ok((place, Question { about, max_age, newest: who.superseded == document::Superseded::Refuse }, who))
 }
 
-pub(in crate::policy) fn provenance(raw: Spanned<document::Provenance>) -> Result<Put, PolicyError> {
+/// What is asked of base images.
+pub(in crate::policy) fn base(raw: &document::Base) -> Result<BaseRule, PolicyError> {
+    let depth = raw.depth.as_ref().map_or(1, |depth| depth.value);
+    match &raw.depth {
+        Some(place) if !(1..=CHAIN_DEPTH).contains(&depth) => {
+            let why = format!("{depth} levels can't be asked for; expected 1 to {CHAIN_DEPTH}");
+            Err(refused(Position::of(place), "depth", why))
+        }
+        _ => Ok(BaseRule { depth }),
+    }
+}
+
+/// That something has to stand beside `provenance`.
+pub(in crate::policy) fn base_alone(place: Position) -> PolicyError {
+    let why =
+        "stands beside no `provenance`, so that nobody's word would count; expected `provenance: { from: […] }` too";
+    refused(place, "base", why)
+}
+
+pub(in crate::policy) fn provenance(
+    raw: Spanned<document::Provenance>,
+    base: Option<BaseRule>,
+) -> Result<Put, PolicyError> {
     let (place, raw) = (Position::of(&raw), raw.value);
     let level = match &raw.level {
         None => None,
@@ -59,6 +82,7 @@ pub(in crate::policy) fn provenance(raw: Spanned<document::Provenance>) -> Resul
         workflow: optional("workflow", raw.workflow.as_ref())?,
         level,
         refuse_unknown: raw.parameters == document::Parameters::RefuseUnknown,
+        base,
     };
     contradictions(&rule, place)?;
     let unsigned = raw.unsigned;

@@ -1,3 +1,4 @@
+use super::base::{BaseFault, BaseMiss};
 use crate::format::predicate::{SbomFormat, Severity};
 use jiff::{SignedDuration, Timestamp};
 use std::{cmp::Reverse, fmt};
@@ -88,6 +89,8 @@ pub enum Miss {
         /// Their names.
         names: Vec<String>,
     },
+    /// The images that it was built from are not known, or not allowed.
+    Base(Box<BaseMiss>),
     /// Another format.
     Format {
         /// The formats.
@@ -214,6 +217,7 @@ impl Miss {
             Self::Workflow { .. } => "workflow-mismatch",
             Self::Level { .. } => "level-unmet",
             Self::Parameters { .. } => "parameters-unknown",
+            Self::Base(miss) => miss.fault.id(),
             Self::Format { .. } => "sbom-format",
             Self::Described { .. } => "sbom-subject-mismatch",
             Self::PackageMissing { .. } => "package-missing",
@@ -232,9 +236,15 @@ impl Miss {
         }
     }
 
+    /// Whether it may be otherwise once more can be read, or a program has an answer.
+    pub(in crate::policy) fn is_open(&self) -> bool {
+        matches!(self, Self::RegoFailed { .. }) || matches!(self, Self::Base(miss) if miss.fault == BaseFault::Unread)
+    }
+
     /// As [`crate::policy::Reason`] orders them.
     pub(in crate::policy) fn order(&self) -> (u8, Option<Reverse<Timestamp>>) {
         match self {
+            Self::Base(miss) if miss.fault == BaseFault::Unread => (0, None),
             Self::TooOld { stated, .. } => (2, Some(Reverse(*stated))),
             Self::FromFuture { .. } => (3, None),
             Self::TimeUnknown | Self::Superseded { .. } => (4, None),
@@ -279,6 +289,7 @@ impl fmt::Display for Miss {
             Self::Source { expected, found } => two(f, "a build from", expected, found.as_ref()),
             Self::Reference { expected, found } => two(f, "a build of ref", expected, found.as_ref()),
             Self::Workflow { expected, found } => two(f, "a build by workflow", expected, found.as_ref()),
+            Self::Base(miss) => miss.fmt(f),
             Self::Described { expected, found } => two(f, "an SBOM of", expected, found.as_ref()),
             Self::Format { .. }
             | Self::PackageMissing { .. }
@@ -341,7 +352,7 @@ fn two(f: &mut fmt::Formatter<'_>, what: &str, expected: &str, found: Option<&St
 }
 
 /// An attacker's text, in quotes and not too long.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     const MOST: usize = 200;
     let short: String = text.chars().take(MOST).collect();
     if short.len() < text.len() { format!("{short:?}…") } else { format!("{text:?}") }

@@ -1,6 +1,7 @@
 //! What is asked of the documents that were attested, and of an image's own configuration: pure functions from a question
 //! and a document to nothing, or to the one thing that is missing.
 
+mod base;
 mod config;
 mod document;
 mod evidence;
@@ -13,10 +14,11 @@ mod rego;
 mod sbom;
 mod vuln;
 
+pub use base::{BaseFault, BaseMiss, BaseRule, Bases, Lineage, Relative, Seen, SignedProvenance, signed_provenance};
 pub use config::ConfigRule;
-pub(super) use document::{Config, Provenance, Sbom, Vuln};
+pub(super) use document::{Base, Config, Provenance, Sbom, Vuln};
 pub(super) use evidence::{Beside, habits};
-pub(super) use load::{config, provenance, sbom, vuln};
+pub(super) use load::{base as base_rule, base_alone, config, provenance, sbom, vuln};
 pub use miss::Miss;
 pub use provenance::ProvenanceRule;
 pub use rego::RegoRule;
@@ -25,7 +27,7 @@ pub use sbom::{MustList, SbomRule};
 pub use vuln::{VulnRule, Waiver};
 
 use crate::{
-    format::predicate::{Document, Family, Vex},
+    format::predicate::{self, Family, Vex},
     limits::CLOCK_SKEW,
     oci::Digest,
 };
@@ -62,6 +64,8 @@ pub struct Circumstances<'a> {
     pub digests: &'a [Digest],
     /// What the authorities that are asked say of findings.
     pub vex: &'a [Vex],
+    /// What became of the images that it was built from.
+    pub bases: &'a Bases,
     /// The time.
     pub now: Timestamp,
 }
@@ -83,6 +87,12 @@ impl Question {
         if let Topic::Vuln(rule) = &self.about { &rule.waivers } else { &[] }
     }
 
+    /// What is asked of base images.
+    #[must_use]
+    pub fn base(&self) -> Option<BaseRule> {
+        if let Topic::Provenance(rule) = &self.about { rule.base } else { None }
+    }
+
     /// Whether the answer changes with a document that was not read.
     #[must_use]
     pub fn needs_newest(&self) -> bool {
@@ -99,14 +109,17 @@ impl Question {
     ///
     /// # Errors
     /// What is missing, with what was expected and found.
-    pub fn judge(&self, document: &Document, beside: &Circumstances<'_>) -> Result<(), Miss> {
+    pub fn judge(&self, document: &predicate::Document, beside: &Circumstances<'_>) -> Result<(), Miss> {
         if let Some(max_age) = self.max_age {
             fresh(document.stated_time(), max_age, beside.now)?;
         }
         match (&self.about, document) {
-            (Topic::Provenance(rule), Document::Provenance(provenance)) => rule.judge(provenance),
-            (Topic::Sbom(rule), Document::Sbom(sbom)) => rule.judge(sbom, beside.digests),
-            (Topic::Vuln(rule), Document::Scan(scan)) => rule.judge(scan, beside),
+            (Topic::Provenance(rule), predicate::Document::Provenance(provenance)) => {
+                rule.judge(provenance)?;
+                rule.base.map_or(Ok(()), |base| base.judge(provenance, beside.bases))
+            }
+            (Topic::Sbom(rule), predicate::Document::Sbom(sbom)) => rule.judge(sbom, beside.digests),
+            (Topic::Vuln(rule), predicate::Document::Scan(scan)) => rule.judge(scan, beside),
             _ => Err(Miss::Malformed { why: "a document of another family".to_owned() }),
         }
     }

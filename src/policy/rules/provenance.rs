@@ -1,6 +1,6 @@
 //! How an image was built.
 
-use super::Miss;
+use super::{BaseRule, Miss};
 use crate::{
     format::predicate::{Provenance, Source},
     policy::TextPattern,
@@ -23,6 +23,8 @@ pub struct ProvenanceRule {
     pub level: Option<u8>,
     /// Whether parameters that the build type does not define are refused.
     pub refuse_unknown: bool,
+    /// What is asked of the images that it was built from; it is not asked of the document alone.
+    pub base: Option<BaseRule>,
 }
 
 impl ProvenanceRule {

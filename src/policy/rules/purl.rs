@@ -1,25 +1,11 @@
 //! Package URLs as they are compared: percent-encoding undone, qualifiers and subpath left out.
 
+use crate::format::predicate::percent_decoded;
+
 /// The part of a package URL that names a package and its version.
 pub(super) fn bare(purl: &str) -> String {
     let named = purl.split(['?', '#']).next().unwrap_or_default();
-    let bytes = named.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        let escaped = (*byte == b'%').then(|| named.get(at + 1..at + 3)).flatten();
-        match escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) => {
-                decoded.push(byte);
-                at += 3;
-            }
-            None => {
-                decoded.push(*byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
+    percent_decoded(named)
 }
 
 /// Whether a package URL names a package: with a version that one, without any.

@@ -33,7 +33,7 @@ impl Policy {
     }
 }
 
-/// The version of what programs are shown (SPEC.md, 6.7).
+/// The version of what programs are shown (SPEC.md, 6.8).
 const VERSION: u32 = 1;
 
 #[derive(Serialize)]

@@ -459,6 +459,6 @@ fn a_configuration_that_was_not_read_is_not_known_to_be_good() {
 fn documents_of_another_family_answer_nothing() {
     let question = Question { about: Topic::Vuln(VulnRule::default()), max_age: None, newest: false };
     let document = Document::decode(SLSA_V1, predicate!("github.json").to_string().as_bytes()).unwrap().unwrap();
-    let beside = Circumstances { digests: &[], vex: &[], now: NOW.parse().unwrap() };
+    let beside = Circumstances { digests: &[], vex: &[], bases: &Bases::default(), now: NOW.parse().unwrap() };
     assert_eq!(question.judge(&document, &beside).unwrap_err().id(), "document-malformed");
 }

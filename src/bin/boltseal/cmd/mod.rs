@@ -9,10 +9,13 @@ pub mod inspect;
 pub mod key;
 pub mod pin;
 pub mod policy;
+pub mod provenance;
 pub mod pull;
 pub mod resolve;
 pub mod root;
 pub mod run;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod sign;
 pub mod trust;
 pub mod verify;

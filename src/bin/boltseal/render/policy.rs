@@ -1,7 +1,9 @@
 mod questions;
 
 use crate::output::printable;
-use boltseal::policy::{Asked, ByDigest, ContentTrust, Explanation, OnExpired, Requirement, Tofu, Unsigned};
+use boltseal::policy::{
+    Asked, ByDigest, ContentTrust, Explanation, OnExpired, ProvenanceRule, Requirement, Tofu, Topic, Unsigned,
+};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -72,7 +74,17 @@ fn requirement(requirement: &Requirement) -> Value {
         "identity": requirement.identity.to_string(), "annotations": annotations,
         "predicateType": predicate_type, "maxAgeHours": max_age_hours, "unsigned": requirement.unsigned.to_string(),
         "question": question,
+        "baseLevels": base_levels(&requirement.asked),
     })
+}
+
+/// To how many levels base images are asked about.
+fn base_levels(asked: &Asked) -> Option<usize> {
+    let Asked::Document(question) = asked else { return None };
+    match &question.about {
+        Topic::Provenance(ProvenanceRule { base: Some(base), .. }) => Some(base.depth),
+        _ => None,
+    }
 }
 
 pub fn to_text(explanation: &Explanation<'_>) -> String {
@@ -97,7 +109,11 @@ pub fn to_text(explanation: &Explanation<'_>) -> String {
             Asked::Attestation { max_age: Some(age), .. } => {
                 let _ = write!(extra, ", at most {} hours old", age.as_hours());
             }
-            _ => {}
+            asked => {
+                if let Some(levels) = base_levels(asked) {
+                    let _ = write!(extra, ", and of base images by their own scopes, {levels} deep");
+                }
+            }
         }
         if requirement.unsigned != Unsigned::Refuse {
             let _ = write!(extra, ", unsigned statements of the index {}", requirement.unsigned);

@@ -70,7 +70,11 @@ pub fn states_source(build_type: &str) -> bool {
 /// Whether it says by which workflow, job or pipeline, likewise.
 #[must_use]
 pub fn states_workflow(build_type: &str) -> bool {
-    states_source(build_type) && ![BUILDKIT_V02, BUILDKIT_V1].contains(&build_type)
+    states_source(build_type) && !lists_images(build_type)
+}
+
+pub(super) fn lists_images(build_type: &str) -> bool {
+    [BUILDKIT_V02, BUILDKIT_V1].contains(&build_type)
 }
 
 pub(super) fn read(written: Written) -> Result<Provenance, PredicateError> {

@@ -1,11 +1,13 @@
 //! SLSA provenance 0.1, 0.2 and 1, in one shape, with each build type's own reading of source, ref and workflow.
 
 mod build_types;
+mod image;
 mod uri;
 mod wire;
 
 pub use build_types::{states_source, states_workflow};
-pub use uri::split_source;
+pub use image::ImageNameError;
+pub use uri::{percent_decoded, split_source};
 
 use super::{PredicateError, SLSA_V01, SLSA_V1};
 use jiff::Timestamp;
@@ -93,11 +95,16 @@ impl Provenance {
         build_types::read(written)
     }
 
-    /// The container images that the build fetched: base images, and those of its tools.
+    /// The container images that the build fetched: base images, those of other stages, and those of its tools.
     pub fn images(&self) -> impl Iterator<Item = &Dependency> {
-        self.dependencies.iter().filter(|dependency| {
-            ["pkg:docker/", "pkg:oci/", "oci://", "docker://"].iter().any(|start| dependency.uri.starts_with(start))
-        })
+        self.dependencies.iter().filter(|dependency| dependency.image().is_some())
+    }
+
+    /// Whether all images that went into the build are among its dependencies, so that none means none. Of the build types
+    /// that are known here BuildKit's alone say so; others list their tools, and not what their steps fetch.
+    #[must_use]
+    pub fn lists_images(&self) -> bool {
+        build_types::lists_images(&self.build_type)
     }
 }
 

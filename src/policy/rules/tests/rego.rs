@@ -1,4 +1,4 @@
-//! What a scope's Rego program sees, and what its answer does; SPEC.md, section 6.7.
+//! What a scope's Rego program sees, and what its answer does; SPEC.md, section 6.8.
 
 use super::*;
 use crate::policy::{Decision, FileLoader, Reason, evaluate};
