@@ -1,13 +1,16 @@
 #!/bin/bash
-# benches/run.sh [--write | trust | keyless | audit | drift]
+# benches/run.sh [--write | trust | keyless | audit | drift | admission]
 # Measures boltseal (release build) beside cosign and notation, whole processes in turn, against refreg, docker-registry and
 # the embedded registry on loopback, content trust's processor time beside sigstore-tuf and keyless verification's beside
 # sigstore-verify; about 4 minutes. Prints a table with each target of docs/benchmarks.md, met or not; --write puts it into
-# that page, `trust` measures content trust alone, `keyless` keyless verification, `audit` audits of up to 10,000 images, `drift`
-# what `audit drift` costs.
+# that page. One part alone: `trust` content trust, `keyless` keyless verification, `audit` audits of up to 10,000 images,
+# `drift` what `audit drift` costs, `admission` the admission webhook.
 # tests/peers.sh fetches the peers; what is missing is named.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-[ "${1:-}" != drift ] || exec cargo bench --quiet --bench drift
-[[ "${1:-}" =~ ^(trust|audit)$ ]] || cargo bench --quiet --bench documents
+case "${1:-}" in
+  drift | admission) exec cargo bench --quiet --bench "$1" ;;
+  trust | keyless | audit) ;;
+  *) cargo bench --quiet --bench documents ;;
+esac
 exec cargo bench --quiet --bench peers -- "$@"

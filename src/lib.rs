@@ -5,6 +5,7 @@
 #![allow(clippy::double_must_use)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+pub mod admission;
 #[cfg(feature = "net")]
 mod backoff;
 pub mod crypto;
@@ -17,6 +18,9 @@ pub mod ops;
 pub mod policy;
 #[cfg(feature = "net")]
 pub mod registry;
+pub mod rego;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod sign;
 pub mod store;
 pub mod trust;

@@ -117,6 +117,31 @@ pub const PINNED_FILE_BYTES: u64 = 16 << 20;
 pub const DESCRIPTOR_BYTES: u64 = 64 << 10;
 /// Bytes of the one line that a runtime is told. Source: an event of Kubernetes holds 1,024.
 pub const REASON_BYTES: usize = 1_000;
+/// Bytes of an AdmissionReview. Source: an API server takes objects of 3 MiB, and an update has the old one beside it.
+pub const REVIEW_BYTES: u64 = 8 << 20;
+/// Values in the JSON of an AdmissionReview. Source: a pod has 150, one with 100 containers 5,000; ten times that for what
+/// manages its members, and both objects of an update.
+pub const REVIEW_VALUES: usize = 100_000;
+/// Bytes of AdmissionReviews that are being received at once. Source: sixteen of the largest.
+pub const REVIEWS_BYTES: usize = 128 << 20;
+/// Time in which a review has to have arrived. Source: an API server sends at once what it holds already.
+pub const REVIEW_TIME: Duration = Duration::from_secs(3);
+/// Time that a webhook has where its caller names none. Source: Kubernetes' default for `timeoutSeconds`.
+pub const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
+/// Images of one AdmissionReview. Source: the largest pods seen have about 30.
+pub const REVIEW_IMAGES: usize = 256;
+/// Reasons that one answer tells; the rest is counted.
+pub const REASONS_TOLD: usize = 8;
+/// Characters of one warning. Source: the API server cuts longer ones, `k8s.io/api/admission/v1`.
+pub const WARNING_CHARS: usize = 256;
+/// Characters of one audit annotation. Source: an event of the audit log holds 100 KiB by default, with the object beside it.
+pub const ANNOTATION_CHARS: usize = 8 << 10;
+/// Pull secrets of one pod and its service account that are read. Source: four times what the largest seen has.
+pub const PULL_SECRETS: usize = 16;
+/// Time for which pull secrets that were read count, and how many pods' are held.
+pub const PULL_SECRETS_HELD: (Duration, u64) = (Duration::from_secs(5), 4_096);
+/// Time of one request to an API server, and of its connection. Source: a third of [`WEBHOOK_TIMEOUT`].
+pub const API_SERVER_TIMEOUT: Duration = Duration::from_secs(3);
 /// Bytes of a credential file or of a credential helper's answer.
 pub const CREDENTIALS_BYTES: u64 = 1 << 20;
 /// scrypt's N, r and p that a key file may ask for: twice cosign's N and the same r and p, 128 MiB at most.
@@ -344,6 +369,43 @@ pub const EMBEDDED_REQUESTS: usize = 20_000;
 /// Uploads open at once in the embedded registry. Source: sixteen times [`CONCURRENCY`].
 pub const EMBEDDED_UPLOADS: usize = 1_024;
 
+/// Connections that a server holds at once. Source: a node's runtimes open about 10, a cluster's through one proxy 1,000.
+pub const SERVE_CONNECTIONS: usize = 4_096;
+/// Bytes of a request's line and headers, and of what is buffered to be written. Source: nginx takes 32 KiB of headers.
+pub const SERVE_BUFFER_BYTES: usize = 64 << 10;
+/// Headers of one request. Source: a runtime sends ten, a proxy in front of us as many again.
+pub const SERVE_HEADERS: usize = 64;
+/// Time in which the headers of a request have to be there, and for which a connection may idle before its next one.
+pub const SERVE_HEADER_TIME: Duration = Duration::from_secs(30);
+/// Time of a TLS handshake. Source: as [`CONNECT_TIMEOUT`].
+pub const SERVE_HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// Time for which whoever is answered may take nothing. Source: nginx's `send_timeout`.
+pub const SERVE_WRITE_STALL: Duration = Duration::from_secs(60);
+/// Time that requests under way have to end once a server is told to stop. Source: Kubernetes kills after 30 s.
+pub const SERVE_DRAIN: Duration = Duration::from_secs(25);
+/// How often a server looks whether its policy and its certificate have changed.
+pub const SERVE_RELOAD: Duration = Duration::from_secs(5);
+/// Age at which a server's connections, credentials and what it learned of registries are made anew.
+pub const SERVE_SESSION_AGE: Duration = Duration::from_secs(600);
+/// Verifications under way at once in a server. Source: each may hold [`ATTACHMENTS_BYTES`]; usually it is 100 KB.
+pub const SERVE_VERIFICATIONS: usize = 32;
+/// Decisions that a server holds at most. Source: 64 MB at 1 KB with its reason.
+pub const SERVE_DECISIONS: u64 = 64_000;
+/// Time for which a denial is held. Source: long enough for the retries of one pull, short for who has just signed.
+pub const SERVE_DENIAL_TTL: Duration = Duration::from_secs(5);
+/// Bytes of manifests that the proxy holds. Source: an index with its images has 20 KB; 3,000 images.
+pub const PROXY_MANIFEST_BYTES: u64 = 64 << 20;
+/// Manifests and blobs that the proxy knows to belong to something. Source: an image has 20 in all; 5,000 images, at 500 bytes.
+pub const PROXY_MEMBERS: u64 = 100_000;
+/// Time after which the proxy forgets what nobody asks for.
+pub const PROXY_IDLE: Duration = Duration::from_secs(3_600);
+/// Images of one repository, or names of one image, that the proxy goes back to for what is asked by digest alone.
+pub const PROXY_ROOTS: usize = 16;
+/// Time within which the images of an index are not read again to look for a blob.
+pub const PROXY_EXPANDED: Duration = Duration::from_secs(60);
+/// The longest time for which decisions may be held: a revocation takes effect within it.
+pub const SERVE_TTL_MOST: Duration = Duration::from_secs(3_600);
+
 /// The bounds of one verification, as [`crate::verify::verify_all`] takes them.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -412,3 +474,18 @@ impl Default for UpdateLimits {
         }
     }
 }
+
+/// A Rego program, in bytes; ours.
+pub const REGO_BYTES: usize = 256 << 10;
+/// What a Rego program is shown of an image, in bytes of JSON: in memory it is some five times as large; ours.
+pub const REGO_INPUT_BYTES: usize = 16 << 20;
+/// How long one run of a Rego program may take; ours. It is looked at between steps, so a single call can outlast it.
+pub const REGO_TIME: Duration = Duration::from_millis(500);
+/// Steps of a Rego program between two looks at the clock; ours.
+pub const REGO_STEPS: std::num::NonZeroU32 = std::num::NonZeroU32::MIN.saturating_add(99);
+/// Messages of a Rego program that are told of one image; ours.
+pub const REGO_MESSAGES: usize = 100;
+/// Characters of such a message; ours.
+pub const REGO_MESSAGE: usize = 1_000;
+/// Bytes of a report or a case file that is read; ours.
+pub const REPORT_BYTES: u64 = 16 << 20;

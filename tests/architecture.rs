@@ -13,15 +13,21 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("format", &["crypto", "oci"]),
     ("trust", &["format", "crypto", "oci"]),
     ("verify", &["trust", "format", "crypto", "oci"]),
-    ("policy", &["verify", "trust", "format", "crypto", "oci"]),
+    ("rego", &[]),
+    ("policy", &["rego", "verify", "trust", "format", "crypto", "oci"]),
+    ("admission", &["oci"]),
     ("sign", &["format", "crypto", "oci"]),
     ("registry", &["crypto", "oci"]),
     ("store", &["trust", "format", "crypto", "oci"]),
     ("ops", &["policy", "verify", "trust", "format", "crypto", "oci", "registry", "store", "sign"]),
+    (
+        "serve",
+        &["admission", "ops", "policy", "verify", "trust", "format", "crypto", "oci", "registry", "store", "sign"],
+    ),
 ];
 
 /// Modules that read no clock, disk or network, and what would read it.
-const PURE: &[&str] = &["crypto", "oci", "format", "trust", "verify", "policy"];
+const PURE: &[&str] = &["crypto", "oci", "format", "trust", "verify", "rego", "policy", "admission"];
 const IMPURE: &[&str] = &[
     "std::fs",
     "std::net",

@@ -23,6 +23,8 @@ const TARGETS: &[Target] = &[
     ("certificate", targets::certificate),
     ("timestamp", targets::timestamp),
     ("trusted_root", targets::trusted_root),
+    ("rego", targets::rego),
+    ("statement", targets::statement),
 ];
 
 fn fuzz() -> &'static Path {

@@ -9,6 +9,7 @@ use boltseal::{
     ops::{
         OpsError, Platform, Signatory,
         attest::Content,
+        evidence::{Keeper, Kept, folders},
         pull::{Destination, Progress, Pulled, pull},
         sign::{Formats, Scope, SignRequest, Signed, Written, sign},
         verify::{Verification, Verifier},
@@ -324,4 +325,39 @@ async fn a_manifest_of_another_tool_is_shown_and_not_judged() {
     assert_eq!(root.images.len(), 2);
     let found = world.verify(":1", "enforced", None).await.unwrap();
     assert_eq!(found.findings.rejected()[0].rejection.id(), "format-unsupported");
+}
+
+/// With and without the referrers API, and `.sig` beside it: what is kept is all that was read.
+// [V-180]
+#[tokio::test]
+async fn what_was_kept_is_judged_as_it_was_in_the_registry() {
+    for referrers_api in [true, false] {
+        let world = World::new(EmbeddedOptions { referrers_api, ..EmbeddedOptions::default() }).await;
+        world.sign_as(&world.key, None).await.unwrap();
+        let (policy, limits) = (world.policy("enforced"), Limits::default());
+        let now = Timestamp::now();
+        let verifier = Verifier { session: &world.session, policy: &policy, now, limits: &limits, trust: None };
+        let home = tempfile::tempdir().unwrap();
+        for platform in [None, Some(Platform("linux/arm64".to_owned()))] {
+            let keeper = Keeper { dir: home.path().to_owned(), policy: serde_json::Value::Null };
+            let show = |verification: &Verification| {
+                let subject = verification.findings.subject();
+                serde_json::json!({
+                    "reference": subject.reference().to_string(), "digest": subject.digest(), "index": subject.within(),
+                    "decision": "allowed", "unread": [],
+                })
+            };
+            let kept = keeper.verify(&verifier, &world.reference(":1"), platform.as_ref(), show).await.unwrap();
+            assert!(matches!(kept.outcome.decision, Decision::Allow(_)), "{kept:?}");
+        }
+        let before = world.registry.requests().len();
+        let kept: Vec<_> = folders(home.path()).unwrap().iter().map(|folder| Kept::read(folder).unwrap()).collect();
+        assert_eq!((kept.len(), kept.iter().filter(|one| one.index.is_some()).count()), (2, 1));
+        for one in kept {
+            let again = one.verify(&verifier).await.unwrap();
+            assert!(matches!(again.outcome.decision, Decision::Allow(_)), "{again:?}");
+            assert_eq!(again.findings.verified().len(), if one.index.is_some() { 4 } else { 2 });
+        }
+        assert_eq!(world.registry.requests().len(), before, "nothing is fetched");
+    }
 }

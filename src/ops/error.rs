@@ -59,6 +59,22 @@ pub enum OpsError {
     /// The platform's image is not known to lie in the index.
     #[error(transparent)]
     Subject(#[from] SubjectError),
+    /// A folder does not hold a decision with its evidence.
+    #[error("{path}: {why}", path = .path.display())]
+    Evidence {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// What a policy asks for was not kept.
+    #[error("{reference}: {why}")]
+    Unkept {
+        /// The image.
+        reference: String,
+        /// What is missing.
+        why: String,
+    },
     /// The key did not sign.
     #[error(transparent)]
     Sign(#[from] SignError),

@@ -3,13 +3,16 @@
 
 use super::trusted_root::Roots;
 use crate::{
-    limits::POLICY_BYTES,
+    crypto::hash::Hasher,
+    limits::{POLICY_BYTES, REGO_BYTES},
     oci::Digest,
     policy::{Policy, PolicyError},
     store::{KeySource, TrustLockError, load_public_key, read_trust_lock},
     trust::tuf::TrustLock,
 };
+use jiff::Timestamp;
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     fs::File,
     io::{self, Read as _},
@@ -23,10 +26,14 @@ pub struct PolicyFile {
     pub policy: Policy,
     /// The file.
     pub path: PathBuf,
-    /// SHA-256 of its bytes: stands in every report.
+    /// SHA-256 of its bytes, and of the Rego files that it names: stands in every report.
     pub digest: Digest,
     /// The locks that it names, by the name it gives them.
     pub locks: BTreeMap<String, TrustLock>,
+    /// SHA-256 over its bytes and all that it names: keys, files, trusted roots, locks.
+    pub material: Digest,
+    /// When the first of its trusted roots expires that were fetched by name.
+    pub until: Option<Timestamp>,
 }
 
 /// Why there is no policy to judge by.
@@ -91,20 +98,80 @@ pub fn load(path: &Path, roots: &Roots) -> Result<PolicyFile, PolicyFileError> {
     File::open(path).and_then(|file| file.take(POLICY_BYTES + 1).read_to_end(&mut bytes)).map_err(read)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| PolicyFileError::Text { path: path.to_owned() })?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    let key = |name: &str| load_public_key(&KeySource::Path(folder.join(name))).map_err(|error| error.to_string());
-    let file = |name: &str| roots.for_policy(name, folder).map_err(|error| error.to_string());
+    let named = RefCell::new(Named::of(&bytes));
+    let key = |name: &str| {
+        let key = load_public_key(&KeySource::Path(folder.join(name))).map_err(|error| error.to_string())?;
+        named.borrow_mut().has(name, key.fingerprint().to_string().as_bytes());
+        Ok(key)
+    };
+    let file = |name: &str| {
+        if name.ends_with(".rego") {
+            let program = rego(&folder.join(name)).map_err(|error| error.to_string())?;
+            named.borrow_mut().has(name, &program);
+            return Ok(Some(program));
+        }
+        let file = roots.for_policy(name, folder).map_err(|error| error.to_string())?;
+        named.borrow_mut().has(name, file.as_deref().unwrap_or_default());
+        named.borrow_mut().expires(roots.expires(name).map_err(|error| error.to_string())?);
+        Ok(file)
+    };
     let policy = Policy::parse_with(text, &key, &file)
         .map_err(|source| PolicyFileError::Policy { path: path.to_owned(), source: Box::new(source) })?;
     let lock = |name: &str| Ok((name.to_owned(), read_trust_lock(&folder.join(name))?));
-    let locks = policy.locks().map(lock).collect::<Result<_, _>>();
+    let locks = policy.locks().map(lock).collect::<Result<BTreeMap<_, _>, _>>();
     let locks = locks.map_err(|source| PolicyFileError::Lock { path: path.to_owned(), source: Box::new(source) })?;
-    Ok(PolicyFile { policy, path: path.to_owned(), digest: Digest::sha256(&bytes), locks })
+    let mut named = named.into_inner();
+    locks.iter().for_each(|(name, lock)| named.has(name, &lock.encode()));
+    let (material, until) = (named.hasher.finish().into(), named.until);
+    Ok(PolicyFile { digest: digest(&bytes, &policy), policy, path: path.to_owned(), locks, material, until })
+}
+
+/// One byte more than is allowed, where there are: whoever compiles it says which limit was passed.
+fn rego(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(REGO_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What `{ cat POLICY; sha256sum FILE.rego…; } | sha256sum` says, with the files in the order of their names; without such files
+/// what `sha256sum POLICY` does.
+fn digest(policy_file: &[u8], policy: &Policy) -> Digest {
+    let mut bytes = policy_file.to_vec();
+    for rego in policy.rego_files() {
+        bytes.extend(format!("{}  {}\n", rego.digest.hex(), rego.file).into_bytes());
+    }
+    Digest::sha256(&bytes)
+}
+
+/// What a policy names, as far as it was read.
+struct Named {
+    hasher: Hasher,
+    until: Option<Timestamp>,
+}
+
+impl Named {
+    fn of(policy: &[u8]) -> Self {
+        let mut named = Self { hasher: Hasher::sha256(), until: None };
+        named.has("", policy);
+        named
+    }
+
+    /// Each part stands behind its length, so that no two lists of parts hash the same bytes.
+    fn has(&mut self, name: &str, content: &[u8]) {
+        for part in [name.as_bytes(), content] {
+            self.hasher.update(&(part.len() as u64).to_be_bytes());
+            self.hasher.update(part);
+        }
+    }
+
+    fn expires(&mut self, at: Option<Timestamp>) {
+        self.until = self.until.into_iter().chain(at).min();
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::Timestamp;
 
     fn load(path: &Path) -> Result<PolicyFile, PolicyFileError> {
         super::load(path, &Roots::new(None, Timestamp::UNIX_EPOCH))
@@ -126,6 +193,35 @@ mod tests {
         assert!(matches!(load(&named), Err(PolicyFileError::Read { .. })));
     }
 
+    // [V-178]
+    #[test]
+    fn the_digest_covers_the_rego_files() {
+        let home = tempfile::tempdir().expect("a folder");
+        let policy = home.path().join("policy.yaml");
+        let write = |name: &str, text: &str| std::fs::write(home.path().join(name), text).expect("a file");
+        let scope = |rego: &str| {
+            let pem = include_str!("../../keys/ci.test.pub").replace('\n', "\\n");
+            format!(
+                "version: 1\nauthorities: {{ a: {{ key: \"{pem}\" }} }}\n\
+                 images: {{ x.example/**: {{ signatures: {{ from: [a] }}{rego} }} }}\n"
+            )
+        };
+        write("policy.yaml", &scope(""));
+        assert_eq!(load(&policy).expect("a policy").digest, Digest::sha256(scope("").as_bytes()));
+        let text = scope(", rego: a.rego");
+        write("policy.yaml", &text);
+        let missing = load(&policy).expect_err("no file").to_string();
+        assert!(missing.contains("line 3") && missing.contains("rego a.rego: No such file"), "{missing}");
+        let program = "package a\n\ndeny contains \"no\" if input.digest == \"\"\n";
+        write("a.rego", program);
+        let listed = format!("{text}{}  a.rego\n", Digest::sha256(program.as_bytes()).hex());
+        assert_eq!(load(&policy).expect("a policy").digest, Digest::sha256(listed.as_bytes()));
+        write("a.rego", "package a\n");
+        assert!(load(&policy).expect_err("no rule").to_string().contains("has no rule `deny`"));
+        write("a.rego", &"#".repeat(REGO_BYTES + 1));
+        assert!(load(&policy).expect_err("too large").to_string().contains("at most 262144"));
+    }
+
     #[test]
     fn locks_lie_beside_the_policy_and_have_to_be_there() {
         let home = tempfile::tempdir().expect("a folder");
@@ -137,5 +233,22 @@ mod tests {
         assert!(matches!(refused, Err(PolicyFileError::Lock { source, .. }) if absent(&source)));
         std::fs::write(home.path().join("a.lock"), TrustLock::default().encode()).expect("a file");
         assert_eq!(load(&policy).expect("a policy").locks["a.lock"], TrustLock::default());
+    }
+
+    // [V-309]
+    #[test]
+    fn the_material_is_the_policy_with_all_that_it_names() {
+        let home = tempfile::tempdir().expect("a folder");
+        let policy = home.path().join("policy.yaml");
+        let text = "version: 1\nauthorities:\n  a: { key: a.pub }\nimages:\n  \"x.example/**\": { signatures: { from: [a] } }\n";
+        std::fs::write(&policy, text).expect("a file");
+        let of = |key: &str| {
+            std::fs::copy(format!("keys/{key}.test.pub"), home.path().join("a.pub")).expect("a key");
+            load(&policy).expect("a policy")
+        };
+        let (one, other, again) = (of("release"), of("qa"), of("release"));
+        assert_eq!((one.digest, one.material), (again.digest, again.material));
+        assert_eq!(one.digest, other.digest);
+        assert_ne!(one.material, other.material);
     }
 }

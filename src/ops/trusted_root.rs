@@ -161,6 +161,18 @@ impl Roots {
         }
     }
 
+    /// When a root of this name stops to count, if it was fetched: the first of its TUF roles to expire.
+    ///
+    /// # Errors
+    /// What is kept of it can't be read or does not verify.
+    pub fn expires(&self, text: &str) -> Result<Option<Timestamp>, TrustedRootFileError> {
+        let Some(stored) = self.kept(text)? else { return Ok(None) };
+        match self.source(text, &stored)? {
+            Source::Refreshed(refreshed) => Ok(refreshed.roles.iter().map(|role| role.expires).min()),
+            _ => Ok(None),
+        }
+    }
+
     /// The signing configuration that was fetched with a root; none where there is none.
     ///
     /// # Errors

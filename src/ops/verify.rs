@@ -13,9 +13,9 @@ use crate::{
     limits::Limits,
     oci::{Embedded, Images, Reference},
     policy::{ContentTrust, Mode, Outcome, Policy, Unsigned},
-    registry::{Access, Repo, Selector, Session},
+    registry::{Access, Layout, Repo, Selector, Session},
     trust::tuf::TrustRefusal,
-    verify::{Collected, Findings, Subject, verify_all},
+    verify::{Collected, Findings, Subject, Unread, verify_all},
 };
 use futures_util::future::join;
 use jiff::Timestamp;
@@ -66,6 +66,36 @@ impl Verifier<'_> {
         let repo = self.session.open(&reference.repository, Access::Pull)?;
         let (subject, trust) = self.pin(&repo, reference, choice).await?;
         Ok(Verification { trust, ..self.judge(&repo, &subject).await? })
+    }
+
+    /// As [`Self::verify`]; what is read is copied into a layout, with what another policy might ask for: all evidence, and the
+    /// configurations. [`Self::judge_kept`] judges it again. Beside the verification: what of that could not be read.
+    ///
+    /// # Errors
+    /// As [`Self::verify`].
+    pub async fn verify_and_keep(
+        &self,
+        reference: &Reference,
+        platform: Option<&Platform>,
+        into: &Layout,
+    ) -> Result<(Verification, Vec<Unread>), OpsError> {
+        let repo = self.session.open(&reference.repository, Access::Pull)?.copied_to(into.clone());
+        let (subject, trust) = self.pin(&repo, reference, Choice::of(platform)).await?;
+        let verification = Verification { trust, ..self.judge(&repo, &subject).await? };
+        // Another policy may count what this one does not, and ask for the configurations. Something else than an image has
+        // none: a policy that asks for one will say so.
+        let (collected, _) = collect_embedded(&repo, &subject, true).await;
+        let _ = images(&repo, &subject).await;
+        let unkept = collected.unread;
+        Ok((verification, unkept))
+    }
+
+    /// Verifies again what was kept: an image by its digest, which is not looked for anywhere else.
+    ///
+    /// # Errors
+    /// The layout can't be read, or does not have what the digest names.
+    pub async fn judge_kept(&self, kept: &Layout, subject: &Subject) -> Result<Verification, OpsError> {
+        self.judge(&Repo::Layout(kept.clone()), subject).await
     }
 
     /// Pins a reference: by the signed map of its tags where the policy asks for one, else as the registry says.

@@ -187,6 +187,10 @@ pub(super) struct Scope {
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "rules::Config")]
     pub config: Option<Spanned<rules::Config>>,
+    /// A Rego file beside the policy that may deny what all the rest allows: its rule `deny` is a set of messages.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "String", regex(pattern = "\\.rego$"))]
+    pub rego: Option<Spanned<String>>,
 }
 
 /// What is asked of the repository's trust state: signed tags. It starts from `root`, `lock`, both, or `tofu: once`.
@@ -431,15 +435,9 @@ fn strict() -> Options {
     }
 }
 
-/// Fields that a later version brings: refused by name, so that nobody takes them for in force.
-const LATER: [&str; 2] = ["base", "rego"];
-
 fn error(error: serde_saphyr::Error) -> PolicyError {
     let place = error.location().map_or(Position::START, |at| Position::At { line: at.line(), column: at.column() });
     match error.without_snippet() {
-        serde_saphyr::Error::SerdeUnknownField { field, .. } if LATER.contains(&field.as_str()) => {
-            PolicyError::NotInThisVersion { place, field: field.clone() }
-        }
         serde_saphyr::Error::SerdeUnknownField { field, expected, .. } => PolicyError::UnknownField {
             place,
             field: field.clone(),

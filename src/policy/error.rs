@@ -36,16 +36,6 @@ pub enum PolicyError {
         /// What the YAML reader says.
         source: Box<serde_saphyr::Error>,
     },
-    /// A field that this version has not yet.
-    #[error(
-        "{place}: `{field}` is not in this version of boltseal, and a policy that asks for it cannot be kept; a newer version is needed"
-    )]
-    NotInThisVersion {
-        /// Where.
-        place: Position,
-        /// The field.
-        field: String,
-    },
     /// A field that nobody knows.
     #[error("{place}: unknown field `{field}`; expected {}", list(.expected))]
     UnknownField {
@@ -63,6 +53,16 @@ pub enum PolicyError {
         place: Position,
         /// The field.
         field: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A Rego file that can't be read, or not be asked.
+    #[error("{place}: rego {file}: {why}")]
+    Rego {
+        /// Where.
+        place: Position,
+        /// The file.
+        file: String,
         /// What is wrong with it.
         why: String,
     },

@@ -4,7 +4,7 @@ use super::{
     Approved, Asked, Authority, Decision, Match, Met, Miss, Mode, Outcome, Pattern, Policy, PredicateType, Reason,
     Requirement, Scope,
     predicate::stated_time,
-    rules::{Bases, Beside, fresh, habits},
+    rules::{Bases, Beside, fresh, habits, objections},
     signer::Stranger,
 };
 use crate::{
@@ -25,7 +25,8 @@ use std::collections::{BTreeMap, BTreeSet};
 ///
 /// More evidence never turns an `Allow` into anything else, nor does what could not be read, but where the policy asks for the
 /// newest document (`superseded: refuse`, `ignore-with: vex`, `vsa`): there a newer one by the same authority can deny, and anything
-/// unread leaves it open. Elsewhere what could not be read turns a `Deny` that it might have changed into `Undetermined`. Times are as the signer states them. Without a matching
+/// unread leaves it open; so it is where the scope has a Rego program, which is asked last, sees the attestations, and can only
+/// deny or fail to answer. Elsewhere what could not be read turns a `Deny` that it might have changed into `Undetermined`. Times are as the signer states them. Without a matching
 /// scope the answer is a deny; where the mode is `disabled`, there is none.
 ///
 /// Of the images that it was built from nothing is known here; where the policy asks about them, it could not be told:
@@ -70,7 +71,12 @@ fn judge(scope: &Scope, findings: &Findings, bases: &Bases, now: Timestamp) -> D
         }
     }
     if reasons.is_empty() {
-        return Decision::Allow(Approved { subject: findings.subject().clone(), trust: trust.cloned(), met });
+        let approved = Approved { subject: findings.subject().clone(), trust: trust.cloned(), met };
+        reasons = objections(scope, &approved, findings, now);
+        if reasons.is_empty() {
+            return Decision::Allow(approved);
+        }
+        is_certain = !reasons.iter().any(Reason::is_open);
     }
     let is_final = reasons.iter().any(Reason::is_final);
     reasons.extend(unmet);

@@ -2,6 +2,8 @@
 
 mod authority;
 mod content_trust;
+mod rego;
+mod unmeetable;
 
 use super::{
     Asked, Authority, CertificatePattern, IdentityPattern, IdentityRule, Mode, Pattern, Policy, PolicyError, Position,
@@ -16,6 +18,7 @@ use crate::{
 use authority::{GITHUB, PUBLIC_GOOD, Sources};
 use content_trust::content_trust;
 use jiff::SignedDuration;
+use rego::Programs;
 use serde_saphyr::Spanned;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -93,9 +96,10 @@ impl Policy {
             let authority = sources.authority(&name, raw)?;
             authorities.insert(name.value, Arc::new(authority));
         }
+        let mut programs = Programs::new(files);
         let mut scopes = Vec::with_capacity(count);
         for (text, raw) in document.images.0 {
-            scopes.push((Position::of(&text), scope(&text, raw, document.mode, &authorities)?));
+            scopes.push((Position::of(&text), scope(&text, raw, document.mode, &authorities, &mut programs)?));
         }
         refuse_ambiguous(&scopes)?;
         scopes.sort_by_key(|(_, scope)| std::cmp::Reverse(scope.pattern.rank()));
@@ -145,6 +149,7 @@ impl Policy {
                 content_trust: None,
                 vsa: None,
                 config: None,
+                rego: None,
                 requirements: requirements.clone(),
             });
         }
@@ -159,6 +164,7 @@ fn scope(
     raw: document::Scope,
     mode: Mode,
     authorities: &Authorities,
+    programs: &mut Programs<'_>,
 ) -> Result<Scope, PolicyError> {
     let place = Position::of(text);
     let pattern = Pattern::parse(&text.value).map_err(|source| PolicyError::Scope {
@@ -184,41 +190,32 @@ fn scope(
     if let Some(alone) = raw.base.as_ref().filter(|_| raw.provenance.is_none()) {
         return Err(rules::base_alone(Position::of(alone)));
     }
-    if let Some(provenance) = raw.provenance {
-        let base = raw.base.map(|base| rules::base_rule(&base.value)).transpose()?;
-        let (place, raw) = (Position::of(&provenance), provenance.value);
-        let asked = Asked::Document(Box::new(rules::provenance(&raw, base)?));
-        let one = requirement(place, asked, raw.threshold, &raw.from, raw.identity, authorities)?;
-        requirements.push(Requirement { unsigned: raw.unsigned, ..one });
+    let base = raw.base.map(|base| rules::base_rule(&base.value)).transpose()?;
+    let provenance = raw.provenance.map(|raw| rules::provenance(raw, base));
+    let questions = [provenance, raw.sbom.map(rules::sbom), raw.vuln.map(rules::vuln)];
+    for put in questions.into_iter().flatten() {
+        requirements.push(question(put?, authorities)?);
     }
-    if let Some(raw) = raw.sbom {
-        let (place, raw) = (Position::of(&raw), raw.value);
-        let asked = Asked::Document(Box::new(rules::sbom(place, &raw)?));
-        let one = requirement(place, asked, raw.threshold, &raw.from, raw.identity, authorities)?;
-        requirements.push(Requirement { unsigned: raw.unsigned, ..one });
-    }
-    if let Some(raw) = raw.vuln {
-        let (place, raw) = (Position::of(&raw), raw.value);
-        let asked = Asked::Document(Box::new(rules::vuln(&raw)?));
-        requirements.push(requirement(place, asked, raw.threshold, &raw.from, raw.identity, authorities)?);
-    }
-    let vsa = raw.vsa.map(|raw| {
-        let (place, raw) = (Position::of(&raw), raw.value);
-        let asked = Asked::Document(Box::new(rules::summary(&raw)?));
-        requirement(place, asked, None, &raw.from, raw.identity, authorities)
-    });
-    let mut vsa = vsa.transpose()?;
+    let mut vsa = raw.vsa.map(|raw| question(rules::summary(raw)?, authorities)).transpose()?;
+    unmeetable::identities(place, &pattern, requirements.iter().chain(&vsa))?;
     if requirements.is_empty() {
         // In the place of nothing it is what is asked.
         requirements.extend(vsa.take());
     }
     let config = raw.config.map(|raw| rules::config(Position::of(&raw), raw.value)).transpose()?;
     let content_trust = raw.content_trust.map(|raw| content_trust(raw, !requirements.is_empty())).transpose()?;
-    let scope = Scope { pattern, mode, content_trust, vsa, config, requirements };
+    let rego = raw.rego.map(|file| programs.load(&file)).transpose()?;
+    let scope = Scope { pattern, mode, content_trust, vsa, config, requirements, rego };
     if !scope.asks() && mode != Mode::Disabled {
         return Err(PolicyError::AsksNothing { place, scope: text.value.clone() });
     }
     Ok(scope)
+}
+
+fn question((place, question, who): rules::Put, authorities: &Authorities) -> Result<Requirement, PolicyError> {
+    let asked = Asked::Document(Box::new(question));
+    let one = requirement(place, asked, who.threshold, &who.from, who.identity, authorities)?;
+    Ok(Requirement { unsigned: who.unsigned, ..one })
 }
 
 fn requirement(

@@ -30,7 +30,7 @@ pub use rule::{
 };
 pub use rules::{
     BaseFault, BaseMiss, BaseRule, Bases, Circumstances, ConfigRule, Lineage, Miss, MustList, ProvenanceRule, Question,
-    Relative, SbomRule, Seen, SignedProvenance, Topic, VsaMiss, VsaRule, VulnRule, Waiver, signed_provenance,
+    RegoRule, Relative, SbomRule, Seen, SignedProvenance, Topic, VsaMiss, VsaRule, VulnRule, Waiver, signed_provenance,
 };
 pub use scope::{Pattern, ScopeError};
 pub use signer::{CertificatePattern, IdentityPattern, TextPattern, TextPatternError};

@@ -82,9 +82,9 @@ pub enum Reason {
         /// The value that was signed.
         found: Option<String>,
     },
-    /// A document holds, and is not as asked; or an image's configuration is not. The id is the miss's.
+    /// A document holds, and is not as asked; or an image's configuration is not; or a Rego program denies. The id is the miss's.
     Document {
-        /// Whose document, and which; or which image.
+        /// Whose document, and which; or which image; or the program's file.
         by: String,
         /// What it lacks.
         miss: Miss,
@@ -143,7 +143,7 @@ impl Reason {
         }
     }
 
-    /// Whether it may be otherwise once more can be read, of other images.
+    /// Whether it may be otherwise once more can be read, of other images, or once a program has an answer.
     pub(super) fn is_open(&self) -> bool {
         matches!(self, Self::Document { miss, .. } if miss.is_open())
     }

@@ -1,4 +1,4 @@
-use super::{ConfigRule, ContentTrust, IdentityPattern, Pattern, PredicateType, Question, signer::Stranger};
+use super::{ConfigRule, ContentTrust, IdentityPattern, Pattern, PredicateType, Question, RegoRule, signer::Stranger};
 use crate::{
     oci::{Digest, Reference, Repository, RepositoryName},
     trust::{Anchors, Principal},
@@ -51,6 +51,8 @@ pub struct Scope {
     pub config: Option<ConfigRule>,
     /// What is asked beside that; all of it has to be met.
     pub requirements: Vec<Requirement>,
+    /// What may deny an image that all the rest allows.
+    pub rego: Option<Arc<RegoRule>>,
 }
 
 /// One thing that is asked: so many of these authorities have to have said this of the image.

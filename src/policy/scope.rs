@@ -99,6 +99,11 @@ impl Pattern {
         Self { layout, components, text }
     }
 
+    /// Whether it is about layouts, and not about repositories.
+    pub(super) fn is_layout(&self) -> bool {
+        self.layout
+    }
+
     /// Whether this scope matches a name from [`Pattern::of`].
     pub(super) fn matches(&self, name: &Self) -> bool {
         if name.components.iter().any(|c| c == ".." || c.contains('*')) {

@@ -132,6 +132,15 @@ impl Layout {
         written.await.map_err(|fault| self.during("writing", &digest, fault))
     }
 
+    /// Writes bytes that were read by this digest, and are known to have it.
+    pub(super) async fn keep(&self, digest: &Digest, content: &[u8]) -> Result<(), RegistryError> {
+        let written = async {
+            self.folder.prepare().await?;
+            self.folder.write_blob(digest, content).await
+        };
+        written.await.map_err(|fault| self.during("writing", digest, fault))
+    }
+
     /// The blob of this descriptor, to be written piece by piece; see [`NewBlob`].
     ///
     /// # Errors

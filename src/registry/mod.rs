@@ -6,6 +6,7 @@
 mod auth;
 mod body;
 mod content;
+mod copying;
 mod credentials;
 pub mod embedded;
 mod environment;
@@ -28,12 +29,14 @@ mod repo;
 mod retry;
 mod session;
 mod shared_tag;
+mod streamed;
 mod tagged;
 mod tags;
 mod tls;
 mod transport;
 
 pub use content::{Access, Fetched, ListSource, Listing, Merge, Merged, Selector};
+pub use copying::Copying;
 pub use environment::Environment;
 pub use error::{Fault, RegistryError};
 pub use evidence::EvidenceCache;
@@ -45,6 +48,7 @@ pub use remote::Remote;
 pub use repo::Repo;
 pub use session::Session;
 pub use shared_tag::TagRead;
+pub use streamed::BlobStream;
 pub use tagged::Tagged;
 pub use tags::{Named, Tags};
 

@@ -14,6 +14,8 @@ pub struct Options {
     /// Folders of containerd's `hosts.toml` (its `config_path`). Where one speaks of a registry, the places that it names
     /// are asked in that one's stead by whoever only reads; not for layers of images.
     pub hosts: Vec<PathBuf>,
+    /// Whether HTTP/2 is left aside: on one connection for many, who reads slowly holds up the others.
+    pub http1_only: bool,
     /// Requests under way at once to one registry.
     pub concurrency: usize,
     /// Least wait before a shared tag is read back. A third of it is how old a read may be to be written on, but at
@@ -40,6 +42,7 @@ impl Default for Options {
             registry_ca: Vec::new(),
             client_certificate: None,
             hosts: Vec::new(),
+            http1_only: false,
             concurrency: limits::CONCURRENCY,
             settle: limits::SETTLE,
             backoff: limits::BACKOFF,

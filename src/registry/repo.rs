@@ -1,4 +1,4 @@
-use super::{Fetched, Layout, Listing, Merge, RegistryError, Remote, Selector, TagRead, Tagged};
+use super::{Copying, Fetched, Layout, Listing, Merge, RegistryError, Remote, Selector, TagRead, Tagged};
 use crate::oci::{Descriptor, Digest, ImageManifest, Manifest};
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWrite;
@@ -10,15 +10,24 @@ pub enum Repo {
     Remote(Remote),
     /// An image layout on disk.
     Layout(Layout),
+    /// Either, read only, with a copy of what is read.
+    Copying(Copying),
 }
 
 impl Repo {
+    /// The same place; what is read of it is copied into a layout, too. It takes no writes then.
+    #[must_use]
+    pub fn copied_to(self, into: Layout) -> Self {
+        Self::Copying(Copying::new(self, into))
+    }
+
     /// Fetches a manifest; see [`Remote::manifest`].
     ///
     /// # Errors
     /// [`super::Fault::NotFound`] if it is not there; any other fault.
     pub async fn manifest(&self, at: &Selector) -> Result<Fetched, RegistryError> {
         match self {
+            Self::Copying(copying) => copying.manifest(at).await,
             Self::Remote(remote) => remote.manifest(at).await,
             Self::Layout(layout) => layout.manifest(at).await,
         }
@@ -30,6 +39,7 @@ impl Repo {
     /// [`super::Fault::NotFound`] if it is not there; any other fault.
     pub async fn manifest_if_changed(&self, tag: &str, etag: Option<&str>) -> Result<Option<Tagged>, RegistryError> {
         match self {
+            Self::Copying(copying) => Box::pin(copying.from().manifest_if_changed(tag, etag)).await,
             Self::Remote(remote) => remote.manifest_if_changed(tag, etag).await,
             Self::Layout(layout) => {
                 let fetched = layout.manifest(&Selector::Tag(tag.to_owned())).await?;
@@ -44,6 +54,7 @@ impl Repo {
     /// Any fault.
     pub async fn listed_manifest(&self, entry: &Descriptor) -> Result<Fetched, RegistryError> {
         match self {
+            Self::Copying(copying) => copying.listed_manifest(entry).await,
             Self::Remote(remote) => remote.listed_manifest(entry).await,
             // A layout's list is made of the manifests themselves.
             Self::Layout(layout) => layout.manifest(&Selector::Digest(entry.digest)).await,
@@ -56,6 +67,7 @@ impl Repo {
     /// [`super::Fault::NotFound`] if it is not there; any other fault.
     pub async fn resolve(&self, tag: &str) -> Result<Descriptor, RegistryError> {
         match self {
+            Self::Copying(copying) => Box::pin(copying.from().resolve(tag)).await,
             Self::Remote(remote) => remote.resolve(tag).await,
             Self::Layout(layout) => layout.resolve(tag).await,
         }
@@ -67,6 +79,7 @@ impl Repo {
     /// Any fault.
     pub async fn blob(&self, descriptor: &Descriptor, cap: u64) -> Result<Vec<u8>, RegistryError> {
         match self {
+            Self::Copying(copying) => copying.blob(descriptor, cap).await,
             Self::Remote(remote) => remote.blob(descriptor, cap).await,
             Self::Layout(layout) => layout.blob(descriptor, cap).await,
         }
@@ -83,6 +96,7 @@ impl Repo {
         progress: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<(), RegistryError> {
         match self {
+            Self::Copying(copying) => Box::pin(copying.from().blob_to(descriptor, sink, progress)).await,
             Self::Remote(remote) => remote.blob_to(descriptor, sink, progress).await,
             Self::Layout(layout) => layout.blob_to(descriptor, sink, progress).await,
         }
@@ -91,6 +105,7 @@ impl Repo {
     /// Lists the referrers of a subject; see [`Remote::referrers`].
     pub async fn referrers(&self, subject: &Digest) -> Listing {
         match self {
+            Self::Copying(copying) => copying.referrers(subject).await,
             Self::Remote(remote) => remote.referrers(subject).await,
             Self::Layout(layout) => layout.referrers(subject).await,
         }
@@ -102,6 +117,7 @@ impl Repo {
     /// Any fault.
     pub async fn push_blob(&self, content: &[u8]) -> Result<(), RegistryError> {
         match self {
+            Self::Copying(copying) => Err(copying.refusal()),
             Self::Remote(remote) => remote.push_blob(content).await,
             Self::Layout(layout) => layout.push_blob(content).await,
         }
@@ -113,6 +129,7 @@ impl Repo {
     /// Any fault.
     pub async fn push_manifest(&self, at: &Selector, manifest: &Manifest) -> Result<(Digest, bool), RegistryError> {
         match self {
+            Self::Copying(copying) => Err(copying.refusal()),
             Self::Remote(remote) => remote.push_manifest(at, manifest).await,
             Self::Layout(layout) => layout.push_manifest(at, manifest).await,
         }
@@ -129,6 +146,7 @@ impl Repo {
         bytes: &[u8],
     ) -> Result<(Digest, bool), RegistryError> {
         match self {
+            Self::Copying(copying) => Err(copying.refusal()),
             Self::Remote(remote) => remote.push_manifest_bytes(at, media_type, bytes).await,
             Self::Layout(layout) => layout.push_manifest_bytes(at, media_type, bytes).await,
         }
@@ -140,6 +158,7 @@ impl Repo {
     /// Any fault.
     pub async fn attach(&self, manifest: &ImageManifest) -> Result<Digest, RegistryError> {
         match self {
+            Self::Copying(copying) => Err(copying.refusal()),
             Self::Remote(remote) => remote.attach(manifest).await,
             Self::Layout(layout) => layout.attach(manifest).await,
         }
@@ -151,6 +170,7 @@ impl Repo {
     /// Any fault but [`super::Fault::NotFound`].
     pub async fn read_tag(&self, tag: &str) -> Result<TagRead, RegistryError> {
         match self {
+            Self::Copying(copying) => Box::pin(copying.from().read_tag(tag)).await,
             Self::Remote(remote) => remote.read_tag(tag).await,
             Self::Layout(layout) => {
                 let fetched = match layout.manifest(&Selector::Tag(tag.to_owned())).await {
@@ -169,6 +189,7 @@ impl Repo {
     /// Any fault.
     pub async fn update_tag(&self, tag: &str, base: Option<TagRead>, change: &dyn Merge) -> Result<(), RegistryError> {
         match self {
+            Self::Copying(copying) => Err(copying.refusal()),
             Self::Remote(remote) => remote.update_tag(tag, base, change).await,
             Self::Layout(layout) => layout.update_tag(tag, change).await,
         }
@@ -180,6 +201,7 @@ impl Repo {
     /// Any fault that says that it did not arrive.
     pub async fn write_tag(&self, tag: &str, manifest: &Manifest) -> Result<(), RegistryError> {
         match self {
+            Self::Copying(copying) => Err(copying.refusal()),
             Self::Remote(remote) => remote.write_tag(tag, manifest).await,
             Self::Layout(layout) => layout.push_manifest(&Selector::Tag(tag.to_owned()), manifest).await.map(|_| ()),
         }
@@ -192,7 +214,7 @@ impl Repo {
     pub fn settle(&self, slowest: Duration, round: u32) -> Duration {
         match self {
             Self::Remote(remote) => remote.settle(slowest, round),
-            Self::Layout(_) => Duration::ZERO,
+            Self::Layout(_) | Self::Copying(_) => Duration::ZERO,
         }
     }
 }

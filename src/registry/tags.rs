@@ -42,7 +42,7 @@ impl Repo {
     pub fn tags(&self) -> Tags {
         let first = match self {
             Self::Remote(remote) => Target::Path(remote.path(&format!("tags/list?n={TAGS_PAGE}"))),
-            Self::Layout(_) => Target::Path(String::new()),
+            Self::Layout(_) | Self::Copying(_) => Target::Path(String::new()),
         };
         Tags { repo: self.clone(), next: Some(first), pages: 0 }
     }
@@ -60,6 +60,10 @@ impl Tags {
         let Some(target) = self.next.take() else { return Ok(None) };
         match self.repo.clone() {
             Repo::Layout(layout) => layout.named().await.map(Some),
+            Repo::Copying(copying) => {
+                *self = copying.from().tags();
+                Box::pin(self.next()).await
+            }
             Repo::Remote(remote) => {
                 self.page(&remote, target).await.map(Some).map_err(remote.during("listing", &"the tags"))
             }

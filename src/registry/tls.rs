@@ -134,6 +134,9 @@ fn build(options: &Options, setting: &Setting) -> Result<Client, Fault> {
         .read_timeout(options.read_timeout)
         .pool_max_idle_per_host(options.concurrency)
         .no_proxy();
+    if options.http1_only {
+        builder = builder.http1_only();
+    }
     if setting.proxied {
         builder = with_proxies(builder, &options.environment)?;
     }

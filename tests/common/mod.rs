@@ -6,6 +6,8 @@ pub mod image;
 pub mod images;
 pub mod layers;
 pub mod peers;
+#[cfg(feature = "serve")]
+pub mod proxy;
 pub mod token_server;
 
 use std::{

@@ -32,7 +32,7 @@ fn built(address: &str, small: bool) -> Table {
     tokio::runtime::Runtime::new().expect("a runtime").block_on(build)
 }
 
-fn docker(table: &Table) -> Command {
+pub fn docker(table: &Table) -> Command {
     client(table.machine.home.path())
 }
 
@@ -70,6 +70,16 @@ fn plugin() {
     assert_eq!(ours, major.expect("a version") >= 29, "{}", ran.stdout);
 }
 
+/// dockerd has no word for another `/etc/docker/certs.d`: it sees an `/etc` of its own, where that is in its folder.
+const ITS_ETC: &str = r#"if [ -d "$0/certs.d" ]; then
+  cp -a /etc "$0/etc"
+  mkdir -p "$0/etc/docker"
+  rm -rf "$0/etc/docker/certs.d"
+  cp -a "$0/certs.d" "$0/etc/docker/certs.d"
+  mount --bind "$0/etc" /etc
+fi
+exec "$@""#;
+
 /// dockerd in a folder of its own; it runs until it is dropped.
 pub struct Daemon {
     process: Child,
@@ -90,15 +100,25 @@ impl Daemon {
 
     /// With containerd's store of images, which can hold attestations, or with docker's own.
     pub fn with_images(of_containerd: bool) -> Self {
+        Self::start_with(|_| format!(r#","features":{{"containerd-snapshotter":{of_containerd}}}"#))
+    }
+
+    /// The same with more of its configuration, and what that needs in its folder: `certs.d` is read there.
+    pub fn start_with(more: impl FnOnce(&Path) -> String) -> Self {
         let home = tempfile::tempdir().expect("a folder");
+        let more = more(home.path());
         let at = |name: &str| home.path().join(name);
-        let settings = serde_json::json!({
-            "bridge": "none", "iptables": false, "ip6tables": false, "ip-forward": false, "userland-proxy": false,
-            "features": { "containerd-snapshotter": of_containerd },
-        });
-        fs::write(at("daemon.json"), settings.to_string()).expect("a file");
+        fs::write(
+            at("daemon.json"),
+            r#"{"bridge":"none","iptables":false,"ip6tables":false,"ip-forward":false,"userland-proxy":false"#
+                .to_owned()
+                + &more
+                + "}",
+        )
+        .expect("a file");
         let log = fs::File::create(at("log")).expect("a file");
-        let mut command = Command::new(peers::folder().join("dockerd"));
+        let mut command = Command::new("unshare");
+        command.args(["-m", "sh", "-ec", ITS_ETC]).arg(home.path()).arg(peers::folder().join("dockerd"));
         command.arg("--config-file").arg(at("daemon.json")).arg("--data-root").arg(at("data"));
         command.arg("--exec-root").arg(at("exec")).arg("-p").arg(at("pid")).args(["-H", &host(home.path())]);
         command.env_clear().env("HOME", home.path()).current_dir(home.path());

@@ -14,6 +14,8 @@ mod instance;
 mod sigstore;
 #[path = "../common/trust_race.rs"]
 mod trust_race;
+#[path = "../common/webhook.rs"]
+mod webhook;
 #[path = "../common/trust.rs"]
 mod world;
 
@@ -34,10 +36,12 @@ mod junk;
 mod keyless;
 mod keyless_reads;
 mod keyless_signs;
+mod kubernetes;
 mod layouts;
 mod mixed;
 mod notary;
 mod predicates;
+mod proxy;
 mod pulls;
 mod races;
 mod report;
@@ -79,6 +83,8 @@ fn main() -> ExitCode {
         trusted_roots::cases(),
         containerd::cases(),
         docker::cases(),
+        kubernetes::cases(),
+        proxy::cases(),
         chains::cases(),
         buildkit::cases(),
         audit::cases(),

@@ -10,6 +10,8 @@ mod known;
 mod policy;
 mod provenance;
 mod root;
+#[cfg(feature = "serve")]
+mod serve;
 mod sign;
 mod summary;
 
@@ -23,9 +25,11 @@ pub use judge::{IdentityRule, ImagesArgs, JudgeArgs, PullArgs, ResolveArgs, Veri
 pub use keyless::{BlobSignArgs, KeylessArgs, LogArg, LoginArg};
 pub use known::KnownArgs;
 pub use pin::{PinArgs, PinKind, RunArgs};
-pub use policy::{ExportArgs, ExportTarget, ImportArgs, ImportSource};
+pub use policy::{ExportArgs, ExportTarget, ImportArgs, ImportSource, PolicyTestArgs, ReplayArgs};
 pub use provenance::ProvenanceArgs;
 pub use root::{RootAddArgs, RootCommand, RootCreateArgs, RootUpdateArgs, ServiceFile};
+#[cfg(feature = "serve")]
+pub use serve::{ServeAdmissionArgs, ServeCommand, ServeProxyArgs};
 pub use sign::{AttestArgs, AttestFormat, MaybeKeyArgs, PasswordArgs, SignArgs, SignFormat, SigningKeyArgs};
 pub use summary::SummaryArgs;
 
@@ -92,6 +96,9 @@ pub enum Command {
     #[command(subcommand)]
     Doctor(DoctorCommand),
     Audit(AuditArgs),
+    #[cfg(feature = "serve")]
+    #[command(subcommand)]
+    Serve(ServeCommand),
     Demo(DemoArgs),
     Completions(CompletionsArgs),
     #[command(hide = true)]
@@ -200,6 +207,8 @@ pub enum PolicyCommand {
     Export(ExportArgs),
     /// Makes a policy out of another tool's, and reports what has no equal. Nothing is written that asks for less.
     Import(ImportArgs),
+    Test(PolicyTestArgs),
+    Replay(ReplayArgs),
 }
 
 #[derive(Args)]

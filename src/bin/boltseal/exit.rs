@@ -93,7 +93,8 @@ impl From<OpsError> for Failure {
             | OpsError::SimpleWithoutKey
             | OpsError::PredicateType(_) => Exit::Usage,
             OpsError::Keyless(inner) if !inner.is_unreachable() => Exit::Supplied,
-            OpsError::Predicate { .. }
+            OpsError::Evidence { .. }
+            | OpsError::Predicate { .. }
             | OpsError::Statement { .. }
             | OpsError::StatementSubject { .. }
             | OpsError::Sign(_)
@@ -184,6 +185,13 @@ fn hint_of_trust(error: &TrustError) -> Option<&'static str> {
 impl From<TrustError> for Failure {
     fn from(error: TrustError) -> Self {
         OpsError::from(error).into()
+    }
+}
+
+#[cfg(feature = "serve")]
+impl From<boltseal::serve::ServeError> for Failure {
+    fn from(error: boltseal::serve::ServeError) -> Self {
+        Self::supplied(error.to_string())
     }
 }
 

@@ -47,6 +47,10 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
+    #[cfg(feature = "serve")]
+    if let Command::Serve(command) = cli.command {
+        return cmd::serve::run(command);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -76,13 +80,16 @@ async fn dispatch(command: Command, output: &Output) -> Result<Exit, Failure> {
         Command::Blob(BlobCommand::Sign(args)) => cmd::blob_sign::sign(&args, output).await,
         Command::Blob(BlobCommand::Verify(args)) => cmd::blob::verify(&args, output),
         Command::Key(args) => cmd::key::run(args, output),
-        Command::Policy(args) => cmd::policy::run(args, output),
+        Command::Policy(args) => cmd::policy::run(args, output).await,
         Command::Root(command) => cmd::root::run(command, output).await,
         Command::Trust(command) => cmd::trust::run(command, output).await,
         Command::Pin(args) => cmd::pin::run(args, output).await,
         Command::Run(args) => cmd::run::run(args, output).await,
         Command::Doctor(command) => cmd::doctor::run(command, output).await,
         Command::Audit(args) => cmd::audit::run(args, output).await,
+        // It has a runtime of its own, and stops by itself.
+        #[cfg(feature = "serve")]
+        Command::Serve(command) => cmd::serve::serve(command).await,
         Command::Demo(args) => demo::run(args, output).await,
         Command::Completions(args) => cmd::docs::completions(&args, output),
         Command::Man(args) => cmd::docs::man(&args),

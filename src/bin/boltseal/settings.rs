@@ -250,7 +250,7 @@ fn named_policy(named: Option<PathBuf>) -> Option<PathBuf> {
 }
 
 fn load_policy(path: &Path) -> Result<Judge, Failure> {
-    let PolicyFile { policy, path, digest, locks } = policy_file::load(path, &roots()).map_err(unusable)?;
+    let PolicyFile { policy, path, digest, locks, .. } = policy_file::load(path, &roots()).map_err(unusable)?;
     Ok(Judge { policy, file: Some((path, digest)), locks, log: None })
 }
 

@@ -17,7 +17,8 @@ mod vex;
 pub use error::PredicateError;
 pub use link::{Link, Release, TestResult, TestVerdict};
 pub use provenance::{
-    Dependency, ImageNameError, Parameter, Provenance, Source, Vouching, percent_decoded, split_source,
+    Dependency, ImageNameError, Parameter, Provenance, Source, Vouching, percent_decoded, split_source, states_source,
+    states_workflow,
 };
 pub use raw::Predicate;
 pub use sbom::{Package, Sbom, SbomFormat};

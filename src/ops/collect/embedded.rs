@@ -27,17 +27,26 @@ pub(super) async fn find(repo: &Repo, subject: &Subject, signed: bool) -> (Found
     let (listed, mut found) = asked(&embedded, subject);
     // A manifest that is listed for several images is read once.
     let once: BTreeMap<_, _> = listed.iter().map(|one| ((one.0.digest, one.0.size), one)).collect();
-    let work = once.into_values().map(|(entry, image)| async move {
-        let hanging = async { if signed { hanging(repo, entry.digest).await } else { Found::default() } };
-        (entry, *image, join(repo.listed_manifest(entry), hanging).await)
-    });
-    for (entry, image, (manifest, hanging)) in stream::iter(work).buffered(CONCURRENCY).collect::<Vec<_>>().await {
+    let work: Vec<_> = once.into_values().cloned().map(|(entry, image)| read(repo, entry, image, signed)).collect();
+    for (entry, image, manifest, hanging) in stream::iter(work).buffered(CONCURRENCY).collect::<Vec<_>>().await {
         found.push(hanging);
-        found.extend(add(&mut embedded, entry, image, manifest));
+        found.extend(add(&mut embedded, &entry, image, manifest));
     }
     let named: Vec<_> = listed.iter().flat_map(|(entry, image)| statements(&embedded, entry, *image)).collect();
     found.push(Found { named, ..Found::default() }.within(ATTACHMENTS));
     (Found::merge(found), Some(embedded))
+}
+
+/// An attestation manifest, and what hangs on it. It owns what it is asked for: servers move it between threads.
+async fn read(
+    repo: &Repo,
+    entry: Descriptor,
+    image: Digest,
+    signed: bool,
+) -> (Descriptor, Digest, Result<Fetched, RegistryError>, Found) {
+    let hanging = async { if signed { hanging(repo, entry.digest).await } else { Found::default() } };
+    let (manifest, hanging) = join(repo.listed_manifest(&entry), hanging).await;
+    (entry, image, manifest, hanging)
 }
 
 /// The attestation manifests of the images that are asked about, and what of them is too much to be read.

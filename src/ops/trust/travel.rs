@@ -8,7 +8,7 @@ use super::{
 use crate::{
     format::trust_manifest::TrustArtifact,
     limits::{ATTACHMENTS, CONCURRENCY},
-    oci::{Digest, ImageManifest, Manifest, Reference, media_type},
+    oci::{Descriptor, Digest, ImageManifest, Manifest, Reference, media_type},
     registry::{Fetched, Repo},
     trust::tuf::{Expiry, TrustRefusal, TrustState},
 };
@@ -61,14 +61,16 @@ async fn copies(repo: &Repo, digest: &Digest) -> Result<Vec<Result<ImageManifest
     }
     let listed = listing.entries.iter();
     let copies = listed.filter(|entry| entry.artifact_type.as_deref() == Some(media_type::TRUST_STATE));
-    let read = stream::iter(copies.take(ATTACHMENTS)).map(|entry| async move {
-        match repo.listed_manifest(entry).await {
-            Ok(Fetched { manifest: Manifest::Image(image), .. }) => Some(Ok(*image)),
-            Ok(_) => None,
-            Err(error) => Some(Err(error.into())),
-        }
-    });
-    Ok(read.buffered(CONCURRENCY).filter_map(std::future::ready).collect().await)
+    let reads: Vec<_> = copies.take(ATTACHMENTS).cloned().map(|entry| copy(repo, entry)).collect();
+    Ok(stream::iter(reads).buffered(CONCURRENCY).filter_map(std::future::ready).collect().await)
+}
+
+async fn copy(repo: &Repo, entry: Descriptor) -> Option<Result<ImageManifest, TrustError>> {
+    match repo.listed_manifest(&entry).await {
+        Ok(Fetched { manifest: Manifest::Image(image), .. }) => Some(Ok(*image)),
+        Ok(_) => None,
+        Err(error) => Some(Err(error.into())),
+    }
 }
 
 async fn judge(

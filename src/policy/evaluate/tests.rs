@@ -193,7 +193,7 @@ fn the_signed_reference_has_to_meet_the_identity_rule() {
 fn a_layout_has_no_name_of_its_own_and_can_be_mapped_to_one() {
     let load = |_: &str| PublicKey::from_pem(KEYS[0]).map_err(|e| e.to_string());
     for (identity, reference, expected) in [
-        ("repository", "oci:/srv/app", "deny:identity-unmeetable"),
+        ("{ map: { 'oci:/other': r.example } }", "oci:/srv/app", "deny:identity-unmeetable"),
         ("{ map: { 'oci:/srv': r.example } }", "oci:/srv/app", "allow"),
         ("{ map: { 'oci:/srv': r.example } }", "oci:/srv/../srv/app", "deny:identity-unmeetable"),
         ("{ map: { 'oci:/srv': r.example } }", "oci:5000/app", "deny:identity-unmeetable"),

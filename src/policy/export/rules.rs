@@ -150,6 +150,9 @@ fn rule(policy: &Policy, scope: &Scope, strength: &Strength, refused: &mut Vec<I
     if scope.config.is_some() {
         refuse(refused, scope, "config", "an image's configuration is not looked at there");
     }
+    if scope.rego.is_some() {
+        refuse(refused, scope, "rego", "nothing is asked there that is written in Rego");
+    }
     let mut signed = None;
     for requirement in &scope.requirements {
         match &requirement.asked {

@@ -169,7 +169,7 @@ fn what_is_wrong_is_refused_with_its_place_and_what_would_be_right() {
         (attested("{ type: vuln, from: [a], max-age: +7d }"), "line 8", "`36h` or `7d`"),
         (attested("{ type: vuln, from: [a], max-age: 9999999d }"), "line 8", "`36h` or `7d`"),
         (attested("{ type: vuln, from: [a], max-severity: high }"), "line 8", "unknown field `max-severity`"),
-        (EXAMPLE.replace("key: release.test.pub", "rego: x"), "line 6, column 14", "not in this version"),
+        (EXAMPLE.replace("key: release.test.pub", "base: x"), "line 6, column 14", "unknown field `base`"),
         (EXAMPLE.replace("{ key: release.test.pub }", "{}"), "line 6, column 3", "`key` with one public key"),
         (EXAMPLE.replace("{ key: release.test.pub }", "{ key: x, keys: [y] }"), "line 6", "`key` with one public key"),
         (EXAMPLE.replace("{ key: release.test.pub }", "{ keys: [] }"), "line 6", "`key` with one public key"),

@@ -12,60 +12,91 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 use std::collections::BTreeMap;
 
-/// What is asked of how an image was built: SLSA provenance of any version. Texts are globs over the whole: `*` stands for any
-/// text without a slash, `**` for any text.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(in crate::policy) struct Provenance {
-    /// The authorities whose provenance counts.
-    #[schemars(with = "Vec<String>", length(min = 1))]
+/// Who has to have attested, which each question that is asked of a document begins with.
+#[derive(Debug)]
+pub(in crate::policy) struct Who {
     pub from: Vec<Spanned<String>>,
-    /// How many of the authorities have to have attested, as different principals; 1 where it is left out.
-    #[serde(default, deserialize_with = "given")]
-    #[schemars(with = "u64", range(min = 1))]
     pub threshold: Option<Spanned<usize>>,
-    /// What the reference that was signed with the digest has to say.
-    #[serde(default)]
     pub identity: Identity,
-    /// Which unsigned statements count that lie in the index, as BuildKit writes them: `refuse` (the default),
-    /// `covered-by-index` or `covered-by-manifest`, as claims of the authority that signed the index, or the manifest that
-    /// holds them, as an image. They are not the builder's own word.
-    #[serde(default)]
     pub unsigned: Unsigned,
-    /// The greatest age: `36h`, `7d`.
-    #[serde(default, deserialize_with = "given")]
-    #[schemars(with = "String", regex(pattern = "^[0-9]+[hd]$"))]
     pub max_age: Option<Spanned<String>>,
-    /// Whether provenance counts that a newer one of the same authority supersedes.
-    #[serde(default)]
     pub superseded: Superseded,
-    /// Who built it: the builder's id.
-    #[serde(default, deserialize_with = "given")]
-    #[schemars(with = "String", length(min = 1))]
-    pub builder: Option<Spanned<String>>,
-    /// The build type, a URI.
-    #[serde(default, deserialize_with = "given")]
-    #[schemars(with = "String", length(min = 1))]
-    pub build_type: Option<Spanned<String>>,
-    /// The repository that it was built from, with or without `git+` and `.git`.
-    #[serde(default, deserialize_with = "given")]
-    #[schemars(with = "String", length(min = 1))]
-    pub source: Option<Spanned<String>>,
-    /// The full ref that it was built from: `refs/tags/*`.
-    #[serde(default, deserialize_with = "given")]
-    #[schemars(with = "String", length(min = 1))]
-    pub r#ref: Option<Spanned<String>>,
-    /// The workflow, job or pipeline that built it: `.github/workflows/release.yml`.
-    #[serde(default, deserialize_with = "given")]
-    #[schemars(with = "String", length(min = 1))]
-    pub workflow: Option<Spanned<String>>,
-    /// The SLSA build level that the builder is known to reach.
-    #[serde(default, deserialize_with = "given")]
-    #[schemars(with = "u64", range(min = 1, max = 3))]
-    pub level: Option<Spanned<u64>>,
-    /// What is done about parameters that the build type does not define.
-    #[serde(default)]
-    pub parameters: Parameters,
+}
+
+/// A question with the members of [`Who`] before its own: serde has no `flatten` that refuses unknown fields.
+macro_rules! question {
+    ($(#[$about:meta])* $name:ident { $($own:tt)* }) => {
+        $(#[$about])*
+        #[derive(Debug, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+        pub(in crate::policy) struct $name {
+            /// The authorities whose documents count.
+            #[schemars(with = "Vec<String>", length(min = 1))]
+            pub from: Vec<Spanned<String>>,
+            /// How many of the authorities have to have attested, as different principals; 1 where it is left out.
+            #[serde(default, deserialize_with = "given")]
+            #[schemars(with = "u64", range(min = 1))]
+            pub threshold: Option<Spanned<usize>>,
+            /// What the reference that was signed with the digest has to say.
+            #[serde(default)]
+            pub identity: Identity,
+            /// The greatest age: `36h`, `7d`.
+            #[serde(default, deserialize_with = "given")]
+            #[schemars(with = "String", regex(pattern = "^[0-9]+[hd]$"))]
+            pub max_age: Option<Spanned<String>>,
+            /// Whether a document counts that a newer one of the same authority supersedes.
+            #[serde(default)]
+            pub superseded: Superseded,
+            $($own)*
+        }
+
+        impl $name {
+            /// Who has to have attested; in a scan nothing unsigned counts.
+            pub fn who(self, unsigned: Unsigned) -> Who {
+                let Self { from, threshold, identity, max_age, superseded, .. } = self;
+                Who { from, threshold, identity, unsigned, max_age, superseded }
+            }
+        }
+    };
+}
+
+question! {
+    /// What is asked of how an image was built: SLSA provenance of any version. Texts are globs over the whole: `*` stands for any
+    /// text without a slash, `**` for any text.
+    Provenance {
+        /// Which unsigned statements count that lie in the index, as BuildKit writes them: `refuse` (the default),
+        /// `covered-by-index` or `covered-by-manifest`, as claims of the authority that signed the index, or the manifest that
+        /// holds them, as an image. They are not the builder's own word.
+        #[serde(default)]
+        pub unsigned: Unsigned,
+        /// Who built it: the builder's id.
+        #[serde(default, deserialize_with = "given")]
+        #[schemars(with = "String", length(min = 1))]
+        pub builder: Option<Spanned<String>>,
+        /// The build type, a URI.
+        #[serde(default, deserialize_with = "given")]
+        #[schemars(with = "String", length(min = 1))]
+        pub build_type: Option<Spanned<String>>,
+        /// The repository that it was built from, with or without `git+` and `.git`.
+        #[serde(default, deserialize_with = "given")]
+        #[schemars(with = "String", length(min = 1))]
+        pub source: Option<Spanned<String>>,
+        /// The full ref that it was built from: `refs/tags/*`.
+        #[serde(default, deserialize_with = "given")]
+        #[schemars(with = "String", length(min = 1))]
+        pub r#ref: Option<Spanned<String>>,
+        /// The workflow, job or pipeline that built it: `.github/workflows/release.yml`.
+        #[serde(default, deserialize_with = "given")]
+        #[schemars(with = "String", length(min = 1))]
+        pub workflow: Option<Spanned<String>>,
+        /// The SLSA build level that the builder is known to reach.
+        #[serde(default, deserialize_with = "given")]
+        #[schemars(with = "u64", range(min = 1, max = 3))]
+        pub level: Option<Spanned<u64>>,
+        /// What is done about parameters that the build type does not define.
+        #[serde(default)]
+        pub parameters: Parameters,
+    }
 }
 
 /// Whether a document counts that a newer one of the same authority supersedes.
@@ -111,53 +142,36 @@ pub(in crate::policy) enum BasePolicy {
     Apply,
 }
 
-/// What is asked of what is in an image: an SBOM.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(in crate::policy) struct Sbom {
-    /// The authorities whose SBOMs count.
-    #[schemars(with = "Vec<String>", length(min = 1))]
-    pub from: Vec<Spanned<String>>,
-    /// How many of the authorities have to have attested, as different principals; 1 where it is left out.
-    #[serde(default, deserialize_with = "given")]
-    #[schemars(with = "u64", range(min = 1))]
-    pub threshold: Option<Spanned<usize>>,
-    /// What the reference that was signed with the digest has to say.
-    #[serde(default)]
-    pub identity: Identity,
-    /// Which unsigned statements count that lie in the index, as BuildKit writes them: `refuse` (the default),
-    /// `covered-by-index` or `covered-by-manifest`, as claims of the authority that signed the index, or the manifest that
-    /// holds them, as an image. They are not the builder's own word.
-    #[serde(default)]
-    pub unsigned: Unsigned,
-    /// The greatest age: `36h`, `7d`.
-    #[serde(default, deserialize_with = "given")]
-    #[schemars(with = "String", regex(pattern = "^[0-9]+[hd]$"))]
-    pub max_age: Option<Spanned<String>>,
-    /// Whether an SBOM counts that a newer one of the same authority supersedes.
-    #[serde(default)]
-    pub superseded: Superseded,
-    /// The formats that are accepted; both where it is left out.
-    #[serde(default, deserialize_with = "given")]
-    #[schemars(with = "Vec<Format>", length(min = 1))]
-    pub formats: Option<Vec<Spanned<Format>>>,
-    /// What it has to describe: `image`, the image's digest.
-    #[serde(default, deserialize_with = "given")]
-    #[schemars(with = "Describes")]
-    pub describes: Option<Describes>,
-    /// Packages that have to be listed: globs over their package URL (`pkg:…`), or over their name, with or without
-    /// `@version`; each with the digest it has to have, or `any`.
-    #[serde(default)]
-    #[schemars(with = "BTreeMap<String, String>")]
-    pub must_list: Entries<Spanned<String>>,
-    /// Packages that may not be listed, globs of the same kind.
-    #[serde(default)]
-    #[schemars(with = "Vec<String>")]
-    pub deny_packages: Vec<Spanned<String>>,
-    /// Licences that no package may need, globs over SPDX ids: `AGPL-*`. A package that states none has `NOASSERTION`.
-    #[serde(default)]
-    #[schemars(with = "Vec<String>")]
-    pub deny_licenses: Vec<Spanned<String>>,
+question! {
+    /// What is asked of what is in an image: an SBOM.
+    Sbom {
+        /// Which unsigned statements count that lie in the index, as BuildKit writes them: `refuse` (the default),
+        /// `covered-by-index` or `covered-by-manifest`, as claims of the authority that signed the index, or the manifest that
+        /// holds them, as an image. They are not the builder's own word.
+        #[serde(default)]
+        pub unsigned: Unsigned,
+        /// The formats that are accepted; both where it is left out.
+        #[serde(default, deserialize_with = "given")]
+        #[schemars(with = "Vec<Format>", length(min = 1))]
+        pub formats: Option<Vec<Spanned<Format>>>,
+        /// What it has to describe: `image`, the image's digest.
+        #[serde(default, deserialize_with = "given")]
+        #[schemars(with = "Describes")]
+        pub describes: Option<Describes>,
+        /// Packages that have to be listed: globs over their package URL (`pkg:…`), or over their name, with or without
+        /// `@version`; each with the digest it has to have, or `any`.
+        #[serde(default)]
+        #[schemars(with = "BTreeMap<String, String>")]
+        pub must_list: Entries<Spanned<String>>,
+        /// Packages that may not be listed, globs of the same kind.
+        #[serde(default)]
+        #[schemars(with = "Vec<String>")]
+        pub deny_packages: Vec<Spanned<String>>,
+        /// Licences that no package may need, globs over SPDX ids: `AGPL-*`. A package that states none has `NOASSERTION`.
+        #[serde(default)]
+        #[schemars(with = "Vec<String>")]
+        pub deny_licenses: Vec<Spanned<String>>,
+    }
 }
 
 /// A format of SBOMs.
@@ -178,38 +192,21 @@ pub(in crate::policy) enum Describes {
     Image,
 }
 
-/// What is asked of what was found in an image: a vulnerability scan.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(in crate::policy) struct Vuln {
-    /// The authorities whose scans, and whose VEX documents, count.
-    #[schemars(with = "Vec<String>", length(min = 1))]
-    pub from: Vec<Spanned<String>>,
-    /// How many of the authorities have to have attested, as different principals; 1 where it is left out.
-    #[serde(default, deserialize_with = "given")]
-    #[schemars(with = "u64", range(min = 1))]
-    pub threshold: Option<Spanned<usize>>,
-    /// What the reference that was signed with the digest has to say.
-    #[serde(default)]
-    pub identity: Identity,
-    /// The greatest age: `36h`, `7d`.
-    #[serde(default, deserialize_with = "given")]
-    #[schemars(with = "String", regex(pattern = "^[0-9]+[hd]$"))]
-    pub max_age: Option<Spanned<String>>,
-    /// Whether a scan counts that a newer one of the same authority supersedes.
-    #[serde(default)]
-    pub superseded: Superseded,
-    /// The worst severity that is accepted; left out, any.
-    #[serde(default, deserialize_with = "given")]
-    #[schemars(with = "Severity")]
-    pub max_severity: Option<Severity>,
-    /// What findings are passed over that are said to do no harm: `vex`, by VEX documents of the same authorities.
-    #[serde(default, deserialize_with = "given")]
-    #[schemars(with = "IgnoreWith")]
-    pub ignore_with: Option<Spanned<IgnoreWith>>,
-    /// Findings that are accepted for a time.
-    #[serde(default)]
-    pub waivers: Vec<Waiver>,
+question! {
+    /// What is asked of what was found in an image: a vulnerability scan, and VEX documents of the same authorities.
+    Vuln {
+        /// The worst severity that is accepted; left out, any.
+        #[serde(default, deserialize_with = "given")]
+        #[schemars(with = "Severity")]
+        pub max_severity: Option<Severity>,
+        /// What findings are passed over that are said to do no harm: `vex`, by VEX documents of the same authorities.
+        #[serde(default, deserialize_with = "given")]
+        #[schemars(with = "IgnoreWith")]
+        pub ignore_with: Option<Spanned<IgnoreWith>>,
+        /// Findings that are accepted for a time.
+        #[serde(default)]
+        pub waivers: Vec<Waiver>,
+    }
 }
 
 /// By what findings are passed over.

@@ -1,17 +1,16 @@
 //! What the findings have for a question: the circumstances of a requirement, gathered once.
 
-use super::{Bases, Circumstances, ConfigRule, Miss, Question};
+use super::{Bases, Circumstances, ConfigRule, Miss, Question, skew};
 use crate::{
     format::{
         image_config::ImageConfig,
         predicate::{Document, Family, Predicate, Vex},
     },
-    limits::CLOCK_SKEW,
     oci::{Digest, Reference, Repository},
     policy::{Asked, Reason, Requirement},
     verify::{Claim, Findings, SignedReference, Subject},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 /// What stands beside the evidence of one requirement.
@@ -108,10 +107,6 @@ fn resource(requirement: &Requirement, asked: &Reference) -> Option<SignedRefere
         (None, Repository::Layout(_)) => return None,
     };
     Some(SignedReference { repository, tag: asked.tag_or_latest().map(str::to_owned) })
-}
-
-fn skew() -> SignedDuration {
-    SignedDuration::from_secs(CLOCK_SKEW.as_secs().cast_signed())
 }
 
 /// What the configurations of a subject's images lack.

@@ -2,13 +2,14 @@
 
 use super::{
     BaseRule, ConfigRule, MustList, ProvenanceRule, Question, SbomRule, Topic, VsaRule, VulnRule, Waiver, document,
-    provenance::HIGHEST_LEVEL, summary::track,
+    provenance::{HIGHEST_LEVEL, level},
+    summary::track,
 };
 use crate::{
-    format::predicate::{SbomFormat, Severity, is_uri, split_source},
+    format::predicate::{SbomFormat, Severity, is_uri, split_source, states_source, states_workflow},
     limits::CHAIN_DEPTH,
     oci::DigestError,
-    policy::{PolicyError, Position, TextPattern, load::duration},
+    policy::{PolicyError, Position, TextPattern, Unsigned, load::duration},
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde_saphyr::Spanned;
@@ -33,9 +34,12 @@ fn optional(field: &'static str, text: Option<&Text>) -> Result<Option<TextPatte
     text.map(|text| pattern(field, text)).transpose()
 }
 
-fn question(about: Topic, max_age: Option<&Text>, superseded: document::Superseded) -> Result<Question, PolicyError> {
-    let max_age = max_age.map(duration).transpose()?;
-    Ok(Question { about, max_age, newest: superseded == document::Superseded::Refuse })
+/// A question, where it stands and whom it is asked of.
+pub(in crate::policy) type Put = (Position, Question, document::Who);
+
+fn put(place: Position, about: Topic, who: document::Who) -> Result<Put, PolicyError> {
+    let max_age = who.max_age.as_ref().map(duration).transpose()?;
+    Ok((place, Question { about, max_age, newest: who.superseded == document::Superseded::Refuse }, who))
 }
 
 /// What is asked of base images.
@@ -58,9 +62,10 @@ pub(in crate::policy) fn base_alone(place: Position) -> PolicyError {
 }
 
 pub(in crate::policy) fn provenance(
-    raw: &document::Provenance,
+    raw: Spanned<document::Provenance>,
     base: Option<BaseRule>,
-) -> Result<Question, PolicyError> {
+) -> Result<Put, PolicyError> {
+    let (place, raw) = (Position::of(&raw), raw.value);
     let level = match &raw.level {
         None => None,
         Some(level) => Some(match u8::try_from(level.value) {
@@ -81,7 +86,31 @@ pub(in crate::policy) fn provenance(
         refuse_unknown: raw.parameters == document::Parameters::RefuseUnknown,
         base,
     };
-    question(Topic::Provenance(rule), raw.max_age.as_ref(), raw.superseded)
+    contradictions(&rule, place)?;
+    let unsigned = raw.unsigned;
+    put(place, Topic::Provenance(rule), raw.who(unsigned))
+}
+
+/// What no builder, or no provenance of the build type, can say; patterns leave that open.
+fn contradictions(rule: &ProvenanceRule, place: Position) -> Result<(), PolicyError> {
+    let one = |pattern: &TextPattern| Some(pattern.to_string()).filter(|text| !text.contains('*'));
+    if let (Some(builder), Some(asked)) = (rule.builder.as_ref().and_then(one), rule.level) {
+        let reached = level(&builder);
+        if reached < asked {
+            let why = format!("{asked} is asked of {builder}, which is known for {reached}; expected at most that");
+            return Err(refused(place, "level", why));
+        }
+    }
+    let Some(build_type) = rule.build_type.as_ref().and_then(one) else { return Ok(()) };
+    let asked = [("source", &rule.source), ("ref", &rule.reference), ("workflow", &rule.workflow)];
+    for (field, _) in asked.into_iter().filter(|(_, pattern)| pattern.is_some()) {
+        if !states_source(&build_type) || field == "workflow" && !states_workflow(&build_type) {
+            let why =
+                format!("is asked of builds of type {build_type}, in which none is known; no provenance can have it");
+            return Err(refused(place, field, why));
+        }
+    }
+    Ok(())
 }
 
 /// A repository, in the spelling that provenance is brought to.
@@ -107,13 +136,20 @@ fn reference(text: &Text) -> Result<TextPattern, PolicyError> {
     pattern("ref", text)
 }
 
-pub(in crate::policy) fn sbom(place: Position, raw: &document::Sbom) -> Result<Question, PolicyError> {
+pub(in crate::policy) fn sbom(raw: Spanned<document::Sbom>) -> Result<Put, PolicyError> {
+    let (place, raw) = (Position::of(&raw), raw.value);
     let formats = raw.formats.iter().flatten().map(|format| match format.value {
         document::Format::Spdx => SbomFormat::Spdx,
         document::Format::CycloneDx => SbomFormat::CycloneDx,
     });
+    let formats: Vec<_> = formats.collect();
     if raw.formats.as_ref().is_some_and(Vec::is_empty) {
         return Err(PolicyError::Empty { place, field: "formats", expected: "`spdx`, `cyclonedx`, or both" });
+    }
+    if let Some(twice) =
+        formats.iter().enumerate().find(|(at, format)| formats.iter().take(*at).any(|one| one == *format))
+    {
+        return Err(PolicyError::Repeated { place, what: "format", name: twice.1.to_string() });
     }
     let deny_packages: Vec<_> =
         raw.deny_packages.iter().map(|text| pattern("deny-packages", text)).collect::<Result<_, _>>()?;
@@ -137,16 +173,18 @@ pub(in crate::policy) fn sbom(place: Position, raw: &document::Sbom) -> Result<Q
             .map_err(|error| refused(Position::of(text), "deny-licenses", error.to_string()))
     });
     let rule = SbomRule {
-        formats: formats.collect(),
+        formats,
         of_image: raw.describes.is_some(),
         must_list,
         deny_licenses: deny_licenses.collect::<Result<_, _>>()?,
         deny_packages,
     };
-    question(Topic::Sbom(rule), raw.max_age.as_ref(), raw.superseded)
+    let unsigned = raw.unsigned;
+    put(place, Topic::Sbom(rule), raw.who(unsigned))
 }
 
-pub(in crate::policy) fn vuln(raw: &document::Vuln) -> Result<Question, PolicyError> {
+pub(in crate::policy) fn vuln(raw: Spanned<document::Vuln>) -> Result<Put, PolicyError> {
+    let (place, raw) = (Position::of(&raw), raw.value);
     // Without a limit nothing would be passed over, and without one below the worst neither.
     let limited = raw.max_severity.is_some_and(|most| most < Severity::Critical);
     let unused = "is never used; expected `max-severity` below `critical` beside it";
@@ -172,10 +210,11 @@ pub(in crate::policy) fn vuln(raw: &document::Vuln) -> Result<Question, PolicyEr
         waivers.push(Waiver { id, until: day_after(&waiver.until)?, reason });
     }
     let rule = VulnRule { most: raw.max_severity, with_vex: raw.ignore_with.is_some(), waivers };
-    question(Topic::Vuln(rule), raw.max_age.as_ref(), raw.superseded)
+    put(place, Topic::Vuln(rule), raw.who(Unsigned::Refuse))
 }
 
-pub(in crate::policy) fn summary(raw: &document::Summary) -> Result<Question, PolicyError> {
+pub(in crate::policy) fn summary(raw: Spanned<document::Summary>) -> Result<Put, PolicyError> {
+    let (place, raw) = (Position::of(&raw), raw.value);
     if !is_uri(&raw.verifier.value) {
         let why = format!("{:?} is no URI; expected such as https://verify.example.com", raw.verifier.value);
         return Err(refused(Position::of(&raw.verifier), "verifier", why));
@@ -198,7 +237,15 @@ pub(in crate::policy) fn summary(raw: &document::Summary) -> Result<Question, Po
     }
     let levels = raw.levels.iter().map(|level| level.value.clone()).collect();
     let rule = VsaRule { verifier: raw.verifier.value.clone(), policy: policy.transpose()?, levels };
-    question(Topic::Summary(rule), Some(&raw.max_age), document::Superseded::Refuse)
+    let who = document::Who {
+        from: raw.from,
+        threshold: None,
+        identity: raw.identity,
+        unsigned: Unsigned::Refuse,
+        max_age: Some(raw.max_age),
+        superseded: document::Superseded::Refuse,
+    };
+    put(place, Topic::Summary(rule), who)
 }
 
 /// The first moment after a day, in UTC.

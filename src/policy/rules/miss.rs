@@ -190,6 +190,16 @@ pub enum Miss {
         /// Its value.
         found: Option<String>,
     },
+    /// All else allows the image, and the scope's Rego program does not.
+    Rego {
+        /// What it says.
+        message: String,
+    },
+    /// All else allows the image, and the scope's Rego program came to no answer.
+    RegoFailed {
+        /// Why.
+        why: String,
+    },
 }
 
 impl Miss {
@@ -227,12 +237,14 @@ impl Miss {
             Self::TooLarge { .. } => "config-too-large",
             Self::TooManyLayers { .. } => "config-too-many-layers",
             Self::Label { .. } => "config-label",
+            Self::Rego { .. } => "rego-denied",
+            Self::RegoFailed { .. } => "rego-failed",
         }
     }
 
-    /// Whether it may be otherwise once more can be read.
+    /// Whether it may be otherwise once more can be read, or a program has an answer.
     pub(in crate::policy) fn is_open(&self) -> bool {
-        matches!(self, Self::Base(miss) if miss.fault == BaseFault::Unread)
+        matches!(self, Self::RegoFailed { .. }) || matches!(self, Self::Base(miss) if miss.fault == BaseFault::Unread)
     }
 
     /// As [`crate::policy::Reason`] orders them.
@@ -264,6 +276,8 @@ impl fmt::Display for Miss {
                 "expected what is asked to hold for each image of the index; found that it does not for this one",
             ),
             Self::NewestUnknown => f.write_str("expected the newest; found that not everything could be read"),
+            Self::Rego { message } => f.write_str(message),
+            Self::RegoFailed { why } => write!(f, "expected an answer; found none: {why}"),
             Self::BuildTypeUnknown { found } => {
                 write!(f, "expected a build type whose source is known; found {}", shown(found))
             }

@@ -10,6 +10,7 @@ mod load;
 mod miss;
 mod provenance;
 mod purl;
+mod rego;
 mod sbom;
 mod summary;
 mod vuln;
@@ -18,9 +19,11 @@ pub use base::{BaseFault, BaseMiss, BaseRule, Bases, Lineage, Relative, Seen, Si
 pub use config::ConfigRule;
 pub(super) use document::{Base, Config, Provenance, Sbom, Summary, Vuln};
 pub(super) use evidence::{Beside, habits};
-pub(super) use load::{base as base_rule, base_alone, config, provenance, sbom, summary, vuln};
+pub(super) use load::{Put, base as base_rule, base_alone, config, provenance, sbom, summary, vuln};
 pub use miss::Miss;
 pub use provenance::ProvenanceRule;
+pub use rego::RegoRule;
+pub(super) use rego::objections;
 pub use sbom::{MustList, SbomRule};
 pub use summary::{VsaMiss, VsaRule};
 pub use vuln::{VulnRule, Waiver};
@@ -86,6 +89,18 @@ impl Question {
         }
     }
 
+    /// The findings that are accepted for a time.
+    #[must_use]
+    pub fn waivers(&self) -> &[Waiver] {
+        if let Topic::Vuln(rule) = &self.about { &rule.waivers } else { &[] }
+    }
+
+    /// What is asked of base images.
+    #[must_use]
+    pub fn base(&self) -> Option<BaseRule> {
+        if let Topic::Provenance(rule) = &self.about { rule.base } else { None }
+    }
+
     /// Whether the answer changes with a document that was not read.
     #[must_use]
     pub fn needs_newest(&self) -> bool {
@@ -133,14 +148,19 @@ impl Question {
     }
 }
 
-/// Whether a stated time is not older than is asked for.
+/// Whether a document is of the past, and not older than this.
 pub(super) fn fresh(stated: Option<Timestamp>, max_age: SignedDuration, now: Timestamp) -> Result<(), Miss> {
     let stated = stated.ok_or(Miss::TimeUnknown)?;
     let age = now.duration_since(stated);
-    if age < -SignedDuration::from_secs(CLOCK_SKEW.as_secs().cast_signed()) {
+    if age < -skew() {
         return Err(Miss::FromFuture { stated });
     }
     if age > max_age { Err(Miss::TooOld { stated, max_age }) } else { Ok(()) }
+}
+
+/// How far another's clock may be ahead.
+fn skew() -> SignedDuration {
+    SignedDuration::from_secs(CLOCK_SKEW.as_secs().cast_signed())
 }
 
 impl fmt::Display for Question {

@@ -41,7 +41,7 @@ impl ProvenanceRule {
         }
         self.sources(provenance)?;
         if let Some(expected) = self.level {
-            let found = level(provenance);
+            let found = level(&provenance.builder);
             if found < expected {
                 return Err(Miss::Level { expected, found, builder: provenance.builder.clone() });
             }
@@ -89,8 +89,7 @@ fn unlike<'t>(
 
 /// The highest build level that builders' operators claim of them (SPEC.md, section 6.6). A builder that is not known has
 /// level 1: there is provenance.
-fn level(provenance: &Provenance) -> u8 {
-    let builder = provenance.builder.as_str();
+pub(super) fn level(builder: &str) -> u8 {
     let starts = |start: &str| builder.starts_with(start);
     // Its reusable workflows, at a release: they keep the signing key from the build that they describe.
     let generator = "https://github.com/slsa-framework/slsa-github-generator/.github/workflows/";

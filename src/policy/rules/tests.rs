@@ -1,5 +1,7 @@
 //! Each rule against documents as the tools write them; SPEC.md, section 6.6.
 
+mod rego;
+
 use super::*;
 use crate::{
     crypto::{KeyAlgorithm, PrivateKey},
@@ -237,6 +239,25 @@ fn sboms_are_compared_with_the_image_and_the_packages_that_are_wanted_or_not() {
     assert_eq!(first("sbom: {from: [ci], deny-licenses: [NOASSERTION]}", SPDX, unstated), Some("license-denied"));
 }
 
+/// What npm writes of a package with two dependencies, in both formats.
+// [V-164] [V-165]
+#[test]
+fn sboms_as_npm_writes_them_are_read_and_asked() {
+    for (kind, bom) in [(SPDX, predicate!("npm-spdx-2.3.json")), (CYCLONEDX, predicate!("npm-cyclonedx-1.5.json"))] {
+        for (what, id) in [
+            ("must-list: {\"pkg:npm/debug@4.4.1\": any, \"pkg:npm/ms@*\": any}", None),
+            ("must-list: {\"pkg:npm/left-pad@*\": any}", Some("package-missing")),
+            ("deny-packages: [\"pkg:npm/ms@2.*\"]", Some("package-denied")),
+            ("deny-packages: [\"ms@2.1.2\"]", None),
+            ("deny-licenses: [MIT]", Some("license-denied")),
+            ("deny-licenses: [\"GPL-*\"]", None),
+            ("describes: image", Some("sbom-subject-mismatch")),
+        ] {
+            assert_eq!(first(&format!("sbom: {{from: [ci], {what}}}"), kind, bom.clone()), id, "{kind}: {what}");
+        }
+    }
+}
+
 // [V-166]
 #[test]
 fn findings_above_the_limit_are_told_and_unknown_ones_are_the_worst() {
@@ -364,6 +385,12 @@ fn what_cannot_be_met_is_refused_when_the_policy_is_read() {
         ("vuln: {from: [ci], max-severity: high, waivers: [{id: X, until: 2026-13-01, reason: r}]}", "no day"),
         ("vuln: {from: [ci], max-severity: high, waivers: [{id: X, until: 2026-12-01, reason: \" \"}]}", "reason"),
         ("vuln: {from: [ci], waivers: [{id: X, until: 2026-12-01, reason: r}]}", "never used"),
+        ("provenance: {from: [ci], level: 3, builder: \"https://tekton.dev/chains/v2\"}", "known for 2"),
+        ("provenance: {from: [ci], level: 2, builder: \"https://ci.example/x\"}", "known for 1"),
+        ("provenance: {from: [ci], build-type: \"https://ci.example/x\", source: \"https://a/b\"}", "none is known"),
+        ("provenance: {from: [ci], build-type: \"https://ci.example/x\", ref: refs/heads/main}", "none is known"),
+        ("provenance: {from: [ci], build-type: \"https://mobyproject.org/buildkit@v1\", workflow: w}", "none is known"),
+        ("sbom: {from: [ci], formats: [spdx, spdx]}", "twice"),
         ("config: {}", "config"),
         ("config: {max-layers: 0}", "max-layers"),
         ("config: {max-size: 10 apples}", "size"),
@@ -378,6 +405,45 @@ fn what_cannot_be_met_is_refused_when_the_policy_is_read() {
     let alone = "{version: 1, images: {\"**\": {config: {non-root: true}}}}";
     let error = Policy::parse(alone, &load).unwrap_err();
     assert!(matches!(error, PolicyError::AsksNothing { .. }), "a configuration says nothing of who made it: {error}");
+}
+
+#[test]
+fn what_a_pattern_leaves_open_can_be_asked() {
+    for asked in [
+        "provenance: {from: [ci], level: 3, builder: \"https://github.com/**\"}",
+        "provenance: {from: [ci], level: 2, builder: \"https://tekton.dev/chains/v2\"}",
+        "provenance: {from: [ci], build-type: \"https://ci.example/*\", ref: refs/heads/main}",
+        "provenance: {from: [ci], build-type: \"https://mobyproject.org/buildkit@v1\", source: \"https://a/b\"}",
+    ] {
+        assert!(policy(asked).is_ok(), "{asked}");
+    }
+}
+
+// [V-169]
+#[test]
+fn layouts_are_asked_for_no_name() {
+    let load = |_: &str| Ok(KEY.public().clone());
+    let asking = |scope: &str, identity: &str| {
+        let text = format!(
+            "{{version: 1, authorities: {{ci: {{key: ci}}}}, images: {{\"{scope}\": {{signatures: {{from: [ci], identity: {identity}}}}}}}}}"
+        );
+        Policy::parse(&text, &load)
+    };
+    for identity in ["repository", "tag", "{map: {r.io/x: r.io/y}}"] {
+        let error = asking("oci:**", identity).expect_err(identity).to_string();
+        assert!(error.starts_with("line 1, column") && error.contains("no repository name"), "{error}");
+        assert!(asking("r.example/**", identity).is_ok(), "{identity}");
+    }
+    assert!(asking("oci:out", "any").is_ok() && asking("oci:out", "{map: {\"oci:out\": r.io/y}}").is_ok());
+}
+
+// [V-167]
+#[test]
+fn waivers_that_have_ended_are_named() {
+    let asked = "vuln: {from: [ci], max-severity: high, waivers: [{id: CVE-1, until: 2026-11-20, reason: r}, {id: CVE-2, until: 2026-11-21, reason: r}]}";
+    let policy = policy(asked).unwrap();
+    let ended: Vec<_> = policy.ended_waivers(NOW.parse().unwrap()).map(|(_, waiver)| waiver.id.as_str()).collect();
+    assert_eq!(ended, ["CVE-1"]);
 }
 
 // [V-170]

@@ -1,12 +1,12 @@
 //! What was found in an image, and what of it is accepted.
 
-use super::{Circumstances, Miss, purl};
+use super::{Circumstances, Miss, purl, skew};
 use crate::{
     format::predicate::{Finding, Scan, Severity, Vex, VexProduct, VexStatement, VexStatus},
-    limits::CLOCK_SKEW,
     oci::Digest,
+    policy::{Asked, Policy, Scope},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 /// What is asked of a vulnerability scan.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +28,23 @@ pub struct Waiver {
     pub until: Timestamp,
     /// Why it is accepted.
     pub reason: String,
+}
+
+impl Policy {
+    /// The waivers that have ended, each with its scope: they say nothing any more.
+    pub fn ended_waivers(&self, now: Timestamp) -> impl Iterator<Item = (&Scope, &Waiver)> {
+        let all = self.scopes.iter().flat_map(|scope| scope.waivers().map(move |waiver| (scope, waiver)));
+        all.filter(move |(_, waiver)| waiver.until <= now)
+    }
+}
+
+impl Scope {
+    fn waivers(&self) -> impl Iterator<Item = &Waiver> {
+        self.requirements.iter().flat_map(|requirement| match &requirement.asked {
+            Asked::Document(question) => question.waivers(),
+            _ => &[],
+        })
+    }
 }
 
 impl VulnRule {
@@ -63,8 +80,7 @@ impl VulnRule {
             let said = about.map(|statement| (statement.time.or(vex.time), !is_harmless(statement.status)));
             said.max()
         };
-        let skew = SignedDuration::from_secs(CLOCK_SKEW.as_secs().cast_signed());
-        let latest = beside.now.checked_add(skew).unwrap_or(beside.now);
+        let latest = beside.now.checked_add(skew()).unwrap_or(beside.now);
         let of_the_past = |(time, _): &(Option<Timestamp>, bool)| time.is_some() && *time <= Some(latest);
         let newest = beside.vex.iter().filter_map(said).filter(of_the_past).max();
         self.with_vex && newest.is_some_and(|(_, does_harm)| !does_harm)

@@ -84,6 +84,9 @@ pub struct VerifyArgs {
     /// image alone.
     #[arg(long, conflicts_with_all = ["platform", "attest_vsa"])]
     pub all_platforms: bool,
+    /// Keep each decision with all that was read in a folder of its own below this one, for `policy replay` and `policy test`.
+    #[arg(long, value_name = "DIR", conflicts_with = "all_platforms")]
+    pub save_evidence: Option<PathBuf>,
     #[command(flatten)]
     pub images: ImagesArgs,
     #[command(flatten)]

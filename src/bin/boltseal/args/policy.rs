@@ -1,4 +1,5 @@
 use clap::{Args, ValueEnum};
+use jiff::Timestamp;
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -56,4 +57,53 @@ pub enum ImportSource {
     Daemon,
     /// values.yaml of Connaisseur.
     Connaisseur,
+}
+
+/// Runs a folder of cases: evidence that was kept, and what the policy has to say of it.
+///
+/// Files whose names end with .test.yaml, .test.yml or .test.json are read. Exit code 0: all cases are as expected, 1: one is not.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  boltseal policy test policy-tests
+  boltseal policy test --policy new-policy.yaml -o json policy-tests
+
+A case:
+  version: 1
+  policy: policy.yaml
+  cases:
+    - name: a critical finding is denied
+      evidence: kept/20261120T080000Z-5f0c…      # of `verify --save-evidence`, with its own image and time;
+                                                 # or an image layout, with image: REF and time: 2026-11-20T00:00:00Z
+      expect: { decision: denied, reasons: [vuln-found] }")]
+pub struct PolicyTestArgs {
+    /// The folder of case files, or one of them.
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// The policy file; else the one that a case file names, or as `verify` finds it.
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+}
+
+/// Judges kept decisions again, by a changed policy or at another time, and tells what would change.
+///
+/// The evidence that was kept is verified again; what a report says of its decision is only compared with. Nothing is fetched,
+/// and nothing here says that an image may be used. Exit code 0: nothing changes, 1: a decision does, 4: one could not be told.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  boltseal verify --save-evidence kept $(cat images.txt)
+  boltseal policy replay --policy new-policy.yaml kept
+  boltseal policy replay --at 2027-01-01T00:00:00Z kept     # which waivers and ages run out until then?")]
+pub struct ReplayArgs {
+    /// The policy file; else as `verify` finds it.
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// Judge by this time; else each by its own.
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<Timestamp>,
+    /// Show what does not change, too.
+    #[arg(long)]
+    pub all: bool,
+    /// What `verify --save-evidence` wrote: the folder, or single decisions in it.
+    #[arg(required = true, value_name = "DIR")]
+    pub kept: Vec<PathBuf>,
 }

@@ -16,6 +16,8 @@ pub mod pull;
 pub mod resolve;
 pub mod root;
 pub mod run;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod sign;
 pub mod trust;
 pub mod verify;

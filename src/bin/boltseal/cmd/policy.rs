@@ -1,14 +1,24 @@
+mod replay;
+mod test;
 mod translate;
 
 use crate::{
     args::{IdentityRule, PolicyCommand, PolicyInitArgs},
     cmd::verify::policy_source,
     exit::{Exit, Failure},
-    output::{JSON_VERSION, Output},
+    output::{JSON_VERSION, Output, printable},
     render::policy as render,
     settings::{self, file_policy, key_source},
 };
-use boltseal::{oci::Reference, ops::policy_file, policy, store::load_public_key};
+use boltseal::{
+    limits::Limits,
+    oci::Reference,
+    ops::policy_file,
+    policy,
+    registry::{Options, Session},
+    store::load_public_key,
+};
+use jiff::Timestamp;
 use serde_json::json;
 use std::{
     fmt::Write as _,
@@ -16,7 +26,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub fn run(command: PolicyCommand, output: &Output) -> Result<Exit, Failure> {
+pub async fn run(command: PolicyCommand, output: &Output) -> Result<Exit, Failure> {
     match command {
         PolicyCommand::Init(args) => init(args, output),
         PolicyCommand::Check { file } => check(file, output),
@@ -27,7 +37,14 @@ pub fn run(command: PolicyCommand, output: &Output) -> Result<Exit, Failure> {
         }
         PolicyCommand::Export(args) => translate::export(args, output),
         PolicyCommand::Import(args) => translate::import(&args, output),
+        PolicyCommand::Test(args) => test::run(args, output).await,
+        PolicyCommand::Replay(args) => replay::run(args, output).await,
     }
+}
+
+/// What kept evidence is judged with: no network is needed.
+fn offline() -> Result<(Session, Limits), Failure> {
+    Ok((Session::new(Options::default())?, Limits::default()))
 }
 
 fn check(file: PathBuf, output: &Output) -> Result<Exit, Failure> {
@@ -35,9 +52,15 @@ fn check(file: PathBuf, output: &Output) -> Result<Exit, Failure> {
     let scopes: Vec<_> = judge.policy.scopes().iter().map(|scope| scope.pattern.to_string()).collect();
     let (keys, locks) = (judge.policy.anchors().keys.len(), judge.policy.locks().collect::<Vec<_>>());
     let sealed = judge.policy.scopes().iter().filter(|scope| scope.content_trust.is_some()).count();
+    let now = Timestamp::now();
+    let ended = judge.policy.ended_waivers(now).map(|(scope, waiver)| (scope.pattern.to_string(), waiver));
+    let warnings: Vec<_> =
+        ended.map(|(scope, one)| format!("{scope}: the waiver of {} has ended on {}", one.id, one.until)).collect();
+    warnings.iter().for_each(|warning| output.warn(printable(warning)));
+    let rego = judge.policy.rego_files().map(|rule| rule.file.as_str()).collect::<Vec<_>>();
     let value = json!({
         "version": JSON_VERSION, "policy": policy_source(&judge), "scopes": scopes, "contentTrust": sealed,
-        "keys": keys, "locks": locks, "exit": 0,
+        "keys": keys, "locks": locks, "rego": rego, "warnings": warnings, "exit": 0,
     });
     output.result(&value, || {
         let sealed = if sealed > 0 { format!(" ({sealed} with content trust)") } else { String::new() };

@@ -16,6 +16,7 @@ use boltseal::{
     oci::Reference,
     ops::{
         OpsError, Platform,
+        evidence::Keeper,
         trust::TrustError,
         verify::{Verification, Verifier},
     },
@@ -25,7 +26,7 @@ use boltseal::{
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 /// References that are verified at once; results come in the order that was typed, as they are ready.
 const AT_ONCE: usize = 16;
@@ -41,7 +42,8 @@ pub async fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
         Some(verifier) => Some(Attester::new(verifier, &args.summary, output).await?),
         None => None,
     };
-    let exit = judge_each(args.images, args.all_platforms, &show, attest.as_ref(), output).await?;
+    let how = How { each: args.all_platforms, keep: args.save_evidence, attest: attest.as_ref() };
+    let exit = judge_each(args.images, how, &show, output).await?;
     if let Some(attest) = &attest {
         attest.by.tell_difference(output);
     }
@@ -99,6 +101,7 @@ struct Run<'a> {
     platform: Option<&'a Platform>,
     patience: Duration,
     each: bool,
+    keeper: Option<Keeper>,
     show: &'a Show,
     output: &'a Output,
 }
@@ -127,7 +130,11 @@ impl Run<'_> {
             let rows = self.verifier.verify_each(reference, shown).await.map_err(Unjudged::Error)?;
             return Ok(Judged::Each(rows.into_iter().collect::<Result<_, _>>()?));
         }
-        let verification = self.verifier.verify(reference, self.platform).await.map_err(Unjudged::Error)?;
+        let verification = match &self.keeper {
+            Some(keeper) => keeper.verify(self.verifier, reference, self.platform, to_json).await,
+            None => self.verifier.verify(reference, self.platform).await,
+        };
+        let verification = verification.map_err(Unjudged::Error)?;
         recorded(&verification)?;
         Ok(Judged::One(Box::new(verification)))
     }
@@ -135,19 +142,23 @@ impl Run<'_> {
 
 /// Judges images, and shows each as it is ready, in the order that was typed.
 pub async fn judge_all(args: ImagesArgs, show: &Show, output: &Output) -> Result<Exit, Failure> {
-    judge_each(args, false, show, None, output).await
+    judge_each(args, How::default(), show, output).await
 }
 
-/// As [`judge_all`]; with `each`, an index and every image of it by itself.
-async fn judge_each(
-    args: ImagesArgs,
+/// How images are judged.
+#[derive(Default)]
+struct How<'a> {
+    /// An index and every image of it by itself.
     each: bool,
-    show: &Show,
-    attest: Option<&Attester>,
-    output: &Output,
-) -> Result<Exit, Failure> {
+    /// Where decisions and their evidence are kept.
+    keep: Option<PathBuf>,
+    /// Who signs what was decided.
+    attest: Option<&'a Attester>,
+}
+
+async fn judge_each(args: ImagesArgs, how: How<'_>, show: &Show, output: &Output) -> Result<Exit, Failure> {
     let mut judge = settings::judge(&args.judge, show.by, output)?;
-    if attest.is_some() {
+    if how.attest.is_some() {
         // Whoever says on what was decided decides: another's summary would look newer than it is.
         judge.policy = judge.policy.undelegated();
     }
@@ -157,7 +168,9 @@ async fn judge_each(
     let verifier = Verifier { session: &session, policy: &judge.policy, now, limits: &limits, trust: Some(&reader) };
     let platform = args.platform.map(Platform);
     let patience = Duration::from_secs(args.timeout);
-    let run = Run { verifier: &verifier, judge: &judge, platform: platform.as_ref(), patience, each, show, output };
+    let keeper = how.keep.map(|dir| Keeper { dir, policy: policy_source(&judge) });
+    let (platform, each) = (platform.as_ref(), how.each);
+    let run = Run { verifier: &verifier, judge: &judge, platform, patience, each, keeper, show, output };
     let one = |reference| {
         let run = &run;
         async move { (run.one(&reference).await, reference) }
@@ -174,7 +187,7 @@ async fn judge_each(
             }
             Ok(Judged::One(verification)) => {
                 let mut row = Row::of(&verification, &reference, show, output);
-                if let Some(attest) = attest {
+                if let Some(attest) = how.attest {
                     attest.say(&session, &verification, &judge, now, output).await.add_to(&mut row);
                 }
                 report.one(row.exit, || row.value, || row.text);

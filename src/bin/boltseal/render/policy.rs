@@ -1,3 +1,5 @@
+mod questions;
+
 use crate::output::printable;
 use boltseal::policy::{
     Asked, ByDigest, ContentTrust, Explanation, OnExpired, ProvenanceRule, Requirement, Tofu, Topic, Unsigned,
@@ -12,6 +14,8 @@ pub fn to_json(explanation: &Explanation<'_>) -> Value {
         "scope": explanation.scope.map(|scope| scope.pattern.to_string()),
         "contentTrust": explanation.scope.and_then(|scope| scope.content_trust.as_ref()).map(content_trust),
         "vsa": explanation.scope.and_then(|scope| scope.vsa.as_ref()).map(requirement),
+        "config": explanation.scope.and_then(|scope| scope.config.as_ref()).map(questions::config),
+        "rego": explanation.scope.and_then(|scope| scope.rego.as_deref()).map(questions::rego),
         "requirements": explanation.scope.map(|scope| scope.requirements.iter().map(requirement).collect::<Vec<_>>()),
     })
 }
@@ -53,20 +57,24 @@ fn tofu(asked: Tofu) -> &'static str {
 
 fn requirement(requirement: &Requirement) -> Value {
     let from: Vec<_> = requirement.from.iter().map(|authority| authority.name.as_str()).collect();
-    let (mut annotations, mut predicate_type, mut max_age_hours) = (None, None, None);
+    let (mut annotations, mut predicate_type, mut max_age_hours, mut question) = (None, None, None, None);
     match &requirement.asked {
         Asked::Signature { annotations: asked } => annotations = Some(asked),
         Asked::Attestation { predicate, max_age } => {
             predicate_type = Some(predicate.uri());
             max_age_hours = max_age.map(|age| age.as_hours());
         }
-        Asked::Document(question) => max_age_hours = question.max_age.map(|age| age.as_hours()),
+        Asked::Document(asked) => {
+            max_age_hours = asked.max_age.map(|age| age.as_hours());
+            question = Some(questions::question(asked));
+        }
         _ => {}
     }
     json!({
         "asked": requirement.asked.to_string(), "threshold": requirement.threshold, "from": from,
         "identity": requirement.identity.to_string(), "annotations": annotations,
         "predicateType": predicate_type, "maxAgeHours": max_age_hours, "unsigned": requirement.unsigned.to_string(),
+        "question": question,
         "baseLevels": base_levels(&requirement.asked),
     })
 }
@@ -90,14 +98,10 @@ pub fn to_text(explanation: &Explanation<'_>) -> String {
     if let Some(asked) = &scope.content_trust {
         let _ = writeln!(text, "  asks     {}\n  starts   from {}", signed_tag(asked), starts_from(asked));
     }
-    if let Some(asked) = &scope.vsa {
-        let _ = writeln!(text, "  asks     {}, in the place of what follows", summary(asked));
-    }
-    if scope.config.is_some() {
-        text.push_str("  asks     image configuration\n");
+    if let Some(summary) = &scope.vsa {
+        asks(&mut text, summary, ", in the place of what follows");
     }
     for requirement in &scope.requirements {
-        let from: Vec<_> = requirement.from.iter().map(|authority| authority.name.as_str()).collect();
         let mut extra = String::new();
         match &requirement.asked {
             Asked::Signature { annotations } => {
@@ -112,20 +116,19 @@ pub fn to_text(explanation: &Explanation<'_>) -> String {
                 if let Some(levels) = base_levels(asked) {
                     let _ = write!(extra, ", and of base images by their own scopes, {levels} deep");
                 }
-                extra.push_str(&terms(asked));
             }
         }
         if requirement.unsigned != Unsigned::Refuse {
             let _ = write!(extra, ", unsigned statements of the index {}", requirement.unsigned);
         }
-        let _ = writeln!(
-            text,
-            "  asks     {} by {} of {{{}}}, identity {}{extra}",
-            requirement.asked,
-            requirement.threshold,
-            from.join(", "),
-            requirement.identity
-        );
+        asks(&mut text, requirement, &extra);
+    }
+    if let Some(rule) = &scope.config {
+        text.push_str("  asks     the image's configuration\n");
+        lines(&mut text, &questions::config_words(rule));
+    }
+    if let Some(rule) = &scope.rego {
+        let _ = writeln!(text, "  asks     {} last, which may deny ({})", printable(&rule.file), rule.digest);
     }
     if scope.content_trust.is_none() && scope.requirements.is_empty() {
         let _ = writeln!(text, "  asks     nothing");
@@ -133,28 +136,27 @@ pub fn to_text(explanation: &Explanation<'_>) -> String {
     text
 }
 
-/// Whose decision counts in the place of others' evidence.
-fn summary(asked: &Requirement) -> String {
-    let from: Vec<_> = asked.from.iter().map(|authority| authority.name.as_str()).collect();
-    format!("{} by {{{}}}, identity {}{}", asked.asked, from.join(", "), asked.identity, terms(&asked.asked))
+/// A requirement on its line, and the parts of its question below.
+fn asks(text: &mut String, requirement: &Requirement, extra: &str) {
+    let from: Vec<_> = requirement.from.iter().map(|authority| authority.name.as_str()).collect();
+    let _ = writeln!(
+        text,
+        "  asks     {} by {} of {{{}}}, identity {}{extra}",
+        requirement.asked,
+        requirement.threshold,
+        from.join(", "),
+        requirement.identity
+    );
+    if let Asked::Document(question) = &requirement.asked {
+        lines(text, &questions::words(question));
+    }
 }
 
-/// What is asked of a verification summary; nothing of anything else.
-fn terms(asked: &Asked) -> String {
-    let mut text = String::new();
-    let Asked::Document(question) = asked else { return text };
-    let Topic::Summary(rule) = &question.about else { return text };
-    if let Some(age) = question.max_age {
-        let _ = write!(text, ", at most {} hours old", age.as_hours());
+/// The parts of a question, each on its line.
+fn lines(text: &mut String, words: &[String]) {
+    for words in words {
+        let _ = writeln!(text, "           {}", printable(words));
     }
-    let _ = write!(text, ", of verifier {}", printable(&rule.verifier));
-    if let Some(policy) = rule.policy {
-        let _ = write!(text, ", by policy {policy}");
-    }
-    if !rule.levels.is_empty() {
-        let _ = write!(text, ", with {}", printable(&rule.levels.join(", ")));
-    }
-    text
 }
 
 /// What a trust state has to say.

@@ -21,7 +21,8 @@ pub fn verdict(verification: &Verification) -> (&'static str, Exit) {
     (word(&verification.outcome), exit)
 }
 
-fn reasons(verification: &Verification) -> &[Reason] {
+/// Why it is not allowed.
+pub fn reasons(verification: &Verification) -> &[Reason] {
     match &verification.outcome.decision {
         Decision::Deny(reasons) | Decision::Undetermined(reasons) => reasons,
         Decision::Allow(_) | Decision::NotJudged => &[],

@@ -61,6 +61,18 @@ fn reader(build_type: &str) -> Option<Reader> {
     })
 }
 
+/// Whether provenance of a build type says what it was built from, in a place that is known.
+#[must_use]
+pub fn states_source(build_type: &str) -> bool {
+    reader(build_type).is_some()
+}
+
+/// Whether it says by which workflow, job or pipeline, likewise.
+#[must_use]
+pub fn states_workflow(build_type: &str) -> bool {
+    states_source(build_type) && !lists_images(build_type)
+}
+
 pub(super) fn lists_images(build_type: &str) -> bool {
     [BUILDKIT_V02, BUILDKIT_V1].contains(&build_type)
 }

@@ -5,6 +5,7 @@ mod image;
 mod uri;
 mod wire;
 
+pub use build_types::{states_source, states_workflow};
 pub use image::ImageNameError;
 pub use uri::{percent_decoded, split_source};
 

@@ -1,0 +1,215 @@
+//! Connections in, requests handed on. Each may cost so much and no more: in number, headers, and time.
+
+use super::{Answer, Metrics, lock, tls::Certificates};
+use crate::limits::{SERVE_BUFFER_BYTES, SERVE_HANDSHAKE_TIME, SERVE_HEADER_TIME, SERVE_HEADERS, SERVE_WRITE_STALL};
+use http::{HeaderName, HeaderValue, Request, StatusCode};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_io_timeout::TimeoutStream;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What answers requests.
+pub trait Service: Send + Sync + 'static {
+    /// Answers a request. An error in the body breaks the connection off; a panic does too.
+    fn answer(&self, request: Request<Incoming>, caller: Caller) -> impl Future<Output = Answer> + Send;
+}
+
+/// Who asks, and what the request is called in the log and in the answer's `X-Request-Id`.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The request's name.
+    pub id: String,
+    /// Where it came from.
+    pub address: SocketAddr,
+}
+
+/// A port that is listened at.
+pub(super) struct Listener {
+    pub tcp: TcpListener,
+    pub certificates: Option<Arc<Certificates>>,
+    pub connections: usize,
+    pub drain: Duration,
+    pub metrics: Arc<Metrics>,
+}
+
+/// What the connections of a port share.
+struct Shared<S> {
+    service: Arc<S>,
+    certificates: Option<Arc<Certificates>>,
+    metrics: Arc<Metrics>,
+    drain: Duration,
+    /// Connections by address: half of all are the most for one.
+    peers: Mutex<BTreeMap<IpAddr, usize>>,
+    most: usize,
+    prefix: u32,
+    requests: AtomicU64,
+}
+
+impl Listener {
+    /// Serves until it is told to stop; then requests under way have their time to end.
+    pub async fn serve<S: Service>(self, service: Arc<S>, mut stop: watch::Receiver<bool>) {
+        let Self { tcp, certificates, connections, drain, metrics } = self;
+        let slots = Arc::new(Semaphore::new(connections.max(1)));
+        let (peers, most) = (Mutex::default(), connections.div_ceil(2).max(1));
+        let (prefix, requests) = (getrandom::u32().unwrap_or_default(), AtomicU64::new(0));
+        let shared = Arc::new(Shared { service, certificates, metrics, drain, peers, most, prefix, requests });
+        let mut open = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                accepted = accept(&tcp, &slots) => accepted,
+                () = told(&mut stop) => break,
+            };
+            if let Some((stream, address, slot)) = accepted {
+                open.spawn(Arc::clone(&shared).connection(stream, address, slot, stop.clone()));
+            }
+            while open.try_join_next().is_some() {}
+        }
+        drop(tcp);
+        let all = async { while open.join_next().await.is_some() {} };
+        let _ = timeout(drain, all).await;
+    }
+}
+
+/// Waits until it is to stop.
+async fn told(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await.map(drop);
+}
+
+/// A connection, once there is room for one: before, it waits with the system.
+async fn accept(tcp: &TcpListener, slots: &Arc<Semaphore>) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+    match tcp.accept().await {
+        Ok((stream, address)) => Some((stream, address, slot)),
+        Err(_) => {
+            // Out of file descriptors, most likely: some become free again.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            None
+        }
+    }
+}
+
+impl<S: Service> Shared<S> {
+    async fn connection(
+        self: Arc<Self>,
+        stream: TcpStream,
+        address: SocketAddr,
+        _slot: OwnedSemaphorePermit,
+        stop: watch::Receiver<bool>,
+    ) {
+        let Some(_counted) = Counted::of(&self, address.ip()) else {
+            return self.refused("too-many");
+        };
+        // Without, each small answer may wait for an acknowledgement.
+        let _ = stream.set_nodelay(true);
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(SERVE_WRITE_STALL));
+        let stream = Box::pin(stream);
+        let Some(certificates) = &self.certificates else {
+            return self.http(stream, address, stop).await;
+        };
+        match timeout(SERVE_HANDSHAKE_TIME, certificates.acceptor().accept(stream)).await {
+            Ok(Ok(stream)) => self.http(stream, address, stop).await,
+            Ok(Err(_)) => self.refused("tls"),
+            Err(_) => self.refused("slow"),
+        }
+    }
+
+    fn refused(&self, reason: &'static str) {
+        self.metrics.count(&self.metrics.refused, "reason", reason);
+    }
+
+    /// HTTP/1.1 alone: one request at a time is what a connection costs at most.
+    async fn http(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        address: SocketAddr,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        let service = service_fn(|request| self.request(request, address));
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(SERVE_HEADER_TIME);
+        builder.max_headers(SERVE_HEADERS).max_buf_size(SERVE_BUFFER_BYTES);
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        // How a connection ends is the client's affair.
+        tokio::select! {
+            _ = connection.as_mut() => {}
+            () = told(&mut stop) => {
+                connection.as_mut().graceful_shutdown();
+                let _ = timeout(self.drain, connection).await;
+            }
+        }
+    }
+
+    async fn request(&self, request: Request<Incoming>, address: SocketAddr) -> Result<Answer, Infallible> {
+        let number = self.requests.fetch_add(1, Ordering::Relaxed);
+        let id = format!("{:08x}-{number:x}", self.prefix);
+        let named = HeaderValue::from_str(&id);
+        let mut answer = self.service.answer(request, Caller { id, address }).await;
+        if let Ok(id) = named {
+            answer.headers_mut().insert(REQUEST_ID, id);
+        }
+        self.metrics.count(&self.metrics.requests, "code", class(answer.status()));
+        Ok(answer)
+    }
+}
+
+fn class(status: StatusCode) -> &'static str {
+    match status.as_u16() / 100 {
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        5 => "5xx",
+        _ => "1xx",
+    }
+}
+
+/// A connection that is counted as its peer's while it lasts.
+struct Counted<'s, S> {
+    shared: &'s Shared<S>,
+    peer: IpAddr,
+}
+
+impl<'s, S> Counted<'s, S> {
+    fn of(shared: &'s Shared<S>, peer: IpAddr) -> Option<Self> {
+        let mut peers = lock(&shared.peers);
+        let count = peers.entry(peer).or_default();
+        if *count >= shared.most {
+            return None;
+        }
+        *count += 1;
+        shared.metrics.connections.inc();
+        Some(Self { shared, peer })
+    }
+}
+
+impl<S> Drop for Counted<'_, S> {
+    fn drop(&mut self) {
+        let mut peers = lock(&self.shared.peers);
+        if let Some(count) = peers.get_mut(&self.peer) {
+            *count -= 1;
+            if *count == 0 {
+                peers.remove(&self.peer);
+            }
+        }
+        self.shared.metrics.connections.dec();
+    }
+}

@@ -1,0 +1,110 @@
+//! What belongs to what: on which ground a manifest or blob may be given out that was not judged itself.
+//!
+//! That a manifest lists a digest is read from bytes that have theirs, so it stays true. Whether the manifest at the root may
+//! be used is asked again each time, of the judge. A ground is no decision.
+
+use crate::{
+    limits::{PROXY_IDLE, PROXY_MEMBERS, PROXY_ROOTS},
+    oci::{Digest, Reference, RepositoryName},
+};
+use moka::{future::Cache, ops::compute::Op};
+use std::sync::Arc;
+
+/// Why something may be given out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ground {
+    /// It belongs to the manifest that was allowed as it was asked for.
+    Root(Arc<Root>),
+    /// It is part of a signature or an attestation, which are given out unjudged.
+    Evidence,
+}
+
+/// A manifest that was allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Root {
+    /// As it was asked for.
+    pub asked: Reference,
+    pub digest: Digest,
+}
+
+/// The grounds that are known, bounded in number and by idleness.
+pub(super) struct Members {
+    grounds: Cache<(RepositoryName, Digest), Arc<Vec<Ground>>>,
+    roots: Cache<RepositoryName, Arc<Vec<Ground>>>,
+}
+
+impl Default for Members {
+    fn default() -> Self {
+        Self {
+            grounds: Cache::builder().max_capacity(PROXY_MEMBERS).time_to_idle(PROXY_IDLE).build(),
+            roots: Cache::builder().max_capacity(PROXY_MEMBERS / 10).time_to_idle(PROXY_IDLE).build(),
+        }
+    }
+}
+
+impl Members {
+    /// The grounds for a manifest or blob, the latest first.
+    pub async fn grounds(&self, repository: &RepositoryName, digest: Digest) -> Arc<Vec<Ground>> {
+        self.grounds.get(&(repository.clone(), digest)).await.unwrap_or_default()
+    }
+
+    /// The manifests of a repository that were allowed of late.
+    pub async fn roots(&self, repository: &RepositoryName) -> Vec<Arc<Root>> {
+        let roots = self.roots.get(repository).await.unwrap_or_default();
+        let root = |ground: &Ground| match ground {
+            Ground::Root(root) => Some(Arc::clone(root)),
+            Ground::Evidence => None,
+        };
+        roots.iter().filter_map(root).collect()
+    }
+
+    /// Enters what belongs together: a manifest, and what it lists.
+    pub async fn enter(&self, repository: &RepositoryName, members: impl Iterator<Item = Digest>, ground: &Ground) {
+        for member in members {
+            let key = (repository.clone(), member);
+            let change = |held| std::future::ready(with(held, ground));
+            self.grounds.entry(key).and_compute_with(change).await;
+        }
+        if matches!(ground, Ground::Root(_)) {
+            let change = |held| std::future::ready(with(held, ground));
+            self.roots.entry(repository.clone()).and_compute_with(change).await;
+        }
+    }
+}
+
+/// The grounds with one more in front, if it was not in front already.
+fn with<K>(held: Option<moka::Entry<K, Arc<Vec<Ground>>>>, ground: &Ground) -> Op<Arc<Vec<Ground>>> {
+    let held = held.map(moka::Entry::into_value).unwrap_or_default();
+    if held.first() == Some(ground) {
+        return Op::Nop;
+    }
+    let others = held.iter().filter(|other| *other != ground).cloned();
+    Op::Put(Arc::new(std::iter::once(ground.clone()).chain(others).take(PROXY_ROOTS).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_latest_ground_stands_first_and_they_are_few() {
+        let members = Members::default();
+        let name: RepositoryName = "r.example/app".parse().unwrap();
+        let member = Digest::sha256(b"member");
+        let root = |tag: usize| {
+            Ground::Root(Arc::new(Root {
+                asked: format!("r.example/app:{tag}").parse().unwrap(),
+                digest: Digest::sha256(b"root"),
+            }))
+        };
+        for tag in 0..100 {
+            members.enter(&name, [member].into_iter(), &root(tag)).await;
+        }
+        members.enter(&name, [member].into_iter(), &root(90)).await;
+        let grounds = members.grounds(&name, member).await;
+        assert_eq!((grounds.len(), &grounds[0], &grounds[1]), (PROXY_ROOTS, &root(90), &root(99)));
+        assert_eq!(members.roots(&name).await.len(), PROXY_ROOTS);
+        assert!(members.grounds(&name, Digest::sha256(b"other")).await.is_empty());
+        assert!(members.grounds(&"r.example/other".parse().unwrap(), member).await.is_empty());
+    }
+}

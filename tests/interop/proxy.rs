@@ -1,0 +1,183 @@
+//! The real runtimes pull through `serve proxy`: containerd by ctr and CRI, dockerd, podman, skopeo.
+
+use crate::{
+    bench::Case,
+    common::{
+        Ran,
+        images::{Expected, Row, Table},
+        peers::{self, Kind, Registry},
+        proxy::{Proxy, Settings, host},
+    },
+    containerd::daemon::Daemon,
+    docker,
+};
+use std::{fs, path::Path, process::Command};
+
+/// The name by which runtimes know the registry: nothing answers by it but the proxy.
+const NAME: &str = "registry.example.test";
+
+pub fn cases() -> Vec<Case> {
+    vec![
+        Case::new(
+            "containerd pulls through the proxy what the policy allows, by ctr and by CRI",
+            &["containerd", "ctr", "docker-registry", "CAP_SYS_ADMIN"],
+            containerd,
+        ),
+        Case::new(
+            "dockerd pulls through the proxy what the policy allows",
+            &["dockerd", "docker", "containerd", "runc", "docker-registry", "CAP_SYS_ADMIN"],
+            dockerd,
+        ),
+        Case::new("podman pulls through the proxy what the policy allows", &["podman", "docker-registry"], podman),
+        Case::new("skopeo pulls through the proxy what the policy allows", &["skopeo", "docker-registry"], skopeo),
+    ]
+}
+
+/// A registry with the table of images, and a proxy in front of it.
+struct Front {
+    table: Table,
+    proxy: Proxy,
+    _registry: Registry,
+}
+
+fn front() -> Front {
+    let registry = peers::start(Kind::DockerRegistry);
+    let address = registry.address.to_string();
+    let table = tokio::runtime::Runtime::new().expect("a runtime").block_on(Table::build(&address));
+    let mut settings = Settings::of(&address);
+    settings.upstreams.push(host(&table.find("the registry is down").name).to_owned());
+    // What one row pulls must not answer for the next.
+    settings.cache = "ttl = 1\ntag-ttl = 1".to_owned();
+    let file = settings.write(table.machine.home.path());
+    let proxy = Proxy::start(&table.machine, &file);
+    Front { table, proxy, _registry: registry }
+}
+
+impl Front {
+    /// `hosts.toml` for the table's registries, both of which are the proxy: `server` too, so that nobody falls back past it.
+    fn hosts(&self, folder: &Path) {
+        for upstream in [&self.table.address, host(&self.table.find("the registry is down").name)] {
+            let at = folder.join(upstream);
+            fs::create_dir_all(&at).expect("a folder");
+            let proxy = self.proxy.address;
+            let text = format!(
+                "server = \"http://{proxy}\"\n[host.\"http://{proxy}\"]\n  capabilities = [\"pull\", \"resolve\"]\n"
+            );
+            fs::write(at.join("hosts.toml"), text).expect("a file");
+        }
+    }
+
+    /// Rows backwards: once an index is allowed, its images are by membership.
+    fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.table.rows.iter().rev()
+    }
+
+    /// Pulls, and looks whether runtime and log agree: the log has the reason, whatever the runtime shows of it.
+    fn pulls(&self, row: &Row, expected: &Expected, asked: &str, pull: impl FnOnce() -> Ran) -> Ran {
+        let before = self.proxy.log().len();
+        let ran = pull();
+        let id = match expected {
+            Expected::Allowed(_) => "",
+            Expected::Denied(id) => id,
+            Expected::Unknown => "could not tell",
+        };
+        let what = format!("{}: {asked}, {id:?}, exit code {}\n{}", row.what, ran.code, ran.stderr);
+        assert_eq!(ran.code == 0, id.is_empty(), "{what}");
+        let asked = asked.to_owned();
+        self.proxy.wait_for_new(&what, before, |line| {
+            let is = line["asked"].as_str().is_some_and(|text| text.contains(&asked));
+            let used = ["allowed", "member"].iter().any(|one| line["decision"] == *one);
+            is && used == id.is_empty() && line["reason"].as_str().is_some_and(|reason| reason.contains(id))
+        });
+        ran
+    }
+}
+
+/// What a row is when it is asked for by digest: what a moved tag serves was signed as another one.
+fn by_digest(row: &Row) -> Expected {
+    if row.what == "a moved tag" { Expected::Allowed(row.served.clone()) } else { row.expected.clone() }
+}
+
+fn containerd() {
+    let front = front();
+    let daemon = Daemon::start(NAME, "", "10s", "");
+    front.hosts(&daemon.hosts());
+    for row in front.rows() {
+        let by_cri = |reference: &str| match daemon.pull_by_cri(reference) {
+            Ok(id) => Ran { line: String::new(), code: 0, stdout: id, stderr: String::new() },
+            Err(said) => Ran { line: String::new(), code: 1, stdout: String::new(), stderr: said },
+        };
+        front.pulls(row, &by_digest(row), &row.by_digest(), || by_cri(&row.by_digest()));
+        front.pulls(row, &row.expected, &row.by_tag(), || daemon.pull(&row.by_tag()));
+        front.pulls(row, &row.expected, &row.by_tag(), || by_cri(&row.by_tag()));
+    }
+    // The proxy is gone: nobody finds a way past it.
+    let signed = front.table.find("signed").name.clone();
+    daemon.ctr(&["images", "rm", &signed]);
+    drop(front);
+    assert_ne!(daemon.pull(&signed).code, 0);
+}
+
+fn dockerd() {
+    let front = front();
+    let daemon = docker::Daemon::start_with(|home| {
+        front.hosts(&home.join("certs.d"));
+        r#","features":{"containerd-snapshotter":true}"#.to_owned()
+    });
+    for row in front.rows() {
+        for (reference, expected) in [(row.by_digest(), by_digest(row)), (row.by_tag(), row.expected.clone())] {
+            let mut command = docker::docker(&front.table);
+            command.args(["-H", &daemon.host(), "pull", "-q", &reference]);
+            front.pulls(row, &expected, &reference, || Ran::of(&mut command));
+        }
+    }
+}
+
+/// The settings of a user of containers' tools: pulls go to the proxy, which knows the registry as its default.
+fn settings_of(front: &Front, home: &Path) {
+    let folder = home.join(".config/containers");
+    fs::create_dir_all(&folder).expect("a folder");
+    let (prefix, location) = (&front.table.address, front.proxy.address);
+    let text = format!("[[registry]]\nprefix = \"{prefix}\"\nlocation = \"{location}\"\ninsecure = true\n");
+    fs::write(folder.join("registries.conf"), text).expect("a file");
+    fs::write(folder.join("policy.json"), r#"{"default":[{"type":"insecureAcceptAnything"}]}"#).expect("a file");
+}
+
+/// podman and skopeo name no registry: the second one of the table is not behind the proxy for them.
+fn by_default(front: &Front) -> impl Iterator<Item = &Row> {
+    front.rows().filter(|row| row.what != "the registry is down")
+}
+
+fn podman() {
+    let front = front();
+    let home = front.table.machine.home.path();
+    settings_of(&front, home);
+    for row in by_default(&front) {
+        for (reference, expected) in [(row.by_digest(), by_digest(row)), (row.by_tag(), row.expected.clone())] {
+            let place = tempfile::tempdir_in(home).expect("a folder");
+            let at = |name: &str| place.path().join(name).display().to_string();
+            let mut command: Command = peers::tool("podman", home);
+            command.args(["--root", &at("root"), "--runroot", &at("run"), "--tmpdir", &at("tmp")]);
+            command.args(["--storage-driver", "vfs", "pull", "--quiet", "--arch", "amd64", &reference]);
+            let ran = front.pulls(row, &expected, &reference, || Ran::of(&mut command));
+            if let Expected::Denied(id) = expected {
+                assert!(ran.stderr.contains(id), "{}: {}", row.what, ran.stderr);
+            }
+        }
+    }
+}
+
+fn skopeo() {
+    let front = front();
+    let home = front.table.machine.home.path();
+    settings_of(&front, home);
+    for row in by_default(&front) {
+        for (reference, expected) in [(row.by_digest(), by_digest(row)), (row.by_tag(), row.expected.clone())] {
+            let place = tempfile::tempdir_in(home).expect("a folder");
+            let mut command: Command = peers::tool("skopeo", home);
+            let to = format!("dir:{}", place.path().join("image").display());
+            command.args(["--insecure-policy", "copy", "--all", &format!("docker://{reference}"), &to]);
+            front.pulls(row, &expected, &reference, || Ran::of(&mut command));
+        }
+    }
+}
