@@ -3,7 +3,8 @@
 # Fetches the real tools that boltseal is tested against, from Debian (sid, trixie as the second source), and unpacks them
 # below TARGET_DIR (target/peers): cosign, notation, crane, oras, docker-registry, notary and its server, skopeo, podman, and
 # refreg, which is go-containerregistry's in-memory registry with the referrers API, built from Debian's Go; containerd with
-# ctr, docker with dockerd, buildx and runc, the runtimes that ask boltseal before they pull. Besides, Sigstore's
+# ctr, docker with dockerd, buildx and runc, the runtimes that ask boltseal before they pull; valkey-server, which servers share.
+# Besides, Sigstore's
 # clients for npm (npm-sigstore) and PyPI (pypi-sigstore), by npm and pip into folders of their own. Nothing is installed,
 # apt's own state is untouched, a second run fetches nothing. TARGET_DIR/missing lists what could not be had, a line each.
 set -uo pipefail
@@ -16,6 +17,7 @@ PODMAN=(podman conmon netavark libseccomp2 libsubid6 libaudit1 libcap-ng0 libsel
 # runtimes: tool=package/path
 RUNTIMES=(containerd=containerd/usr/bin ctr=containerd/usr/bin docker=docker-cli/usr/bin dockerd=docker.io/usr/sbin
   docker-buildx=docker-buildx/usr/libexec/docker/cli-plugins)
+VALKEY=(valkey-server valkey-tools libc6 libjemalloc2 liblzf1 libssl3t64 libsystemd0 libcap2 libatomic1)
 GOLANG=(golang-1.26-go golang-1.26-src golang-github-google-go-containerregistry-dev)
 NPM_SIGSTORE=4.1.1
 PYPI_SIGSTORE=4.5.1
@@ -59,13 +61,13 @@ pypi_sigstore() {
 npm_sigstore
 pypi_sigstore
 
-have_all() { for tool in "${PEERS[@]}" "${RUNTIMES[@]%%=*}" runc skopeo podman refreg; do [ -x "$TARGET/bin/$tool" ] || return 1; done; }
+have_all() { for tool in "${PEERS[@]}" "${RUNTIMES[@]%%=*}" runc skopeo podman valkey-server refreg; do [ -x "$TARGET/bin/$tool" ] || return 1; done; }
 have_all && exit 0
 
 mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN)' 2>/dev/null |
   awk '$2 == "Debian" {print $1}' | grep -v security | sort -u | head -1)}
 if [ -z "$mirror" ]; then
-  for tool in "${PEERS[@]}" "${RUNTIMES[@]%%=*}" runc skopeo podman refreg; do missing "$tool" "no Debian source is configured on this machine"; done
+  for tool in "${PEERS[@]}" "${RUNTIMES[@]%%=*}" runc skopeo podman valkey-server refreg; do missing "$tool" "no Debian source is configured on this machine"; done
   exit 0
 fi
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -144,6 +146,20 @@ SH
   "$TARGET/bin/podman" --version > /dev/null || { rm "$TARGET/bin/podman"; missing podman "does not run here: it needs root"; }
 else
   missing podman "could not be fetched from Debian"
+fi
+
+good=1
+for package in "${VALKEY[@]}"; do fetch "$package" "$TARGET/valkey" || good=0; done
+if [ $good = 1 ]; then
+  lib=$TARGET/valkey/usr/lib/x86_64-linux-gnu
+  cat > "$TARGET/bin/valkey-server" << SH
+#!/bin/sh
+exec $lib/ld-linux-x86-64.so.2 --library-path $lib:/lib/x86_64-linux-gnu --argv0 valkey-server $TARGET/valkey/usr/bin/valkey-server "\$@"
+SH
+  chmod +x "$TARGET/bin/valkey-server"
+  "$TARGET/bin/valkey-server" --version > /dev/null || { rm "$TARGET/bin/valkey-server"; missing valkey-server "does not run here"; }
+else
+  missing valkey-server "could not be fetched from Debian"
 fi
 
 # dockerd's BuildKit does not start without runc, which is never run here

@@ -14,6 +14,7 @@ mod metrics;
 mod observe;
 pub mod proxy;
 mod settings;
+mod shared;
 mod shell;
 mod tls;
 

@@ -35,6 +35,7 @@ mod predicates;
 mod proxy;
 mod pulls;
 mod races;
+mod shared;
 mod sigstore_clients;
 mod skopeo;
 mod tls;
@@ -74,6 +75,7 @@ fn main() -> ExitCode {
         containerd::cases(),
         docker::cases(),
         proxy::cases(),
+        shared::cases(),
     ]
     .map(Vec::into_iter);
     // In turn, so that those of one kind do not wait for each other.
