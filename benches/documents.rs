@@ -2,17 +2,24 @@
 //! memory that was once taken is never given back. Fails where a target is missed.
 
 use boltseal::{
-    crypto::{KeyAlgorithm, PrivateKey},
+    crypto::{KeyAlgorithm, PrivateKey, PublicKey},
     format::{
+        bundle::encode_keyed,
         dsse::{Envelope, EnvelopeSignature},
         predicate::{CYCLONEDX, Document, SPDX, VULN},
     },
     limits::Limits,
-    oci::Digest,
+    oci::{Descriptor, Digest, ImageManifest, Manifest, media_type},
+    ops::verify::Verifier,
+    policy::{Decision, Policy},
+    registry::{
+        Access, Options, Selector, Session,
+        embedded::{Embedded, EmbeddedOptions},
+    },
     trust::Anchors,
     verify::{Blob, BlobKind, Collected, LegacyMaterial, Place, Subject, Via, verify_all},
 };
-use std::{env, fmt::Write as _, fs, hint::black_box, path::Path, process::Command, time::Instant};
+use std::{env, ffi::OsStr, fmt::Write as _, fs, hint::black_box, path::Path, process::Command, time::Instant};
 
 const SIZE: usize = 50_000_000;
 /// What a document may cost, in its own size: issue "a 50 MB SBOM within 4x its size in memory".
@@ -30,7 +37,8 @@ fn main() {
     let args: Vec<String> = env::args().collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [_, "--read", kind, path] => read(kind, Path::new(path)),
-        [_, "--verify", path, key] => verify(Path::new(path), Path::new(key)),
+        [_, "--verify", kind, path, key] => verify(kind, Path::new(path), Path::new(key)),
+        [_, "--registry", reference, key] => from_registry(reference, Path::new(key)),
         _ => parent(),
     }
 }
@@ -47,21 +55,25 @@ fn parent() {
         row(name, document.len(), &child, &mut missed);
     }
     // The whole way of an attestation: envelope, signature, statement.
-    let (path, key) = (folder.path().join("envelope"), folder.path().join("key"));
+    let (path, key) = (folder.path().join("evidence"), folder.path().join("key"));
     let document = document("CycloneDX 1.6");
     let signer = PrivateKey::generate(KeyAlgorithm::EcdsaP256).expect("a key");
     fs::write(&key, signer.public().to_pem()).expect("a file");
-    fs::write(&path, envelope(&document, &signer)).expect("a file");
-    row(
-        "CycloneDX 1.6, verified",
-        document.len(),
-        &["--verify".as_ref(), path.as_os_str(), key.as_os_str()],
-        &mut missed,
-    );
+    let (subject, manifest) = image();
+    let envelope = envelope(&document, &subject.digest, &signer);
+    for (kind, bytes) in [("envelope", envelope.encode()), ("bundle", encode_keyed(&envelope, &signer.public().hint()))]
+    {
+        fs::write(&path, &bytes).expect("a file");
+        let child = [OsStr::new("--verify"), kind.as_ref(), path.as_os_str(), key.as_os_str()];
+        row(&format!("CycloneDX 1.6, {kind} verified"), document.len(), &child, &mut missed);
+        let registry = Served::start(&subject, &manifest, kind, &bytes);
+        let child = [OsStr::new("--registry"), registry.reference.as_ref(), key.as_os_str()];
+        row(&format!("CycloneDX 1.6, {kind} from a registry, judged"), document.len(), &child, &mut missed);
+    }
     assert!(missed.is_empty(), "over {MOST} times its size: {missed:?}");
 }
 
-fn row(name: &str, size: usize, args: &[&std::ffi::OsStr], missed: &mut Vec<String>) {
+fn row(name: &str, size: usize, args: &[&OsStr], missed: &mut Vec<String>) {
     let output = Command::new(env::current_exe().expect("this program")).args(args).output().expect("a process");
     assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
     let told = String::from_utf8(output.stdout).expect("text");
@@ -92,24 +104,89 @@ fn read(kind: &str, path: &Path) {
     black_box((document, bytes));
 }
 
-fn verify(path: &Path, key: &Path) {
+fn public(key: &Path) -> PublicKey {
+    PublicKey::from_pem(&fs::read_to_string(key).expect("a key")).expect("a key")
+}
+
+fn verify(kind: &str, path: &Path, key: &Path) {
     let before = peak();
-    let bytes = fs::read(path).expect("the envelope");
-    let key = boltseal::crypto::PublicKey::from_pem(&fs::read_to_string(key).expect("a key")).expect("a key");
-    let subject = Subject::new("r.example/app:1".parse().expect("a reference"), Digest::sha256(b"image"));
+    let bytes = fs::read(path).expect("the evidence");
+    let subject = Subject::new("r.example/app:1".parse().expect("a reference"), image().0.digest);
     let place = Place { subject: subject.digest(), via: Via::Supplied, manifest: None, layer: 0 };
-    let kind = BlobKind::Envelope { material: LegacyMaterial::default() };
+    let kind = match kind {
+        "bundle" => BlobKind::Bundle,
+        _ => BlobKind::Envelope { material: LegacyMaterial::default() },
+    };
     let collected = Collected { blobs: vec![Blob { place, kind, bytes }], unread: Vec::new() };
     let start = Instant::now();
-    let limits = Limits { attachment_bytes: u64::MAX, ..Limits::default() };
-    let findings = verify_all(&subject, collected, &Anchors::new([key]), jiff::Timestamp::UNIX_EPOCH, &limits);
+    let (now, limits) = (jiff::Timestamp::UNIX_EPOCH, Limits::default());
+    let findings = verify_all(&subject, collected, &Anchors::new([public(key)]), now, &limits);
     assert_eq!(findings.verified().len(), 1, "{:?}", findings.rejected());
     println!("{} {}", peak() - before, start.elapsed().as_secs_f64());
     let _ = black_box(findings);
 }
 
-fn envelope(document: &str, key: &PrivateKey) -> Vec<u8> {
-    let digest = Digest::sha256(b"image").hex();
+/// All of `verify`, by a policy that asks for something in the SBOM.
+fn from_registry(reference: &str, key: &Path) {
+    let rule = "{ sbom: { from: [ci], must-list: { \"pkg:apk/alpine/package-7@*\": any }, deny-packages: [xz] } }";
+    let text = format!("version: 1\nauthorities: {{ ci: {{ key: k }} }}\nimages: {{ '**': {rule} }}\n");
+    let policy = Policy::parse(&text, &|_| Ok(public(key))).expect("a policy");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let session = Session::new(Options::default()).expect("a session");
+    let before = peak();
+    let start = Instant::now();
+    let (now, limits) = (jiff::Timestamp::UNIX_EPOCH, Limits::default());
+    let verifier = Verifier { session: &session, policy: &policy, now, limits: &limits, trust: None };
+    let reference = reference.parse().expect("a reference");
+    let done = runtime.block_on(verifier.verify(&reference, None)).expect("a verification");
+    assert!(matches!(done.outcome.decision, Decision::Allow(_)), "{:?}", done.outcome.decision);
+    println!("{} {}", peak() - before, start.elapsed().as_secs_f64());
+    let _ = black_box(done);
+}
+
+/// An image without layers.
+fn image() -> (Descriptor, Manifest) {
+    let manifest = Manifest::Image(Box::new(ImageManifest::new(Descriptor::empty(), Vec::new())));
+    (Descriptor::of(media_type::IMAGE_MANIFEST, &manifest.encode()), manifest)
+}
+
+/// A registry in this process that holds the image and one piece of evidence.
+struct Served {
+    reference: String,
+    _registry: Embedded,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Served {
+    fn start(subject: &Descriptor, image: &Manifest, kind: &str, evidence: &[u8]) -> Self {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let (reference, registry) = runtime.block_on(async {
+            let options = EmbeddedOptions { memory: 512 << 20, ..EmbeddedOptions::default() };
+            let registry = Embedded::start(options).await.expect("a registry");
+            let reference = format!("{}/app:1", registry.address());
+            let name = reference.parse::<boltseal::oci::Reference>().expect("a reference").repository;
+            let session = Session::new(Options::default()).expect("a session");
+            let repo = session.open(&name, Access::PullPush).expect("a repository");
+            repo.push_blob(media_type::EMPTY_CONTENT).await.expect("a blob");
+            repo.push_blob(evidence).await.expect("a blob");
+            repo.push_manifest(&Selector::Tag("1".to_owned()), image).await.expect("an image");
+            let layer = if kind == "bundle" { media_type::BUNDLE_V03 } else { media_type::DSSE };
+            let mut manifest = ImageManifest::new(Descriptor::empty(), vec![Descriptor::of(layer, evidence)]);
+            if kind == "bundle" {
+                manifest.subject = Some(subject.clone());
+                repo.attach(&manifest).await.expect("a referrer");
+            } else {
+                let tag = Selector::Tag(format!("{}.att", subject.digest.fallback_tag()));
+                repo.push_manifest(&tag, &Manifest::Image(Box::new(manifest))).await.expect("a manifest");
+            }
+            (reference, registry)
+        });
+        Self { reference, _registry: registry, _runtime: runtime }
+    }
+}
+
+fn envelope(document: &str, about: &Digest, key: &PrivateKey) -> Envelope {
+    let digest = about.hex();
     let payload = format!(
         r#"{{"_type":"https://in-toto.io/Statement/v1","subject":[{{"digest":{{"sha256":"{digest}"}}}}],"predicateType":"{CYCLONEDX}","predicate":{document}}}"#
     );
@@ -117,7 +194,7 @@ fn envelope(document: &str, key: &PrivateKey) -> Vec<u8> {
     let mut envelope = Envelope { payload_type, payload, signatures: Vec::new() };
     let signature = key.sign(&envelope.pae()).expect("a signature");
     envelope.signatures.push(EnvelopeSignature { key_hint: None, signature });
-    envelope.encode()
+    envelope
 }
 
 /// A document in the proportions that tools write: most of a package's bytes are what nobody asks for.

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 /// Bytes of a manifest or index that is read. Source: OCI distribution-spec 1.1, "registries SHOULD accept up to 4 MiB".
 pub const MANIFEST_BYTES: u64 = 4 << 20;
-/// Bytes of one attachment (bundle, payload, envelope). Source: an SBOM of a large image is 10 to 20 MB;
-/// base64 in an envelope adds a third.
-pub const ATTACHMENT_BYTES: u64 = 32 << 20;
+/// Bytes of one attachment (bundle, payload, envelope). Source: an SBOM of 50 MB, the largest that is asked for, takes 67 MB
+/// as base64 in an envelope; a quarter more.
+pub const ATTACHMENT_BYTES: u64 = 80 << 20;
 /// Bytes of all attachments of one subject together. Keeps memory flat whatever a registry lists.
 pub const ATTACHMENTS_BYTES: u64 = 128 << 20;
 /// Attachments that are read at one place (the referrers, the `.sig` or the `.att` of one digest). Source: five times the 200 of the largest measured image.
@@ -31,6 +31,15 @@ pub const LAYOUT_INDEX_BYTES: u64 = 10 << 20;
 pub const LAYERS: usize = 2_048;
 /// Entries of an image index. Source: official images have about 20, attestation manifests double it.
 pub const INDEX_ENTRIES: usize = 1_000;
+/// Images of one index that are judged each by itself (`verify --all-platforms`). Source: five times the 20 of official images.
+pub const PLATFORMS: usize = 100;
+/// Digests that everything is read of at once: images of one index. Source: [`CONCURRENCY`] with the three lists and the
+/// attachments of each.
+pub const DIGESTS_AT_ONCE: usize = 8;
+/// Attestation manifests of one index that are read. Source: BuildKit writes one an image; two for each of [`PLATFORMS`].
+pub const ATTESTATION_MANIFESTS: usize = 200;
+/// Bytes of one attestation manifest. Source: BuildKit's have 900 with provenance and SBOM; 64 KiB are 200 statements.
+pub const ATTESTATION_MANIFEST_BYTES: u64 = 64 << 10;
 /// Nesting of JSON. Source: the deepest real predicate seen has 14 levels; serde_json's own bound is 128.
 pub const JSON_DEPTH: usize = 64;
 /// Values (objects, lists, texts, numbers) of one JSON document. Source: an SPDX document of a large image has 300,000;
@@ -172,9 +181,11 @@ pub const TRUST_BINS: usize = 16;
 pub const TRUST_STAGED_BYTES: u64 = 4 * TUF_TARGETS_BYTES;
 /// Times that a state which looks like an attack is read again before it is called one. Source: an honest race is over
 /// within the settle of its writers.
-pub const TRUST_RACE_READS: u32 = 3;
+pub const TRUST_RACE_READS: u32 = 4;
 /// Time over which these reads are spread.
-pub const TRUST_RACE_TIME: Duration = Duration::from_secs(2);
+pub const TRUST_RACE_TIME: Duration = Duration::from_secs(3);
+/// Time between two looks at whether somebody has written over what a writer waits to read back.
+pub const TRUST_SETTLE_LOOK: Duration = Duration::from_millis(200);
 /// Paths that a role's file says it has changed; of more it says nothing. Source: an import of a whole repository would
 /// double the file.
 pub const TRUST_CHANGED: usize = 64;

@@ -3,6 +3,8 @@
 
 #[path = "common/evidence.rs"]
 mod evidence;
+#[path = "requests/graph.rs"]
+mod graph;
 
 use boltseal::{
     limits::Limits,

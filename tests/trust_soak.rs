@@ -1,6 +1,5 @@
 //! Eight publishers, twenty updates each, three in ten of them killed between staging and sealing, on docker-registry: once
-//! with a role each, once all in one. By hand, in a release
-//! build: `BOLTSEAL_PEERS=target/peers/bin cargo test --release --test trust_soak`.
+//! with a role each, once all in one. Run by `./check all`.
 
 #[path = "common/mod.rs"]
 mod common;

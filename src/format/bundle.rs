@@ -7,11 +7,13 @@ use super::{
 use crate::{
     crypto::hash::HashAlgorithm,
     json::{self, JsonError},
+    limits::JSON_VALUES,
     oci::media_type::BUNDLE_V03,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use sigstore_types::{MediaType, SignatureContent, VerificationMaterialContent};
+use serde_json::{Map, Value, value::RawValue};
+use sigstore_types::{MediaType, PayloadBytes, SignatureContent, VerificationMaterialContent};
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// A bundle as it was found: nothing of it is verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +77,9 @@ pub enum BundleError {
         /// How many are there.
         found: usize,
     },
+    /// The envelope's payload is no base64.
+    #[error("the bundle's payload is no base64")]
+    Payload,
     /// No certificate where there has to be one.
     #[error("the bundle's certificate chain is empty")]
     NoCertificate,
@@ -83,7 +88,8 @@ pub enum BundleError {
     Unknown(&'static str),
 }
 
-const CONTENTS: &[&str] = &["messageSignature", "dsseEnvelope"];
+const ENVELOPE: &str = "dsseEnvelope";
+const CONTENTS: &[&str] = &["messageSignature", ENVELOPE];
 const MATERIALS: &[&str] = &["certificate", "x509CertificateChain", "publicKey"];
 
 impl Bundle {
@@ -95,7 +101,8 @@ impl Bundle {
     /// # Errors
     /// As [`BundleError`] says.
     pub fn decode(bytes: &[u8]) -> Result<Self, BundleError> {
-        let mut value = json::decode_value(bytes)?;
+        json::check(bytes, JSON_VALUES)?;
+        let (mut value, payload) = without_payload(bytes)?;
         exactly_one(&value, CONTENTS)?;
         exactly_one(value.get("verificationMaterial").unwrap_or(&Value::Null), MATERIALS)?;
         let entries = value.get_mut("verificationMaterial").and_then(|material| material.get_mut("tlogEntries"));
@@ -106,12 +113,49 @@ impl Bundle {
         let entries = Option::<Vec<LogEntry>>::deserialize(entries).map_err(JsonError::from)?.unwrap_or_default();
         let bundle = sigstore_types::Bundle::deserialize(value).map_err(JsonError::from)?;
         let material = material(bundle.verification_material.content)?;
-        let content = content(bundle.content, &material)?;
+        let content = content(bundle.content, &material, payload)?;
         let timestamps = bundle.verification_material.timestamp_verification_data.rfc3161_timestamps;
         let timestamps = timestamps.into_iter().map(|one| one.signed_timestamp.into_bytes()).collect();
         let proofs = bundle.media_type != MediaType::Bundle0_1;
         Ok(Self { content, material, entries, timestamps, proofs })
     }
+}
+
+/// An object's members as they stand in the bytes.
+type Members<'b> = BTreeMap<Cow<'b, str>, &'b RawValue>;
+
+/// A text as it stands in the bytes.
+#[derive(Deserialize)]
+struct Text<'b>(#[serde(borrow)] Cow<'b, str>);
+
+/// The bundle with an empty payload in its envelope, and that payload: it may be large, and is decoded from where it stands.
+fn without_payload(bytes: &[u8]) -> Result<(Value, Option<Vec<u8>>), BundleError> {
+    let members: Members<'_> = serde_json::from_slice(bytes).map_err(JsonError::from)?;
+    let mut payload = None;
+    let mut bundle = Map::new();
+    for (name, raw) in members {
+        let value =
+            if name == ENVELOPE { of_envelope(raw, &mut payload)? } else { json::decode_value(raw.get().as_bytes())? };
+        bundle.insert(name.into_owned(), value);
+    }
+    Ok((Value::Object(bundle), payload))
+}
+
+fn of_envelope(raw: &RawValue, payload: &mut Option<Vec<u8>>) -> Result<Value, BundleError> {
+    let members: Members<'_> = serde_json::from_str(raw.get()).map_err(JsonError::from)?;
+    let mut envelope = Map::new();
+    for (name, raw) in members {
+        let value = if name == "payload" {
+            let text: Text<'_> = serde_json::from_str(raw.get()).map_err(JsonError::from)?;
+            let decoded = PayloadBytes::from_base64(&text.0).map_err(|_| BundleError::Payload)?;
+            *payload = Some(decoded.into_bytes());
+            Value::String(String::new())
+        } else {
+            json::decode_value(raw.get().as_bytes())?
+        };
+        envelope.insert(name.into_owned(), value);
+    }
+    Ok(Value::Object(envelope))
 }
 
 fn material(material: VerificationMaterialContent) -> Result<Material, BundleError> {
@@ -130,7 +174,7 @@ fn material(material: VerificationMaterialContent) -> Result<Material, BundleErr
     }
 }
 
-fn content(content: SignatureContent, material: &Material) -> Result<Content, BundleError> {
+fn content(content: SignatureContent, material: &Material, payload: Option<Vec<u8>>) -> Result<Content, BundleError> {
     match content {
         SignatureContent::DsseEnvelope(envelope) => {
             let key_hint = match material {
@@ -138,7 +182,7 @@ fn content(content: SignatureContent, material: &Material) -> Result<Content, Bu
                 _ => None,
             };
             let signatures = vec![EnvelopeSignature { key_hint, signature: envelope.signature.sig.into_bytes() }];
-            let (payload_type, payload) = (envelope.payload_type, envelope.payload.into_bytes());
+            let (payload_type, payload) = (envelope.payload_type, payload.unwrap_or_default());
             Ok(Content::Envelope(Envelope { payload_type, payload, signatures }))
         }
         SignatureContent::MessageSignature(message) => {
@@ -207,6 +251,21 @@ mod tests {
         assert_eq!(encode_keyed(&envelope, &hint), COSIGN);
     }
 
+    #[test]
+    fn a_payload_is_read_in_every_spelling_of_its_text() {
+        let text = std::str::from_utf8(COSIGN).expect("text");
+        let payload = |text: &str| match Bundle::decode(text.as_bytes()).expect("a bundle").content {
+            Content::Envelope(envelope) => envelope.payload,
+            Content::Message(_) => panic!("an envelope"),
+        };
+        let escaped = text.replace("\"payload\":\"e", "\"payl\\u006fad\": \"\\u0065");
+        assert_ne!(escaped, text);
+        assert_eq!(payload(&escaped), payload(text));
+        let start = text.find("\"payload\":\"").expect("a payload") + "\"payload\":\"".len();
+        let end = start + text[start..].find('"').expect("an end");
+        assert_eq!(payload(&format!("{}{}", &text[..start], &text[end..])), b"");
+    }
+
     // [V-10]
     #[test]
     fn an_ambiguous_bundle_is_refused() {
@@ -217,6 +276,10 @@ mod tests {
             ("\"publicKey\"", "\"nothing\""),
             ("\"dsseEnvelope\"", "\"nothing\""),
             ("bundle.v0.3", "bundle.v9.9"),
+            ("\"payload\":\"", "\"payload\":\"*"),
+            ("\"payload\":", "\"payload\":\"AA==\",\"payload\":"),
+            ("\"payload\":", "\"nothing\":"),
+            ("\"dsseEnvelope\":", "\"dsseEnvelope\":null,\"other\":"),
         ] {
             assert!(Bundle::decode(text.replace(from, to).as_bytes()).is_err(), "{to}");
         }

@@ -2,6 +2,7 @@
 
 pub mod bundle;
 pub mod dsse;
+pub mod evidence;
 pub mod fulcio;
 pub mod image_config;
 pub mod keyless_bundle;
@@ -10,10 +11,13 @@ pub mod log_entry;
 pub mod notary;
 pub mod predicate;
 pub mod rekor;
+mod signed_reference;
 pub mod simple_signing;
 pub mod statement;
 pub mod trust_manifest;
 pub mod tuf;
+
+pub use signed_reference::SignedReference;
 
 use serde::Serialize;
 

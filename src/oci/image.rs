@@ -38,6 +38,9 @@ pub enum ImageError {
     /// An index where an image was expected.
     #[error("{0} is no image")]
     NotAnImage(Digest),
+    /// Layers where a list of manifests was expected.
+    #[error("{0} is no index")]
+    NotAnIndex(Digest),
     /// An image of the index is not among those that were read.
     #[error("the index {index} lists {image}, which was not read")]
     NotRead {
@@ -92,7 +95,7 @@ impl Images {
     /// Other bytes, no index, or an image of it that is not among `images`.
     pub fn of_index(digest: Digest, index: &[u8], images: Vec<Image>) -> Result<Self, ImageError> {
         same("the index", digest, index)?;
-        let Manifest::Index(list) = Manifest::decode(index)? else { return Err(ImageError::NotAnImage(digest)) };
+        let Manifest::Index(list) = Manifest::decode(index)? else { return Err(ImageError::NotAnIndex(digest)) };
         let entries = list.platforms()?;
         match entries.iter().find(|entry| !images.iter().any(|image| image.digest == entry.digest)) {
             Some(entry) => Err(ImageError::NotRead { index: digest, image: entry.digest }),
@@ -112,7 +115,7 @@ impl Images {
     }
 }
 
-fn same(what: &'static str, expected: Digest, bytes: &[u8]) -> Result<(), ImageError> {
+pub(super) fn same(what: &'static str, expected: Digest, bytes: &[u8]) -> Result<(), ImageError> {
     let actual = expected.same_algorithm(bytes);
     if actual == expected { Ok(()) } else { Err(ImageError::Digest { what, expected, actual }) }
 }

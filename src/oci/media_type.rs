@@ -54,6 +54,12 @@ pub const BUNDLE_PREDICATE_ANNOTATION: &str = "dev.sigstore.bundle.predicateType
 pub const ATT_PREDICATE_ANNOTATION: &str = "predicateType";
 /// When an artifact was made, RFC 3339.
 pub const CREATED_ANNOTATION: &str = "org.opencontainers.image.created";
+/// Annotation of an index's entry: what it is to another entry (BuildKit, "Image attestation storage").
+pub const REFERENCE_TYPE_ANNOTATION: &str = "vnd.docker.reference.type";
+/// Annotation of an index's entry: the digest of that other entry.
+pub const REFERENCE_DIGEST_ANNOTATION: &str = "vnd.docker.reference.digest";
+/// The value of the former for a manifest of attestations.
+pub const ATTESTATION_MANIFEST: &str = "attestation-manifest";
 /// A manifest's name in an image layout's `index.json`.
 pub const REF_NAME_ANNOTATION: &str = "org.opencontainers.image.ref.name";
 

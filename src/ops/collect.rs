@@ -1,15 +1,17 @@
 //! Reads everything that hangs on a digest: referrers, fallback tag, `.sig`, `.att`. First all manifests, at once; then
-//! the attachments that they name, each once, the small ones first.
+//! the attachments that they name, each once, the small ones first. Where it is asked for, what lies in the index, too.
+
+mod embedded;
 
 use crate::{
     limits::{ATTACHMENT_BYTES, ATTACHMENTS, ATTACHMENTS_BYTES, CONCURRENCY, LARGE_AT_ONCE, LARGE_MANIFEST_BYTES},
-    oci::{Descriptor, Digest, ImageManifest, Manifest, media_type},
+    oci::{Descriptor, Digest, Embedded, ImageManifest, Manifest, media_type},
     registry::{Fault, Fetched, ListSource, Listing, RegistryError, Repo, Selector},
-    verify::{Blob, BlobKind, Collected, LegacyMaterial, Place, Unread, Via},
+    verify::{Blob, BlobKind, Collected, LegacyMaterial, Place, Subject, Unread, Via},
 };
 use futures_util::{
     StreamExt as _,
-    future::{join_all, join3},
+    future::{join, join_all, join3},
     stream,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +20,14 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) async fn collect(repo: &Repo, digests: impl Iterator<Item = Digest>) -> Collected {
     let found = join_all(digests.map(|digest| find(repo, digest))).await;
     read(repo, Found::merge(found)).await
+}
+
+/// As [`collect`], with what lies in the index that the subject is or that lists it: BuildKit's attestation manifests, the
+/// statements in them, and, where `signed` says so, what hangs on these manifests.
+pub(super) async fn collect_embedded(repo: &Repo, subject: &Subject, signed: bool) -> (Collected, Option<Embedded>) {
+    let hanging = join_all(subject.digests().map(|digest| find(repo, digest)));
+    let (hanging, (lying, embedded)) = join(hanging, embedded::find(repo, subject, signed)).await;
+    (read(repo, Found::merge(hanging.into_iter().chain([lying]))).await, embedded)
 }
 
 /// Reads what a list of referrers that was read already leads to.
@@ -30,9 +40,13 @@ pub(super) async fn collect_tagged(repo: &Repo, subject: Digest, via: Via, fetch
     read(repo, layers(subject, via, fetched).within(ATTACHMENTS)).await
 }
 
-/// The tag of a digest's `.sig` or `.att` manifest.
+/// The tag of a digest's `.sig`, `.att` or `.sbom` manifest.
 pub(super) fn attachment_tag(digest: &Digest, via: Via) -> String {
-    let suffix = if via == Via::AttestationTag { "att" } else { "sig" };
+    let suffix = match via {
+        Via::AttestationTag => "att",
+        Via::SbomTag => "sbom",
+        _ => "sig",
+    };
     format!("{}.{suffix}", digest.fallback_tag())
 }
 
@@ -202,9 +216,14 @@ async fn read(repo: &Repo, found: Found) -> Collected {
 
 async fn content(repo: &Repo, layer: Descriptor, uses: Vec<(Place, BlobKind)>) -> Collected {
     match repo.blob(&layer, ATTACHMENT_BYTES).await {
-        Ok(bytes) => {
-            let blobs = uses.into_iter().map(|(place, kind)| Blob { place, kind, bytes: bytes.clone() }).collect();
-            Collected { blobs, unread: Vec::new() }
+        Ok(mut bytes) => {
+            // The last use takes the content itself: a large attachment is in memory once.
+            let last = uses.len().saturating_sub(1);
+            let blob = |(at, (place, kind))| {
+                let bytes = if at == last { std::mem::take(&mut bytes) } else { bytes.clone() };
+                Blob { place, kind, bytes }
+            };
+            Collected { blobs: uses.into_iter().enumerate().map(blob).collect(), unread: Vec::new() }
         }
         Err(error) => {
             let subject = uses.first().map_or(layer.digest, |(place, _)| place.subject);

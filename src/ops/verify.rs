@@ -1,16 +1,18 @@
 //! `verify`: pin, fetch, judge, evaluate.
 
+mod each;
+
 use super::{
     OpsError, Platform,
-    collect::collect,
+    collect::{collect, collect_embedded},
     image::images,
     pin::{Choice, image_of, pin},
     trust::{Provenance, Said, TrustError, TrustReader, asked},
 };
 use crate::{
     limits::Limits,
-    oci::Reference,
-    policy::{ContentTrust, Mode, Outcome, Policy, evaluate},
+    oci::{Embedded, Images, Reference},
+    policy::{ContentTrust, Mode, Outcome, Policy, Unsigned, evaluate},
     registry::{Access, Repo, Selector, Session},
     trust::tuf::TrustRefusal,
     verify::{Collected, Findings, Subject, verify_all},
@@ -73,14 +75,21 @@ impl Verifier<'_> {
         reference: &Reference,
         choice: Choice<'_>,
     ) -> Result<(Subject, Option<Provenance>), OpsError> {
+        let Some((rule, said)) = self.ask(repo, reference).await? else {
+            return Ok((pin(repo, reference, choice).await?, None));
+        };
+        let pinned = pin_said(repo, reference, choice, &said).await?;
+        Ok((prove(pinned, reference, rule, &said)?, Some(said.read.provenance)))
+    }
+
+    /// What the signed map of its tags says of a reference, where the policy asks for one.
+    async fn ask(&self, repo: &Repo, reference: &Reference) -> Result<Option<(&ContentTrust, Said)>, OpsError> {
         let explained = self.policy.explain(reference);
         let rule = explained.scope.and_then(|scope| scope.content_trust.as_ref());
         let (Some(rule), Some(reader), true) = (rule, self.trust, explained.mode != Mode::Disabled) else {
-            return Ok((pin(repo, reference, choice).await?, None));
+            return Ok(None);
         };
-        let said = reader.ask(repo, reference, rule, explained.mode == Mode::Permissive).await?;
-        let provenance = said.read.provenance;
-        Ok((pin_said(repo, reference, choice, rule, &said).await?, Some(provenance)))
+        Ok(Some((rule, reader.ask(repo, reference, rule, explained.mode == Mode::Permissive).await?)))
     }
 
     /// Verifies a subject that is pinned already.
@@ -88,25 +97,52 @@ impl Verifier<'_> {
     /// # Errors
     /// Nothing that counts hangs on the digest, and the registry does not have it.
     pub async fn judge(&self, repo: &Repo, subject: &Subject) -> Result<Verification, OpsError> {
+        let read = self.read(repo, subject).await;
+        self.weigh(repo, subject, read).await
+    }
+
+    fn is_judged(&self, subject: &Subject) -> bool {
+        self.policy.explain(subject.reference()).mode != Mode::Disabled
+    }
+
+    fn asks_for_evidence(&self, subject: &Subject) -> bool {
+        self.is_judged(subject) && self.policy.asks_for_evidence(&subject.reference().repository)
+    }
+
+    /// Reads what the policy asks for, and no more.
+    async fn read(&self, repo: &Repo, subject: &Subject) -> Read {
         let repository = &subject.reference().repository;
-        let judged = self.policy.explain(subject.reference()).mode != Mode::Disabled;
-        let evidence = judged && self.policy.asks_for_evidence(repository);
-        let collecting = async { if evidence { collect(repo, subject.digests()).await } else { Collected::default() } };
-        let looking = async {
-            if judged && self.policy.asks_for_config(repository) { Some(images(repo, subject).await) } else { None }
-        };
-        let (mut collected, looked) = join(collecting, looking).await;
-        let subject = match looked {
-            Some(Ok(images)) => &subject.clone().with_images(images),
-            Some(Err(unread)) => {
-                collected.unread.push(unread);
-                subject
+        let signed = self.policy.accepts(repository, Unsigned::CoveredByManifest);
+        let collecting = async {
+            if !self.asks_for_evidence(subject) {
+                (Collected::default(), None)
+            } else if signed || self.policy.accepts(repository, Unsigned::CoveredByIndex) {
+                collect_embedded(repo, subject, signed).await
+            } else {
+                (collect(repo, subject.digests()).await, None)
             }
-            None => subject,
         };
-        let anchors = self.policy.anchors_for(repository);
-        let findings = verify_all(subject, collected, &anchors, self.now, self.limits);
-        if evidence && findings.verified().is_empty() && findings.unread().is_empty() {
+        let looking = async {
+            let asks = self.is_judged(subject) && self.policy.asks_for_config(repository);
+            if asks { Some(images(repo, subject).await) } else { None }
+        };
+        let ((mut collected, embedded), looked) = join(collecting, looking).await;
+        let images = looked.and_then(|looked| looked.map_err(|unread| collected.unread.push(unread)).ok());
+        Read { collected, embedded, images }
+    }
+
+    async fn weigh(&self, repo: &Repo, subject: &Subject, read: Read) -> Result<Verification, OpsError> {
+        let mut judged = subject.clone();
+        if let Some(images) = read.images {
+            judged = judged.with_images(images);
+        }
+        if let Some(embedded) = read.embedded {
+            judged = judged.with_embedded(embedded);
+        }
+        let anchors = self.policy.anchors_for(&subject.reference().repository);
+        let findings = verify_all(&judged, read.collected, &anchors, self.now, self.limits);
+        let nothing = findings.verified().is_empty() && findings.unread().is_empty();
+        if nothing && self.asks_for_evidence(subject) {
             // A digest that the registry does not have is not an unsigned image, whatever hangs on it.
             repo.manifest(&Selector::Digest(subject.digest())).await?;
         }
@@ -115,24 +151,29 @@ impl Verifier<'_> {
     }
 }
 
-/// The subject that a trust state names, with its proof. Where it names none, what the registry says, refused.
-async fn pin_said(
-    repo: &Repo,
-    reference: &Reference,
-    choice: Choice<'_>,
-    rule: &ContentTrust,
-    said: &Said,
-) -> Result<Subject, OpsError> {
-    let subject = match said.digest {
-        Some(digest) => image_of(repo, Subject::new(reference.clone(), digest), choice).await?,
+/// What was read of a subject.
+struct Read {
+    collected: Collected,
+    embedded: Option<Embedded>,
+    images: Option<Images>,
+}
+
+/// The subject that a trust state names. Where it names none, what the registry says, to be refused.
+async fn pin_said(repo: &Repo, reference: &Reference, choice: Choice<'_>, said: &Said) -> Result<Subject, OpsError> {
+    match said.digest {
+        Some(digest) => image_of(repo, Subject::new(reference.clone(), digest), choice).await,
         None => match (pin(repo, reference, choice).await, &said.refusal) {
             // That nobody signed it is known, whatever the registry says.
             (Err(OpsError::Registry(error)), Some(refusal)) if error.is_not_found() => {
-                return Err(TrustError::refused(&reference.to_string(), refusal.clone()).into());
+                Err(TrustError::refused(&reference.to_string(), refusal.clone()).into())
             }
-            (pinned, _) => pinned?,
+            (pinned, _) => pinned,
         },
-    };
+    }
+}
+
+/// The subject with the trust state's proof, or with why there is none.
+fn prove(subject: Subject, reference: &Reference, rule: &ContentTrust, said: &Said) -> Result<Subject, OpsError> {
     let refusal = match (&said.refusal, &said.read.judged) {
         (Some(refusal), _) | (None, Err(refusal)) => refusal.clone(),
         (None, Ok(state)) => {

@@ -1,6 +1,6 @@
 //! The policy file as it is written: YAML into types that mean nothing yet.
 
-use super::{ByDigest, Mode, PolicyError, Position, Tofu, rules};
+use super::{ByDigest, Mode, PolicyError, Position, Tofu, Unsigned, rules};
 use crate::limits::POLICY_BYTES;
 use schemars::{
     JsonSchema, Schema, SchemaGenerator,
@@ -309,6 +309,11 @@ pub(super) struct Attestation {
     /// What the reference that was signed with the digest has to say.
     #[serde(default)]
     pub identity: Identity,
+    /// Which unsigned statements count that lie in the index, as BuildKit writes them: `refuse` (the default),
+    /// `covered-by-index` or `covered-by-manifest`, as claims of the authority that signed the index, or the manifest that
+    /// holds them, as an image. They are not the builder's own word.
+    #[serde(default)]
+    pub unsigned: Unsigned,
 }
 
 /// What the reference that was signed with the digest has to say.

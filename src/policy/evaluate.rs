@@ -1,19 +1,19 @@
 mod trust;
 
 use super::{
-    Approved, Asked, Authority, Decision, Match, Met, Mode, Outcome, Pattern, Policy, PredicateType, Reason,
-    Requirement, Scope,
+    Approved, Asked, Authority, Decision, Match, Met, Miss, Mode, Outcome, Pattern, Policy, PredicateType, Reason,
+    Requirement, Scope, Unsigned,
     predicate::stated_time,
-    rules::{Beside, habits},
+    rules::{Beside, fresh, habits},
     signer::Stranger,
 };
 use crate::{
     format::predicate::Family,
-    limits::CLOCK_SKEW,
+    oci::Digest,
     trust::{Principal, count_distinct},
     verify::{Claim, Findings, Rejection, SignedReference, Verified},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Judges findings by a policy.
@@ -78,15 +78,39 @@ struct Shown<'f> {
     nearest: Option<Reason>,
 }
 
+/// A statement in an index is about one image of it: of the index itself it is asked of each.
 fn weigh(requirement: &Requirement, findings: &Findings, now: Timestamp) -> Result<Met, Vec<Reason>> {
+    let subject = findings.subject();
+    let is_whole = requirement.unsigned != Unsigned::Refuse && subject.within().is_none();
+    let listed = subject.embedded().filter(|_| is_whole);
+    let [first, others @ ..] = listed.map_or(&[][..], |embedded| embedded.images()) else {
+        return weigh_image(requirement, findings, subject.digest(), now);
+    };
+    let of_image = |image: &Digest| {
+        weigh_image(requirement, findings, *image, now).map_err(|mut reasons| {
+            reasons.push(Reason::Document { by: format!("the image {image}"), miss: Miss::Unattested });
+            reasons
+        })
+    };
+    let met = of_image(first)?;
+    others.iter().try_for_each(|image| of_image(image).map(drop))?;
+    Ok(met)
+}
+
+fn weigh_image(
+    requirement: &Requirement,
+    findings: &Findings,
+    image: Digest,
+    now: Timestamp,
+) -> Result<Met, Vec<Reason>> {
     let asked = findings.subject().reference();
     let expected = requirement
         .identity
         .expected(asked)
         .map_err(|why| vec![Reason::IdentityUnmeetable { rule: requirement.identity.clone(), why }])?;
-    let relevant: Vec<&Verified> =
-        findings.verified().iter().filter(|verified| is_asked(&requirement.asked, verified.claim())).collect();
-    let beside = Beside::gather(requirement, findings, now);
+    let counts = |one: &&Verified| is_asked(&requirement.asked, one.claim()) && requirement.takes(one, image);
+    let relevant: Vec<&Verified> = findings.verified().iter().filter(counts).collect();
+    let beside = Beside::gather(requirement, findings, image, now);
     let shown: Vec<Shown<'_>> = requirement
         .from
         .iter()
@@ -178,16 +202,8 @@ fn miss(
             Asked::Attestation { max_age: Some(max_age), predicate: kind },
             Claim::Attestation { predicate_type, predicate, .. },
         ) => {
-            let (authority, kind) = (authority.to_owned(), kind.clone());
-            let Some(stated) = stated_time(predicate_type, predicate) else {
-                return Some(Reason::AttestationTimeUnknown { authority, predicate: kind });
-            };
-            let age = beside.now.duration_since(stated);
-            if age < -SignedDuration::from_secs(CLOCK_SKEW.as_secs().cast_signed()) {
-                return Some(Reason::AttestationFromFuture { authority, predicate: kind, stated });
-            }
-            let max_age = *max_age;
-            (age > max_age).then_some(Reason::AttestationTooOld { authority, predicate: kind, stated, max_age })
+            let miss = fresh(stated_time(predicate_type, predicate), *max_age, beside.now).err()?;
+            Some(Reason::Document { by: format!("{authority}, {kind}"), miss })
         }
         _ => None,
     }

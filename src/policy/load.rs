@@ -5,7 +5,7 @@ mod content_trust;
 
 use super::{
     Asked, Authority, CertificatePattern, IdentityPattern, IdentityRule, Mode, Pattern, Policy, PolicyError, Position,
-    PredicateType, Requirement, Scope, document, rules,
+    PredicateType, Requirement, Scope, Unsigned, document, rules,
 };
 use crate::{
     crypto::PublicKey,
@@ -124,8 +124,13 @@ impl Policy {
         for text in &flags.types {
             asked.push(Asked::Attestation { predicate: predicate(place, text)?, max_age: None });
         }
-        let requirement =
-            |asked| Requirement { asked, threshold, from: from.clone(), identity: flags.identity.clone() };
+        let requirement = |asked| Requirement {
+            asked,
+            threshold,
+            from: from.clone(),
+            identity: flags.identity.clone(),
+            unsigned: Unsigned::Refuse,
+        };
         let requirements: Vec<_> = asked.into_iter().map(requirement).collect();
         if requirements.is_empty() {
             return Err(PolicyError::AsksNothing { place, scope: "**".to_owned() });
@@ -172,17 +177,20 @@ fn scope(
         let max_age = raw.max_age.map(|text| max_age(&text, &predicate)).transpose()?;
         let place = Position::of(&raw.predicate_type);
         let asked = Asked::Attestation { predicate, max_age };
-        requirements.push(requirement(place, asked, raw.threshold, &raw.from, raw.identity, authorities)?);
+        let one = requirement(place, asked, raw.threshold, &raw.from, raw.identity, authorities)?;
+        requirements.push(Requirement { unsigned: raw.unsigned, ..one });
     }
     if let Some(raw) = raw.provenance {
         let (place, raw) = (Position::of(&raw), raw.value);
         let asked = Asked::Document(Box::new(rules::provenance(&raw)?));
-        requirements.push(requirement(place, asked, raw.threshold, &raw.from, raw.identity, authorities)?);
+        let one = requirement(place, asked, raw.threshold, &raw.from, raw.identity, authorities)?;
+        requirements.push(Requirement { unsigned: raw.unsigned, ..one });
     }
     if let Some(raw) = raw.sbom {
         let (place, raw) = (Position::of(&raw), raw.value);
         let asked = Asked::Document(Box::new(rules::sbom(place, &raw)?));
-        requirements.push(requirement(place, asked, raw.threshold, &raw.from, raw.identity, authorities)?);
+        let one = requirement(place, asked, raw.threshold, &raw.from, raw.identity, authorities)?;
+        requirements.push(Requirement { unsigned: raw.unsigned, ..one });
     }
     if let Some(raw) = raw.vuln {
         let (place, raw) = (Position::of(&raw), raw.value);
@@ -221,7 +229,7 @@ fn requirement(
     }
     let at = wanted.as_ref().map_or(place, Position::of);
     let threshold = threshold(at, wanted.map(|wanted| wanted.value), &from)?;
-    Ok(Requirement { asked, threshold, from, identity: identity_rule(place, identity)? })
+    Ok(Requirement { asked, threshold, from, identity: identity_rule(place, identity)?, unsigned: Unsigned::Refuse })
 }
 
 /// The threshold, if all of these authorities together could reach it.

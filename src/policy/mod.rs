@@ -25,7 +25,9 @@ pub use import::{ImportError, Imported, Lost, Source, import};
 pub use load::{Certificates, FileLoader, Flags, KeyLoader};
 pub use predicate::PredicateType;
 pub use reason::{Reason, TrustReason};
-pub use rule::{Asked, Authority, Explanation, IdentityRule, IdentityUnmeetable, Mode, Policy, Requirement, Scope};
+pub use rule::{
+    Asked, Authority, Explanation, IdentityRule, IdentityUnmeetable, Mode, Policy, Requirement, Scope, Unsigned,
+};
 pub use rules::{
     Circumstances, ConfigRule, Miss, MustList, ProvenanceRule, Question, SbomRule, Topic, VulnRule, Waiver,
 };

@@ -7,7 +7,7 @@ use crate::{
     trust::Identity,
     verify::{Rejection, SignedReference, Unread},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::fmt;
 
 /// Why an image is not allowed: what was expected, and what was found. The ids are stable and listed in SPEC.md.
@@ -82,33 +82,6 @@ pub enum Reason {
         /// The value that was signed.
         found: Option<String>,
     },
-    /// An authority's attestation holds, and is older than is asked for.
-    AttestationTooOld {
-        /// The authority.
-        authority: String,
-        /// The predicate's type.
-        predicate: PredicateType,
-        /// The time that it states.
-        stated: Timestamp,
-        /// The greatest age.
-        max_age: SignedDuration,
-    },
-    /// An authority's attestation holds, and states no time.
-    AttestationTimeUnknown {
-        /// The authority.
-        authority: String,
-        /// The predicate's type.
-        predicate: PredicateType,
-    },
-    /// An authority's attestation holds, and states a time that is still to come.
-    AttestationFromFuture {
-        /// The authority.
-        authority: String,
-        /// The predicate's type.
-        predicate: PredicateType,
-        /// The time that it states.
-        stated: Timestamp,
-    },
     /// A document holds, and is not as asked; or an image's configuration is not. The id is the miss's.
     Document {
         /// Whose document, and which; or which image.
@@ -162,9 +135,6 @@ impl Reason {
             Self::ClaimMismatch { .. } => "claim-mismatch",
             Self::BackingShort { rejection, .. } => rejection.id(),
             Self::AnnotationMismatch { .. } => "annotation-mismatch",
-            Self::AttestationTooOld { .. } => "attestation-too-old",
-            Self::AttestationTimeUnknown { .. } => "attestation-time-unknown",
-            Self::AttestationFromFuture { .. } => "attestation-from-future",
             Self::Document { miss, .. } => miss.id(),
             Self::EvidenceRejected { rejection, .. } => rejection.id(),
             Self::ThresholdUnmet { .. } => "threshold-unmet",
@@ -184,9 +154,6 @@ impl Reason {
             Self::NoPolicy { .. } | Self::Trust(_) | Self::Unread { .. } => (0, None),
             Self::IdentityUnmeetable { .. } => (1, None),
             Self::Document { miss, .. } => miss.order(),
-            Self::AttestationTooOld { stated, .. } => (2, Some(std::cmp::Reverse(*stated))),
-            Self::AttestationFromFuture { .. } => (3, None),
-            Self::AttestationTimeUnknown { .. } => (4, None),
             Self::AnnotationMismatch { .. } => (5, None),
             Self::IdentityMismatch { .. } => (6, None),
             Self::BackingShort { .. } | Self::ClaimMismatch { .. } => (6, None),
@@ -231,16 +198,6 @@ impl fmt::Display for Reason {
             Self::AnnotationMismatch { authority, name, expected, found } => {
                 let found = found.as_ref().map_or("none".to_owned(), |found| format!("{found:?}"));
                 write!(f, "{authority}: expected annotation {name:?} to be {expected:?}; found {found}")
-            }
-            Self::AttestationTooOld { authority, predicate, stated, max_age } => {
-                let hours = max_age.as_hours();
-                write!(f, "{authority}: expected {predicate} of the last {hours} hours; found one that states {stated}")
-            }
-            Self::AttestationTimeUnknown { authority, predicate } => {
-                write!(f, "{authority}: expected {predicate} to state its time; found one that states none")
-            }
-            Self::AttestationFromFuture { authority, predicate, stated } => {
-                write!(f, "{authority}: expected {predicate} of the past; found one that states {stated}")
             }
             Self::Document { by, miss } => write!(f, "{by}: {miss}"),
             Self::EvidenceRejected { rejection, count: 1 } => {

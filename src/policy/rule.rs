@@ -1,8 +1,8 @@
 use super::{ConfigRule, ContentTrust, IdentityPattern, Pattern, PredicateType, Question, signer::Stranger};
 use crate::{
-    oci::{Reference, Repository, RepositoryName},
+    oci::{Digest, Reference, Repository, RepositoryName},
     trust::{Anchors, Principal},
-    verify::{SignedReference, Verified},
+    verify::{Format, SignedReference, Verified},
 };
 use jiff::SignedDuration;
 use schemars::JsonSchema;
@@ -62,6 +62,22 @@ pub struct Requirement {
     pub from: Vec<Arc<Authority>>,
     /// What the signed reference has to say.
     pub identity: IdentityRule,
+    /// Which unsigned statements count that lie in the index.
+    pub unsigned: Unsigned,
+}
+
+/// Which unsigned statements count that lie in an index (BuildKit's attestation manifests): as claims of whoever signed what
+/// is around them, which the builder did not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unsigned {
+    /// None.
+    #[default]
+    Refuse,
+    /// Those that an image signature over the index covers, by one of the authorities.
+    CoveredByIndex,
+    /// Those that an image signature over their attestation manifest covers, by one of the authorities.
+    CoveredByManifest,
 }
 
 /// What has to be said of an image. A signature is no attestation, and an attestation no signature.
@@ -143,6 +159,12 @@ impl Policy {
         self.scope(repository).is_some_and(|scope| !scope.requirements.is_empty())
     }
 
+    /// Whether unsigned statements of an index count for a repository's images, covered in this way.
+    #[must_use]
+    pub fn accepts(&self, repository: &Repository, unsigned: Unsigned) -> bool {
+        self.scope(repository).is_some_and(|scope| scope.requirements.iter().any(|one| one.unsigned == unsigned))
+    }
+
     /// Whether something is asked of the configurations of a repository's images.
     #[must_use]
     pub fn asks_for_config(&self, repository: &Repository) -> bool {
@@ -202,6 +224,18 @@ pub struct Explanation<'p> {
     pub mode: Mode,
     /// The scope that counts; without one the image is denied.
     pub scope: Option<&'p Scope>,
+}
+
+impl Requirement {
+    /// Whether a piece of evidence is of a kind that counts for an image: what was signed, or is covered as the policy says.
+    pub(super) fn takes(&self, verified: &Verified, image: Digest) -> bool {
+        let covered = match verified.format() {
+            Format::CoveredByIndex => Unsigned::CoveredByIndex,
+            Format::CoveredByManifest => Unsigned::CoveredByManifest,
+            _ => return true,
+        };
+        self.unsigned == covered && *verified.digest() == image
+    }
 }
 
 impl Authority {
@@ -287,6 +321,16 @@ impl fmt::Display for IdentityRule {
             Self::Repository => "repository",
             Self::Tag => "tag",
             Self::Map(_) => "map",
+        })
+    }
+}
+
+impl fmt::Display for Unsigned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Refuse => "refuse",
+            Self::CoveredByIndex => "covered-by-index",
+            Self::CoveredByManifest => "covered-by-manifest",
         })
     }
 }

@@ -1,4 +1,4 @@
-use super::{About, Claim, Rejection, Said, SignedReference, Subject, malformed};
+use super::{Claim, Rejection, Said, SignedReference, malformed};
 use crate::{
     format::{
         predicate::{self, Predicate},
@@ -6,12 +6,12 @@ use crate::{
         statement::{Statement, StatementSubject},
     },
     limits::Limits,
-    oci::{Digest, Reference, Repository},
+    oci::Digest,
 };
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
-/// What a signed statement says of what is judged.
-pub(super) fn of_statement(payload: &[u8], judged: About<'_>, limits: &Limits) -> Result<Said, Rejection> {
+/// What a statement says of one of these digests.
+pub(super) fn of_statement(payload: &[u8], judged: &[Digest], limits: &Limits) -> Result<Said, Rejection> {
     let statement = Statement::read(payload).map_err(malformed)?;
     let (count, most) = (statement.subject.len(), limits.statement_subjects);
     if count > most {
@@ -21,7 +21,7 @@ pub(super) fn of_statement(payload: &[u8], judged: About<'_>, limits: &Limits) -
         statement.subject.iter().filter(|candidate| candidate.is(digest)).collect()
     };
     // The subject itself first: a statement may name both an index and its images.
-    let named = judged.digests().into_iter().map(|digest| (digest, about(&digest)));
+    let named = judged.iter().map(|digest| (*digest, about(digest)));
     let Some((digest, subjects)) = { named }.find(|(_, subjects)| !subjects.is_empty()) else {
         return Err(Rejection::SubjectMismatch(named_instead(&statement)));
     };
@@ -38,9 +38,9 @@ pub(super) fn of_statement(payload: &[u8], judged: About<'_>, limits: &Limits) -
     Ok(Said { digest, claim })
 }
 
-/// What a signed simple-signing payload says of `subject`.
-pub(super) fn of_payload(payload: Payload, subject: &Subject) -> Result<Said, Rejection> {
-    if !subject.digests().any(|digest| digest == payload.digest) {
+/// What a signed simple-signing payload says of one of these digests.
+pub(super) fn of_payload(payload: Payload, judged: &[Digest]) -> Result<Said, Rejection> {
+    if !judged.contains(&payload.digest) {
         return Err(Rejection::SubjectMismatch(payload.digest.to_string()));
     }
     let references = SignedReference::parse(&payload.docker_reference).into_iter().collect();
@@ -52,27 +52,4 @@ fn named_instead(statement: &Statement<Predicate>) -> String {
     let digests = statement.subject.iter().flat_map(|subject| &subject.digest);
     let shown: Vec<_> = digests.take(3).map(|(algorithm, hex)| format!("{algorithm}:{hex}")).collect();
     if shown.is_empty() { "no digest".to_owned() } else { shown.join(", ") }
-}
-
-impl SignedReference {
-    /// Reads a signed name. It has to be written in full, host first: a bare `app` in somebody's statement is a file's
-    /// name, not `docker.io/library/app`.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (host, _) = text.split_once('/')?;
-        if !host.contains(['.', ':']) && host != "localhost" {
-            return None;
-        }
-        match text.parse::<Reference>().ok()? {
-            Reference { repository: Repository::Registry(repository), tag, .. } => Some(Self { repository, tag }),
-            Reference { repository: Repository::Layout(_), .. } => None,
-        }
-    }
-}
-
-impl fmt::Display for SignedReference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.repository.fmt(f)?;
-        self.tag.as_ref().map_or(Ok(()), |tag| write!(f, ":{tag}"))
-    }
 }

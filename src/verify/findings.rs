@@ -1,9 +1,5 @@
-use super::{Backing, Place, Rejection, Subject, Unread};
-use crate::{
-    format::predicate::Predicate,
-    oci::{Digest, RepositoryName},
-    trust::Identity,
-};
+use super::{Backing, Place, Rejection, SignedReference, Subject, Unread};
+use crate::{format::predicate::Predicate, oci::Digest, trust::Identity};
 use std::collections::BTreeMap;
 
 /// One signature that holds: this identity said this of this digest. Made by [`super::verify_all`] alone.
@@ -39,15 +35,6 @@ pub enum Claim {
     },
 }
 
-/// A reference inside signed bytes.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SignedReference {
-    /// The repository.
-    pub repository: RepositoryName,
-    /// The tag, where one was signed.
-    pub tag: Option<String>,
-}
-
 /// How a verified piece of evidence was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -60,6 +47,10 @@ pub enum Format {
     Envelope,
     /// A signature in a file of its own.
     Detached,
+    /// An unsigned statement that lies in the index: the claim of whoever signed the index.
+    CoveredByIndex,
+    /// An unsigned statement that lies in the index: the claim of whoever signed the attestation manifest that holds it.
+    CoveredByManifest,
 }
 
 impl Verified {
@@ -69,7 +60,8 @@ impl Verified {
         &self.identity
     }
 
-    /// The digest that the signed bytes name: the subject's, or that of the index that lists it.
+    /// The digest that the claim is about: the subject's, or that of the index that lists it; of a statement that lies in
+    /// an index, that of the image.
     #[must_use]
     pub fn digest(&self) -> &Digest {
         &self.digest
@@ -161,5 +153,10 @@ impl Verified {
     /// A signature that was never made, for the same tests.
     pub(crate) fn for_test(identity: Identity, digest: Digest, claim: Claim, place: Place) -> Self {
         Self { identity, digest, claim, place, format: Format::Bundle, backing: Backing::default() }
+    }
+
+    /// The same, written otherwise.
+    pub(crate) fn written(self, format: Format) -> Self {
+        Self { format, ..self }
     }
 }

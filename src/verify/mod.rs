@@ -7,7 +7,7 @@ mod backing;
 mod blob;
 mod certificate;
 mod claim;
-mod evidence;
+mod embedded;
 mod findings;
 mod log;
 mod rejection;
@@ -15,11 +15,17 @@ mod seal;
 mod signature;
 mod subject;
 
-pub use crate::{format::legacy::LegacyMaterial, oci::Artifact};
+pub use crate::{
+    format::{
+        SignedReference,
+        evidence::{Blob, BlobKind, Collected, Place, Unread, Via},
+        legacy::LegacyMaterial,
+    },
+    oci::Artifact,
+};
 pub use backing::{Backing, Demands, Logged, Stamped};
 pub use blob::{Detached, DetachedOver, verify_blob, verify_detached};
-pub use evidence::{Blob, BlobKind, Collected, Place, Unread, Via};
-pub use findings::{Claim, Findings, Format, Rejected, SignedReference, Verified};
+pub use findings::{Claim, Findings, Format, Rejected, Verified};
 pub use rejection::Rejection;
 pub use subject::{Pinned, Subject, SubjectError, TrustFinding};
 
@@ -49,6 +55,11 @@ use std::collections::BTreeMap;
 /// are a statement or payload that names the subject's digest (or that of the index that lists it). What passes is
 /// [`Verified`], what does not is [`Rejected`]; rejected pieces neither help nor harm the others.
 ///
+/// A statement that lies in the subject's index ([`Subject::with_embedded`]) is signed by nobody. It becomes the claim of
+/// whoever signed the index, or the attestation manifest around it, as an image; [`Format`] says so. Checked: the chain of
+/// digests from the index to its bytes, and that it names the image which the index lists it for. Whether it is good enough is
+/// the policy's say.
+///
 /// It does not check: whether a policy is satisfied ([`crate::policy`] does): how many logs or timestamps there are, who
 /// signed, which repository or tag was signed. Nor the revocation of certificates, which Sigstore has none of.
 pub fn verify_all(
@@ -59,7 +70,11 @@ pub fn verify_all(
     limits: &Limits,
 ) -> Findings {
     let Collected { blobs, unread } = collected;
-    let judge = Judge { about: About::Subject(subject), anchors, now, limits };
+    let own: Vec<_> = subject.digests().collect();
+    let manifests = subject.embedded().into_iter().flat_map(|embedded| embedded.listed().iter());
+    let digests: Vec<_> = own.iter().copied().chain(manifests.map(|(entry, _)| entry.digest)).collect();
+    let judge = Judge { about: About::Image(&digests), anchors, now, limits };
+    let mut statements = Vec::new();
     let mut findings = Findings { subject: subject.clone(), verified: Vec::new(), rejected: Vec::new(), unread };
     let mut judged: BTreeMap<(Digest, Via), usize> = BTreeMap::new();
     for blob in blobs {
@@ -71,11 +86,19 @@ pub fn verify_all(
             findings.unread.push(Unread { what, why });
             continue;
         }
+        if blob.kind == BlobKind::Statement {
+            statements.push(blob);
+            continue;
+        }
         match judge.blob(&blob) {
             Ok(verified) => findings.verified.extend(verified),
             Err(rejection) => findings.rejected.push(Rejected { place: blob.place, rejection }),
         }
     }
+    let signatures = std::mem::take(&mut findings.verified);
+    embedded::judge(subject, statements, &signatures, limits, &mut findings);
+    // A signature of an attestation manifest is none of an image.
+    findings.verified.extend(signatures.into_iter().filter(|one| own.contains(&one.digest)));
     findings
 }
 
@@ -89,18 +112,9 @@ struct Judge<'a> {
 /// What is judged.
 #[derive(Clone, Copy)]
 enum About<'a> {
-    Subject(&'a Subject),
+    /// An image, or what lies in its index, by the digests that signed bytes may name, its own first.
+    Image(&'a [Digest]),
     Artifact(&'a Artifact),
-}
-
-impl About<'_> {
-    /// The digests whose evidence counts, its own first.
-    fn digests(self) -> Vec<Digest> {
-        match self {
-            Self::Subject(subject) => subject.digests().collect(),
-            Self::Artifact(artifact) => artifact.digests().collect(),
-        }
-    }
 }
 
 /// Who signed, and what else stands behind it.
@@ -128,6 +142,7 @@ impl Judge<'_> {
                 self.envelope(blob, &envelope, Format::Envelope, &self.came(material)?)
             }
             BlobKind::SimpleSigning { signature, material } => self.simple_signing(blob, signature, material),
+            BlobKind::Statement => Err(Rejection::Uncovered),
             BlobKind::Malformed { why } => Err(Rejection::Malformed(why.clone())),
             BlobKind::Foreign { media_type } => Err(Rejection::FormatUnsupported(media_type.clone())),
         }
@@ -189,7 +204,12 @@ impl Judge<'_> {
         if envelope.payload_type != IN_TOTO {
             return Err(Rejection::FormatUnsupported(format!("an envelope of {}", envelope.payload_type)));
         }
-        let said = claim::of_statement(&envelope.payload, self.about, self.limits)?;
+        let said = match self.about {
+            About::Image(digests) => claim::of_statement(&envelope.payload, digests, self.limits),
+            About::Artifact(artifact) => {
+                claim::of_statement(&envelope.payload, &artifact.digests().collect::<Vec<_>>(), self.limits)
+            }
+        }?;
         Ok(verified(blob, format, signers, &said))
     }
 
@@ -205,10 +225,10 @@ impl Judge<'_> {
         let came = self.came(material)?;
         let signers = self.signers(Over::Bytes(&blob.bytes), &[signature], &came)?;
         let payload = Payload::decode(&blob.bytes).map_err(malformed)?;
-        let About::Subject(subject) = self.about else {
+        let About::Image(digests) = self.about else {
             return Err(Rejection::FormatUnsupported("a signature of an image".to_owned()));
         };
-        let said = claim::of_payload(payload, subject)?;
+        let said = claim::of_payload(payload, digests)?;
         Ok(verified(blob, Format::SimpleSigning, signers, &said))
     }
 

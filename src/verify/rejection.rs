@@ -18,6 +18,9 @@ pub enum Rejection {
     /// Well formed, and about another digest.
     #[error("about another digest: {0}")]
     SubjectMismatch(String),
+    /// A statement in an index that nobody has signed, and no signature that holds is over the index or its manifest.
+    #[error("an unsigned statement, and no signature that holds is over the index or the manifest that it lies in")]
+    Uncovered,
     /// No key that the policy names for this image made the signature.
     #[error("no key that the policy names made this signature{}", .hint.as_ref().map(|h| format!(" (it names {h})")).unwrap_or_default())]
     SignerUnknown {
@@ -119,6 +122,7 @@ impl Rejection {
             Self::FormatUnsupported(_) => "format-unsupported",
             Self::NoTrustedRoot => "no-trusted-root",
             Self::SubjectMismatch(_) => "subject-mismatch",
+            Self::Uncovered => "statement-uncovered",
             Self::SignerUnknown { .. } => "signer-unknown",
             Self::SignatureInvalid(_) | Self::CertificateSignatureInvalid => "signature-invalid",
             Self::OverLimit(_) => "over-limit",

@@ -1,11 +1,11 @@
 use crate::{
-    oci::{Digest, Images, Manifest, ManifestError, Reference},
+    oci::{Digest, Embedded, Images, Manifest, ManifestError, Platform, Reference},
     trust::tuf::{Asked, TrustRefusal, Vouched},
 };
 use std::fmt;
 
 /// The one digest under judgement, and how it came to be this one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Subject {
     reference: Reference,
     digest: Digest,
@@ -13,6 +13,8 @@ pub struct Subject {
     within: Option<Digest>,
     trust: TrustFinding,
     images: Option<Images>,
+    embedded: Option<Embedded>,
+    platform: Option<Platform>,
 }
 
 /// How a subject's digest was found.
@@ -77,7 +79,8 @@ impl Subject {
     #[must_use]
     pub fn new(reference: Reference, digest: Digest) -> Self {
         let pinned = if reference.digest == Some(digest) { Pinned::Typed } else { Pinned::RegistryTag };
-        Self { reference, digest, pinned, within: None, trust: TrustFinding::NotAsked, images: None }
+        let trust = TrustFinding::NotAsked;
+        Self { reference, digest, pinned, within: None, trust, images: None, embedded: None, platform: None }
     }
 
     /// The same, with a trust state's answer. Asked for by tag, the subject is the digest that the answer says the tag
@@ -118,6 +121,19 @@ impl Subject {
         self.images.as_ref()
     }
 
+    /// The same, with what lies in the index that it is or that lists it; of another index it is passed over.
+    #[must_use]
+    pub fn with_embedded(self, embedded: Embedded) -> Self {
+        let index = self.within.unwrap_or(self.digest);
+        Self { embedded: Some(embedded).filter(|embedded| embedded.index() == index), ..self }
+    }
+
+    /// What lies in its index, where that was read.
+    #[must_use]
+    pub fn embedded(&self) -> Option<&Embedded> {
+        self.embedded.as_ref()
+    }
+
     /// One image of the index that this subject is: what is said of the index is said of all that it lists.
     ///
     /// Checks that `index` are the bytes of this very digest and that they list `image`.
@@ -129,12 +145,10 @@ impl Subject {
         if actual != self.digest {
             return Err(SubjectError::Digest { expected: self.digest, actual });
         }
-        match Manifest::decode(index)? {
-            Manifest::Index(list) if list.manifests.iter().any(|entry| entry.digest == image) => {
-                Ok(Self { digest: image, within: Some(self.digest), images: None, ..self })
-            }
-            _ => Err(SubjectError::NotListed { index: self.digest, image }),
-        }
+        let not_listed = SubjectError::NotListed { index: self.digest, image };
+        let Manifest::Index(list) = Manifest::decode(index)? else { return Err(not_listed) };
+        let entry = list.manifests.into_iter().find(|entry| entry.digest == image).ok_or(not_listed)?;
+        Ok(Self { digest: image, within: Some(self.digest), images: None, platform: entry.platform, ..self })
     }
 
     /// What was typed.
@@ -165,6 +179,12 @@ impl Subject {
     #[must_use]
     pub fn within(&self) -> Option<Digest> {
         self.within
+    }
+
+    /// The platform of an image, as the index that lists it says.
+    #[must_use]
+    pub fn platform(&self) -> Option<&Platform> {
+        self.platform.as_ref()
     }
 
     /// The digests whose evidence counts for this subject, its own first.

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     crypto::{KeyAlgorithm, PrivateKey},
     format::{bundle::encode_keyed, predicate, statement::Statement},
-    oci::{Digest, Reference},
+    oci::{Digest, Embedded, Reference},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
@@ -197,4 +197,143 @@ fn a_signed_name_is_a_reference_only_if_it_has_a_host() {
     for none in ["", "app", "app:1", "library/app", "pkg:docker/app", "oci:dir", "a.b/UPPER", "sbom.json"] {
         assert_eq!(parsed(none), None, "{none}");
     }
+}
+
+/// An index with one image, the attestation manifest that BuildKit puts beside it, and the statement in that.
+struct Built {
+    index: Digest,
+    image: Digest,
+    manifest: Digest,
+    embedded: Embedded,
+    whole: Subject,
+    one: Subject,
+}
+
+impl Built {
+    fn new(statement: &[u8]) -> Self {
+        use crate::oci::{Descriptor, ImageIndex, ImageManifest, Manifest, media_type as types};
+        let entry = |bytes: &[u8], os: &str| {
+            let platform = serde_json::from_value(json!({"os": os, "architecture": os})).unwrap();
+            Descriptor { platform: Some(platform), ..Descriptor::of(types::IMAGE_MANIFEST, bytes) }
+        };
+        let manifest =
+            ImageManifest::new(Descriptor::of(types::IMAGE_CONFIG, b"{}"), vec![Descriptor::of(IN_TOTO, statement)]);
+        let manifest = Manifest::Image(Box::new(manifest)).encode();
+        let image = Digest::sha256(IMAGE);
+        let about = entry(&manifest, "unknown")
+            .annotated(types::REFERENCE_TYPE_ANNOTATION, types::ATTESTATION_MANIFEST)
+            .annotated(types::REFERENCE_DIGEST_ANNOTATION, image.to_string());
+        let entries = vec![entry(IMAGE, "linux"), entry(b"another", "windows"), about];
+        let bytes = Manifest::Index(Box::new(ImageIndex::new(entries))).encode();
+        let (index, manifest_digest) = (Digest::sha256(&bytes), Digest::sha256(&manifest));
+        let mut embedded = Embedded::of_index(index, &bytes).unwrap();
+        embedded.add(manifest_digest, &manifest).unwrap();
+        let whole = Subject::new("r.example/app:1".parse().unwrap(), index);
+        let one = whole.clone().image_within(&bytes, image).unwrap();
+        Self { index, image, manifest: manifest_digest, embedded, whole, one }
+    }
+
+    fn blob(&self, statement: &[u8]) -> Blob {
+        let place = Place { subject: self.image, via: Via::Index, manifest: Some(self.manifest), layer: 0 };
+        Blob { place, kind: BlobKind::Statement, bytes: statement.to_vec() }
+    }
+
+    fn judge(&self, world: &World, subject: &Subject, blobs: Vec<Blob>) -> Findings {
+        let subject = subject.clone().with_embedded(self.embedded.clone());
+        let collected = Collected { blobs, unread: Vec::new() };
+        verify_all(&subject, collected, &world.anchors, Timestamp::UNIX_EPOCH, &Limits::default())
+    }
+}
+
+fn signature(world: &World, about: Digest, predicate_type: &str) -> Blob {
+    let statement = Statement::about(&about, Some("r.example/app:1".into()), predicate_type, json!({}));
+    blob(BlobKind::Bundle, world.bundle(&statement))
+}
+
+// [V-241]
+#[test]
+fn an_unsigned_statement_is_the_claim_of_whoever_signed_what_is_around_it() {
+    let world = World::new();
+    let text = world.statement(predicate::SLSA_V1).encode();
+    let built = Built::new(&text);
+    for (around, format) in [(built.index, Format::CoveredByIndex), (built.manifest, Format::CoveredByManifest)] {
+        for subject in [&built.one, &built.whole] {
+            let blobs = vec![built.blob(&text), signature(&world, around, predicate::IMAGE_SIGNATURE)];
+            let findings = built.judge(&world, subject, blobs);
+            let covered: Vec<_> = findings.verified().iter().filter(|one| one.format() == format).collect();
+            let [claim] = covered[..] else { panic!("{findings:?}") };
+            assert_eq!(claim.digest(), &built.image);
+            assert_eq!(claim.identity(), &Identity::Key(world.key.public().fingerprint()));
+            let Claim::Attestation { predicate_type, references, .. } = claim.claim() else { panic!("an attestation") };
+            assert_eq!(
+                (predicate_type.as_str(), references[0].to_string()),
+                (predicate::SLSA_V1, "r.example/app:1".into())
+            );
+            // A signature of the attestation manifest is no signature of the image.
+            let signatures = findings.verified().iter().filter(|one| matches!(one.claim(), Claim::Signature { .. }));
+            assert_eq!(signatures.count(), usize::from(around == built.index));
+        }
+    }
+}
+
+// [V-241]
+#[test]
+fn an_unsigned_statement_counts_for_nobody_without_such_a_signature() {
+    let (world, stranger) = (World::new(), World::new());
+    let text = world.statement(predicate::SLSA_V1).encode();
+    let built = Built::new(&text);
+    let unsigned = |blobs: Vec<Blob>, subject: &Subject| {
+        let findings = built.judge(&world, subject, blobs);
+        assert!(
+            !findings.verified().iter().any(|one| matches!(one.claim(), Claim::Attestation { .. })),
+            "{findings:?}"
+        );
+        findings.rejected().iter().map(|one| one.rejection.id()).collect::<Vec<_>>()
+    };
+    assert_eq!(unsigned(vec![built.blob(&text)], &built.one), ["statement-uncovered"]);
+    // A signature over the image alone, by a stranger, or an attestation of the index, covers nothing.
+    let image = signature(&world, built.image, predicate::IMAGE_SIGNATURE);
+    assert_eq!(unsigned(vec![built.blob(&text), image], &built.one), ["statement-uncovered"]);
+    let foreign = signature(&stranger, built.index, predicate::IMAGE_SIGNATURE);
+    assert_eq!(unsigned(vec![built.blob(&text), foreign], &built.one), ["signer-unknown", "statement-uncovered"]);
+    let attested = signature(&world, built.index, predicate::VULN);
+    let findings = built.judge(&world, &built.one, vec![built.blob(&text), attested]);
+    assert_eq!(rejected_ids(&findings), ["statement-uncovered"]);
+    let index = || signature(&world, built.index, predicate::IMAGE_SIGNATURE);
+    // Other bytes, another image, another manifest, another layer.
+    let changed = String::from_utf8(text.clone()).unwrap().replace("{}", "[]").into_bytes();
+    assert_eq!(unsigned(vec![built.blob(&changed), index()], &built.one), ["subject-mismatch"]);
+    for change in [
+        |place: &mut Place| place.subject = Digest::sha256(b"another"),
+        |place: &mut Place| place.manifest = Some(Digest::sha256(b"elsewhere")),
+        |place: &mut Place| place.manifest = None,
+        |place: &mut Place| place.layer = 1,
+    ] {
+        let mut moved = built.blob(&text);
+        change(&mut moved.place);
+        assert_eq!(unsigned(vec![moved, index()], &built.whole), ["subject-mismatch"]);
+    }
+    // Without the index itself there is no chain.
+    let collected = Collected { blobs: vec![built.blob(&text), index()], unread: Vec::new() };
+    let findings = verify_all(&built.one, collected, &world.anchors, Timestamp::UNIX_EPOCH, &Limits::default());
+    assert_eq!(rejected_ids(&findings), ["subject-mismatch"]);
+}
+
+// [V-241]
+#[test]
+fn an_unsigned_statement_has_to_name_its_image_and_to_be_no_signature() {
+    let world = World::new();
+    let other = Statement::about(&Digest::sha256(b"another"), None, predicate::SLSA_V1, json!({})).encode();
+    let signed = world.statement(predicate::IMAGE_SIGNATURE).encode();
+    for (text, id) in [(other, "subject-mismatch"), (signed, "format-unsupported"), (b"{}".to_vec(), "malformed")] {
+        let built = Built::new(&text);
+        let index = signature(&world, built.index, predicate::IMAGE_SIGNATURE);
+        let findings = built.judge(&world, &built.one, vec![built.blob(&text), index]);
+        assert_eq!(rejected_ids(&findings), [id]);
+        assert_eq!(findings.verified().len(), 1, "the signature of the index alone");
+    }
+}
+
+fn rejected_ids(findings: &Findings) -> Vec<&'static str> {
+    findings.rejected().iter().map(|one| one.rejection.id()).collect()
 }

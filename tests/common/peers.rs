@@ -19,6 +19,10 @@ pub fn folder() -> PathBuf {
 pub fn is_there(tool: &str) -> bool {
     match tool {
         "CAP_SYS_ADMIN" => may_mount(),
+        "git daemon" => Command::new("git")
+            .arg("--exec-path")
+            .output()
+            .is_ok_and(|output| Path::new(String::from_utf8_lossy(&output.stdout).trim()).join("git-daemon").exists()),
         tool => folder().join(tool).exists(),
     }
 }

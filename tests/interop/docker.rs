@@ -32,9 +32,12 @@ fn built(address: &str, small: bool) -> Table {
     tokio::runtime::Runtime::new().expect("a runtime").block_on(build)
 }
 
-/// docker's command line, with boltseal among its plugins.
 pub fn docker(table: &Table) -> Command {
-    let home = table.machine.home.path();
+    client(table.machine.home.path())
+}
+
+/// docker's command line, with boltseal among its plugins.
+pub fn client(home: &Path) -> Command {
     let plugins = home.join(".docker/cli-plugins");
     fs::create_dir_all(&plugins).expect("a folder");
     let _ = symlink(env!("CARGO_BIN_EXE_boltseal"), plugins.join("docker-boltseal"));
@@ -92,22 +95,24 @@ impl Drop for Daemon {
 
 impl Daemon {
     fn start() -> Self {
-        Self::start_with(|_| String::new())
+        Self::with_images(false)
     }
 
-    /// The same with more of its configuration, and what that needs in its folder: `certs.d` is read there.
-    pub fn start_with(more: impl FnOnce(&Path) -> String) -> Self {
+    /// With containerd's store of images, which can hold attestations, or with docker's own.
+    pub fn with_images(of_containerd: bool) -> Self {
+        Self::with(of_containerd, |_| {})
+    }
+
+    /// The same with what it finds in its folder: `certs.d` is read there.
+    pub fn with(of_containerd: bool, prepare: impl FnOnce(&Path)) -> Self {
         let home = tempfile::tempdir().expect("a folder");
-        let more = more(home.path());
+        prepare(home.path());
         let at = |name: &str| home.path().join(name);
-        fs::write(
-            at("daemon.json"),
-            r#"{"bridge":"none","iptables":false,"ip6tables":false,"ip-forward":false,"userland-proxy":false"#
-                .to_owned()
-                + &more
-                + "}",
-        )
-        .expect("a file");
+        let settings = serde_json::json!({
+            "bridge": "none", "iptables": false, "ip6tables": false, "ip-forward": false, "userland-proxy": false,
+            "features": { "containerd-snapshotter": of_containerd },
+        });
+        fs::write(at("daemon.json"), settings.to_string()).expect("a file");
         let log = fs::File::create(at("log")).expect("a file");
         let mut command = Command::new("unshare");
         command.args(["-m", "sh", "-ec", ITS_ETC]).arg(home.path()).arg(peers::folder().join("dockerd"));

@@ -18,6 +18,7 @@ mod world;
 mod access;
 mod attestations;
 mod bench;
+mod buildkit;
 mod containerd;
 mod content_trust;
 mod cosign_reads;
@@ -76,6 +77,7 @@ fn main() -> ExitCode {
         docker::cases(),
         proxy::cases(),
         shared::cases(),
+        buildkit::cases(),
     ]
     .map(Vec::into_iter);
     // In turn, so that those of one kind do not wait for each other.

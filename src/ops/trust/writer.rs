@@ -11,8 +11,8 @@ use super::{
     staged::{self, Staged},
 };
 use crate::{
-    format::tuf::RoleName,
-    limits::{TRUST_RACE_READS, TRUST_ROUNDS},
+    format::{trust_manifest::TRUST_TAG, tuf::RoleName},
+    limits::{TRUST_RACE_READS, TRUST_ROUNDS, TRUST_SETTLE_LOOK},
     oci::{Digest, RepositoryName},
     policy::ContentTrust,
     registry::Repo,
@@ -212,10 +212,10 @@ impl Writer<'_> {
         push::blobs(self.repo, new.map(|(_, bytes)| bytes)).await?;
         // Pushing takes time, in which others may have written.
         if self.is_unchanged(live).await? {
-            push::live(self.repo, &files).await?;
+            let written = push::live(self.repo, &files).await?;
             progress.sealed = true;
             progress.slowest = progress.slowest.max(from.elapsed());
-            tokio::time::sleep(self.repo.settle(progress.slowest, round)).await;
+            self.settle(live, written, self.repo.settle(progress.slowest, round)).await;
         }
         Ok(None)
     }
@@ -227,6 +227,21 @@ impl Writer<'_> {
             Served::Absent => false,
             Served::Files { digest, .. } => Some(digest) == live.digest,
         })
+    }
+
+    /// Waits before what was written is read back; less if somebody has written over it, so that it is mended before readers
+    /// have to call it an attack. What a registry served before the write is no such sign: it may lag behind.
+    async fn settle(&self, before: &Live, written: Digest, mut left: Duration) {
+        while left > TRUST_SETTLE_LOOK {
+            tokio::time::sleep(TRUST_SETTLE_LOOK).await;
+            left -= TRUST_SETTLE_LOOK;
+            // Whether it could be asked or not: the read at the end says what is there.
+            let found = self.repo.resolve(TRUST_TAG).await.ok().map(|found| found.digest);
+            if found.is_some_and(|found| found != written && Some(found) != before.digest) {
+                return;
+            }
+        }
+        tokio::time::sleep(left).await;
     }
 
     /// Marks what was staged here and is in place; what waits for signatures stays as it is.

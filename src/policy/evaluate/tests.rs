@@ -351,3 +351,48 @@ proptest! {
         prop_assert!(!before || allows(&all, Vec::new()));
     }
 }
+
+/// An index of these images as a subject, and a statement about one of them as its signer's claim.
+fn index_of(images: &[&[u8]]) -> Subject {
+    use crate::oci::{Descriptor, Embedded, ImageIndex, Manifest, media_type};
+    let entries = images.iter().map(|bytes| Descriptor::of(media_type::IMAGE_MANIFEST, bytes)).collect();
+    let bytes = Manifest::Index(Box::new(ImageIndex::new(entries))).encode();
+    let embedded = Embedded::of_index(Digest::sha256(&bytes), &bytes).unwrap();
+    Subject::new("r.example/app:1.0".parse().unwrap(), Digest::sha256(&bytes)).with_embedded(embedded)
+}
+
+fn covered(key: usize, image: &[u8], format: crate::verify::Format) -> Verified {
+    let claim = scanned(key, NOW).claim().clone();
+    Verified::for_test(Identity::Key(fingerprint(key)), Digest::sha256(image), claim, place()).written(format)
+}
+
+// [V-242] [V-243]
+#[test]
+fn an_unsigned_statement_counts_only_where_the_rule_says_so_and_of_an_index_for_each_image() {
+    use crate::verify::Format::{CoveredByIndex, CoveredByManifest};
+    let says = |unsigned: &str, subject: Subject, verified: &[Verified]| {
+        let rule = format!("{{ attestations: [{{ type: vuln, from: [ci]{unsigned} }}] }}");
+        let findings = Findings::for_test(subject, verified.to_vec(), Vec::new(), Vec::new());
+        told(&judged(&policy(&rule), &findings))
+    };
+    let one = || subject("r.example/app:1.0");
+    let (index, manifest) = (", unsigned: covered-by-index", ", unsigned: covered-by-manifest");
+    for (format, good, bad) in [(CoveredByIndex, index, manifest), (CoveredByManifest, manifest, index)] {
+        let claim = covered(2, b"image", format);
+        assert_eq!(says(good, one(), std::slice::from_ref(&claim)), "allow");
+        for refused in ["", ", unsigned: refuse", bad] {
+            assert_eq!(says(refused, one(), std::slice::from_ref(&claim)), "deny:attestation-missing");
+        }
+        // Another image's, or another signer's.
+        assert_eq!(says(good, one(), &[covered(2, b"other", format)]), "deny:attestation-missing");
+        assert_eq!(says(good, one(), &[covered(1, b"image", format)]), "deny:threshold-unmet");
+    }
+    let both = || index_of(&[b"image", b"other"]);
+    let (first, second) = (covered(2, b"image", CoveredByIndex), covered(2, b"other", CoveredByIndex));
+    assert_eq!(says(index, both(), &[first.clone(), second.clone()]), "allow");
+    for lone in [first, second] {
+        assert_eq!(says(index, both(), &[lone]), "deny:attestation-missing,image-unattested");
+    }
+    // What is signed of the index itself holds for all of it.
+    assert_eq!(says(index, both(), &[scanned(2, NOW)]), "allow");
+}

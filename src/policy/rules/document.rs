@@ -2,7 +2,10 @@
 
 use crate::{
     format::predicate::Severity,
-    policy::document::{Entries, Identity, given},
+    policy::{
+        Unsigned,
+        document::{Entries, Identity, given},
+    },
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -24,6 +27,11 @@ pub(in crate::policy) struct Provenance {
     /// What the reference that was signed with the digest has to say.
     #[serde(default)]
     pub identity: Identity,
+    /// Which unsigned statements count that lie in the index, as BuildKit writes them: `refuse` (the default),
+    /// `covered-by-index` or `covered-by-manifest`, as claims of the authority that signed the index, or the manifest that
+    /// holds them, as an image. They are not the builder's own word.
+    #[serde(default)]
+    pub unsigned: Unsigned,
     /// The greatest age: `36h`, `7d`.
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "String", regex(pattern = "^[0-9]+[hd]$"))]
@@ -96,6 +104,11 @@ pub(in crate::policy) struct Sbom {
     /// What the reference that was signed with the digest has to say.
     #[serde(default)]
     pub identity: Identity,
+    /// Which unsigned statements count that lie in the index, as BuildKit writes them: `refuse` (the default),
+    /// `covered-by-index` or `covered-by-manifest`, as claims of the authority that signed the index, or the manifest that
+    /// holds them, as an image. They are not the builder's own word.
+    #[serde(default)]
+    pub unsigned: Unsigned,
     /// The greatest age: `36h`, `7d`.
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "String", regex(pattern = "^[0-9]+[hd]$"))]

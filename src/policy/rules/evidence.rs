@@ -26,8 +26,9 @@ pub(in crate::policy) struct Beside {
 }
 
 impl Beside {
-    pub fn gather(requirement: &Requirement, findings: &Findings, now: Timestamp) -> Self {
-        let digests = findings.subject().digests().collect();
+    pub fn gather(requirement: &Requirement, findings: &Findings, image: Digest, now: Timestamp) -> Self {
+        let around = findings.subject().digests().filter(|digest| *digest != image);
+        let digests = std::iter::once(image).chain(around).collect();
         let all_read = findings.unread().is_empty();
         let mut beside = Self { now, digests, vex: Vec::new(), newest: BTreeMap::new(), all_read };
         let Asked::Document(question) = &requirement.asked else { return beside };
@@ -37,7 +38,7 @@ impl Beside {
         for verified in findings.verified() {
             let Claim::Attestation { predicate_type, predicate, .. } = verified.claim() else { continue };
             let by: Vec<_> = requirement.from.iter().filter(|one| one.admits(verified).is_ok()).collect();
-            if by.is_empty() || !wanted(Family::of(predicate_type)) {
+            if by.is_empty() || !wanted(Family::of(predicate_type)) || !requirement.takes(verified, image) {
                 continue;
             }
             // What can't be read neither helps nor harms; if it is all that there is, it is told where it is judged.

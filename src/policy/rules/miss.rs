@@ -32,6 +32,8 @@ pub enum Miss {
     },
     /// Something is unread that may be newer.
     NewestUnknown,
+    /// An image of the index lacks what is asked of each.
+    Unattested,
     /// Somebody else built it.
     Builder {
         /// The pattern.
@@ -193,6 +195,7 @@ impl Miss {
             Self::TimeUnknown => "attestation-time-unknown",
             Self::Superseded { .. } => "superseded",
             Self::NewestUnknown => "newest-unknown",
+            Self::Unattested => "image-unattested",
             Self::Builder { .. } => "builder-mismatch",
             Self::BuildType { .. } => "build-type-mismatch",
             Self::BuildTypeUnknown { .. } => "build-type-unknown",
@@ -224,7 +227,7 @@ impl Miss {
             Self::FromFuture { .. } => (3, None),
             Self::TimeUnknown | Self::Superseded { .. } => (4, None),
             Self::Malformed { .. } => (6, None),
-            Self::NewestUnknown | Self::ConfigUnread => (10, None),
+            Self::NewestUnknown | Self::ConfigUnread | Self::Unattested => (10, None),
             _ => (1, None),
         }
     }
@@ -240,6 +243,9 @@ impl fmt::Display for Miss {
             Self::FromFuture { stated } => write!(f, "expected one of the past; found one that states {stated}"),
             Self::TimeUnknown => f.write_str("expected a stated time; found one that states none"),
             Self::Superseded { by } => write!(f, "expected the newest; found one that a newer one of {by} supersedes"),
+            Self::Unattested => f.write_str(
+                "expected what is asked to hold for each image of the index; found that it does not for this one",
+            ),
             Self::NewestUnknown => f.write_str("expected the newest; found that not everything could be read"),
             Self::BuildTypeUnknown { found } => {
                 write!(f, "expected a build type whose source is known; found {}", shown(found))

@@ -103,7 +103,8 @@ impl Question {
     }
 }
 
-fn fresh(stated: Option<Timestamp>, max_age: SignedDuration, now: Timestamp) -> Result<(), Miss> {
+/// Whether a stated time is not older than is asked for.
+pub(super) fn fresh(stated: Option<Timestamp>, max_age: SignedDuration, now: Timestamp) -> Result<(), Miss> {
     let stated = stated.ok_or(Miss::TimeUnknown)?;
     let age = now.duration_since(stated);
     if age < -SignedDuration::from_secs(CLOCK_SKEW.as_secs().cast_signed()) {

@@ -72,8 +72,13 @@ pub struct ImagesArgs {
 #[command(after_help = "Examples:
   boltseal verify registry.example.com/app:1.2
   boltseal verify --key release.pub --key qa.pub --threshold 2 registry.example.com/app@sha256:…
+  boltseal verify --all-platforms registry.example.com/app:1.2
   boltseal verify -o json --policy policy.yaml $(cat images.txt)")]
 pub struct VerifyArgs {
+    /// Judge an index and each of its images, each by itself; the worst counts. What is signed of one image counts for that
+    /// image alone.
+    #[arg(long, conflicts_with = "platform")]
+    pub all_platforms: bool,
     #[command(flatten)]
     pub images: ImagesArgs,
 }

@@ -20,5 +20,5 @@ pub async fn run(args: InspectArgs, output: &Output) -> Result<Exit, Failure> {
 }
 
 fn is_whole(node: &Node) -> bool {
-    node.unread.is_empty() && node.images.iter().all(is_whole)
+    node.unread.is_empty() && node.images.iter().chain(&node.beside).all(is_whole)
 }

@@ -33,7 +33,7 @@ pub async fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
         text: |verification, _| to_text(verification),
         unpinned: |reference, word| format!("{word}  {reference}\n"),
     };
-    judge_all(args.images, &show, output).await
+    judge_each(args.images, args.all_platforms, &show, output).await
 }
 
 /// How a verb shows what it judged.
@@ -44,8 +44,20 @@ pub struct Show {
     pub unpinned: fn(&Reference, &str) -> String,
 }
 
+/// What came of one reference.
+enum Judged {
+    One(Box<Verification>),
+    /// An index and its images: shown already, so that no result is kept for the sake of the next.
+    Each(Vec<(Exit, Value, String)>),
+}
+
 /// Judges images, and shows each as it is ready, in the order that was typed.
 pub async fn judge_all(args: ImagesArgs, show: &Show, output: &Output) -> Result<Exit, Failure> {
+    judge_each(args, false, show, output).await
+}
+
+/// As [`judge_all`]; with `each`, an index and every image of it by itself.
+async fn judge_each(args: ImagesArgs, each: bool, show: &Show, output: &Output) -> Result<Exit, Failure> {
     let judge = settings::judge(&args.judge, output)?;
     let session = settings::session(&args.registry)?;
     let (limits, now) = (Limits::default(), Timestamp::now());
@@ -56,7 +68,22 @@ pub async fn judge_all(args: ImagesArgs, show: &Show, output: &Output) -> Result
     let one = |reference: Reference| {
         let (verifier, platform) = (&verifier, platform.as_ref());
         async move {
-            let judged = tokio::time::timeout(patience, verifier.verify(&reference, platform)).await;
+            let shown = |verification: Verification| {
+                warn(&verification, &reference, output);
+                let (_, exit) = verdict(&verification);
+                if output.is_json() {
+                    (exit, (show.json)(&verification), String::new())
+                } else {
+                    (exit, Value::Null, (show.text)(&verification, output))
+                }
+            };
+            let judged = async {
+                if each {
+                    return verifier.verify_each(&reference, shown).await.map(Judged::Each);
+                }
+                verifier.verify(&reference, platform).await.map(|one| Judged::One(Box::new(one)))
+            };
+            let judged = tokio::time::timeout(patience, judged).await;
             let judged = judged.map_or_else(
                 |_| Err((None, gave_up(&reference, patience))),
                 |done| done.map_err(|error| (refusal(&error), Failure::from(error))),
@@ -69,7 +96,12 @@ pub async fn judge_all(args: ImagesArgs, show: &Show, output: &Output) -> Result
     report.begin(&judge);
     while let Some((done, reference)) = work.next().await {
         match done {
-            Ok(verification) => {
+            Ok(Judged::Each(rows)) => {
+                for (exit, value, text) in rows {
+                    report.one(exit, || value, || text);
+                }
+            }
+            Ok(Judged::One(verification)) => {
                 warn(&verification, &reference, output);
                 let (_, exit) = verdict(&verification);
                 report.one(exit, || (show.json)(&verification), || (show.text)(&verification, output));

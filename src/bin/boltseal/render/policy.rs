@@ -1,5 +1,5 @@
 use crate::output::printable;
-use boltseal::policy::{Asked, ByDigest, ContentTrust, Explanation, OnExpired, Requirement, Tofu};
+use boltseal::policy::{Asked, ByDigest, ContentTrust, Explanation, OnExpired, Requirement, Tofu, Unsigned};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -62,7 +62,7 @@ fn requirement(requirement: &Requirement) -> Value {
     json!({
         "asked": requirement.asked.to_string(), "threshold": requirement.threshold, "from": from,
         "identity": requirement.identity.to_string(), "annotations": annotations,
-        "predicateType": predicate_type, "maxAgeHours": max_age_hours,
+        "predicateType": predicate_type, "maxAgeHours": max_age_hours, "unsigned": requirement.unsigned.to_string(),
     })
 }
 
@@ -92,6 +92,9 @@ pub fn to_text(explanation: &Explanation<'_>) -> String {
                 let _ = write!(extra, ", at most {} hours old", age.as_hours());
             }
             _ => {}
+        }
+        if requirement.unsigned != Unsigned::Refuse {
+            let _ = write!(extra, ", unsigned statements of the index {}", requirement.unsigned);
         }
         let _ = writeln!(
             text,

@@ -1,6 +1,6 @@
 use crate::output::printable;
 use boltseal::{
-    ops::inspect::{Attachment, Node},
+    ops::inspect::{Attachment, Node, Role},
     verify::BlobKind,
 };
 use serde_json::{Value, json};
@@ -8,13 +8,25 @@ use std::fmt::Write as _;
 
 pub fn to_json(node: &Node) -> Value {
     json!({
+        "role": role(node.role),
         "digest": node.digest.to_string(),
         "mediaType": node.media_type,
         "platform": node.platform,
         "attachments": node.attachments.iter().map(attachment).collect::<Vec<_>>(),
         "unread": node.unread.iter().map(|u| json!({ "what": u.what, "why": u.why })).collect::<Vec<_>>(),
         "images": node.images.iter().map(to_json).collect::<Vec<_>>(),
+        "beside": node.beside.iter().map(to_json).collect::<Vec<_>>(),
     })
+}
+
+fn role(role: Role) -> &'static str {
+    match role {
+        Role::Index => "index",
+        Role::Image => "image",
+        Role::AttestationManifest => "attestation-manifest",
+        Role::Sbom => "sbom",
+        Role::Other => "other",
+    }
 }
 
 fn attachment(attachment: &Attachment) -> Value {
@@ -36,6 +48,7 @@ fn kind(kind: &BlobKind) -> String {
         BlobKind::Bundle => "bundle".to_owned(),
         BlobKind::SimpleSigning { .. } => "simple signature".to_owned(),
         BlobKind::Envelope { .. } => "envelope".to_owned(),
+        BlobKind::Statement => "unsigned statement".to_owned(),
         BlobKind::Malformed { .. } => "malformed".to_owned(),
         BlobKind::Foreign { media_type } => format!("foreign: {media_type}"),
     }
@@ -49,7 +62,11 @@ pub fn to_text(node: &Node) -> String {
 
 fn write(text: &mut String, node: &Node, depth: usize) {
     let indent = "  ".repeat(depth);
-    let what = node.platform.as_deref().unwrap_or(if node.images.is_empty() { "image" } else { "index" });
+    let what = match node.role {
+        Role::AttestationManifest => "attestation manifest, unsigned unless it or the index is signed,",
+        Role::Sbom => "SBOM, unsigned unless it is signed itself,",
+        other => node.platform.as_deref().unwrap_or(role(other)),
+    };
     let _ = writeln!(text, "{indent}{} {}", printable(what), node.digest);
     for attachment in &node.attachments {
         let _ = writeln!(text, "{indent}  UNVERIFIED {}", line(attachment));
@@ -57,8 +74,8 @@ fn write(text: &mut String, node: &Node, depth: usize) {
     for unread in &node.unread {
         let _ = writeln!(text, "{indent}  unread {}: {}", printable(&unread.what), printable(&unread.why));
     }
-    for image in &node.images {
-        write(text, image, depth + 1);
+    for inner in node.beside.iter().chain(&node.images) {
+        write(text, inner, depth + 1);
     }
 }
 

@@ -44,6 +44,7 @@ pub fn to_json(verification: &Verification) -> Value {
         "reference": subject.reference().to_string(),
         "digest": subject.digest().to_string(),
         "index": subject.within().map(|index| index.to_string()),
+        "platform": subject.platform().map(ToString::to_string),
         "decision": decision,
         "mode": verification.outcome.mode.to_string(),
         "scope": verification.outcome.scope,
@@ -158,7 +159,18 @@ pub fn format_name(format: Format) -> &'static str {
         Format::SimpleSigning => "simple",
         Format::Envelope => "envelope",
         Format::Detached => "detached",
+        Format::CoveredByIndex => "covered-by-index",
+        Format::CoveredByManifest => "covered-by-manifest",
         _ => "other",
+    }
+}
+
+/// As [`format_name`], and of what nobody has signed itself who vouches for it.
+fn in_words(format: Format) -> &'static str {
+    match format {
+        Format::CoveredByIndex => "unsigned, covered by its signature over the index; not the builder's own word",
+        Format::CoveredByManifest => "unsigned, covered by its signature over the attestation manifest",
+        signed => format_name(signed),
     }
 }
 
@@ -197,7 +209,8 @@ pub fn to_text(verification: &Verification) -> String {
     let _ = writeln!(text, "{decision}  {}", subject.reference());
     let _ = writeln!(text, "  digest   {}", subject.digest());
     if let Some(index) = subject.within() {
-        let _ = writeln!(text, "  index    {index}");
+        let platform = subject.platform().map_or_else(|| "no platform".to_owned(), ToString::to_string);
+        let _ = writeln!(text, "  index    {index}, {}", printable(&platform));
     }
     let scope = verification.outcome.scope.as_deref().unwrap_or("none matches");
     let _ = writeln!(text, "  scope    {scope} ({})", verification.outcome.mode);
@@ -209,7 +222,7 @@ pub fn to_text(verification: &Verification) -> String {
             let _ = writeln!(text, "  tag      {}", printable(&tag(vouched)));
         }
         for met in approved.met() {
-            let by: Vec<_> = met.by.iter().map(|m| format!("{} ({})", m.authority, format_name(m.format))).collect();
+            let by: Vec<_> = met.by.iter().map(|m| format!("{} ({})", m.authority, in_words(m.format))).collect();
             let _ = writeln!(
                 text,
                 "  met      {}, {} of {}: {}",

@@ -1,4 +1,7 @@
-use crate::{format::legacy::LegacyMaterial, oci::Digest};
+//! What was found for an image, as it was found: bytes, and where they hung.
+
+use super::legacy::LegacyMaterial;
+use crate::oci::Digest;
 use std::fmt;
 
 /// Bytes that hang on a subject: their digest is right, their meaning is whoever pushed them's.
@@ -29,6 +32,8 @@ pub enum BlobKind {
         /// What stood in its descriptor's annotations.
         material: LegacyMaterial,
     },
+    /// A bare in-toto statement that lies in an index: nobody has signed it itself.
+    Statement,
     /// Read, with the right digest, and not decodable.
     Malformed {
         /// What is wrong with it.
@@ -43,9 +48,10 @@ pub enum BlobKind {
 
 impl BlobKind {
     /// Whether judging it takes more than a look at its kind.
-    pub(super) fn is_judged(&self) -> bool {
+    #[must_use]
+    pub fn is_judged(&self) -> bool {
         match self {
-            Self::Bundle | Self::SimpleSigning { .. } | Self::Envelope { .. } => true,
+            Self::Bundle | Self::SimpleSigning { .. } | Self::Envelope { .. } | Self::Statement => true,
             Self::Malformed { .. } | Self::Foreign { .. } => false,
         }
     }
@@ -76,6 +82,10 @@ pub enum Via {
     SignatureTag,
     /// cosign's `.att` tag.
     AttestationTag,
+    /// cosign's `.sbom` tag.
+    SbomTag,
+    /// An attestation manifest in an index; the digest that it hangs on is that of the image which it is about.
+    Index,
     /// Handed in by the caller.
     Supplied,
 }
@@ -105,6 +115,8 @@ impl fmt::Display for Via {
             Self::FallbackTag => "fallback-tag",
             Self::SignatureTag => "sig-tag",
             Self::AttestationTag => "att-tag",
+            Self::SbomTag => "sbom-tag",
+            Self::Index => "index",
             Self::Supplied => "supplied",
         })
     }
