@@ -16,6 +16,7 @@ const TARGETS: &[Target] = &[
     ("bundle", targets::bundle),
     ("key_file", targets::key_file),
     ("documents", targets::documents),
+    ("embedded", targets::embedded),
     ("image_config", targets::image_config),
     ("keyless", targets::keyless),
     ("certificate", targets::certificate),

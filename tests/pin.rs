@@ -93,6 +93,31 @@ async fn each_image_of_the_table_is_pinned_or_left() {
             _ => assert_eq!(calls, "", "{}: {}", row.what, ran.stderr),
         }
     }
+    for row in &shop.table.rows {
+        all_platforms(&shop.table, row);
+    }
+}
+
+/// The index and its images are as good as the index is; what is said of an image alone counts for that one. [V-244]
+fn all_platforms(table: &Table, row: &Row) {
+    let words = ["verify", "-o", "json", "--policy", &table.policy(), "--all-platforms", &row.by_tag()];
+    let report = table.ask(&words).expect(code(row)).json();
+    let results = report["results"].as_array().expect("results");
+    let decisions: Vec<_> = results.iter().map(|one| one["decision"].as_str().expect("a decision")).collect();
+    match &row.expected {
+        Expected::Allowed(digest) => {
+            assert_eq!(results[0]["digest"], *digest, "{}", row.what);
+            assert!(decisions.iter().all(|decision| *decision == "allowed"), "{}: {decisions:?}", row.what);
+            for image in &results[1..] {
+                assert_eq!(image["index"], *digest);
+                assert!(image["platform"].as_str().is_some_and(|platform| platform.starts_with("linux/")));
+            }
+            let alone = row.what.starts_with("one of them");
+            assert_eq!(results.len(), if alone { 1 } else { 3 }, "{}", row.what);
+        }
+        _ if row.what == "only the images are signed" => assert_eq!(decisions, ["denied", "allowed", "allowed"]),
+        _ => assert!(!decisions.contains(&"allowed"), "{}: {decisions:?}", row.what),
+    }
 }
 
 // [V-215] [V-217]

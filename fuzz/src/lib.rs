@@ -11,7 +11,7 @@ use boltseal::{
         predicate::{Document, Family, Severity},
     },
     limits::Limits,
-    oci::{Digest, Reference},
+    oci::{Digest, Embedded, Reference},
     policy::{
         Circumstances, ConfigRule, Decision, Policy, ProvenanceRule, Question, SbomRule, TextPattern, Topic, VulnRule,
         evaluate,
@@ -275,5 +275,24 @@ pub fn timestamp(input: &[u8]) {
     for certificate in token.certificates() {
         let _ = token.names(certificate);
         assert!(token.verify(&message, certificate).is_err(), "nobody stamped its own hash");
+    }
+}
+
+/// An index, an attestation manifest and a statement, a line each: it lies in the index only if each names the next.
+pub fn embedded(input: &[u8]) {
+    let mut parts = input.splitn(3, |byte| *byte == b'\n');
+    let (Some(index), Some(manifest), Some(statement)) = (parts.next(), parts.next(), parts.next()) else { return };
+    let Ok(mut embedded) = Embedded::of_index(Digest::sha256(index), index) else { return };
+    let at = Digest::sha256(manifest);
+    let _ = embedded.add(at, manifest);
+    // An escape would hide a digest from this look, not from the reader.
+    let plain = !input.contains(&b'\\') && !String::from_utf8_lossy(input).contains("sha512:");
+    let names = |text: &[u8], digest: Digest| String::from_utf8_lossy(text).contains(&digest.hex());
+    for image in embedded.images().to_vec() {
+        for layer in 0..4 {
+            let held = embedded.holds(image, at, layer, statement);
+            let chained = names(index, image) && names(index, at) && names(manifest, Digest::sha256(statement));
+            assert!(!(held && plain) || chained, "{image}, layer {layer}");
+        }
     }
 }

@@ -40,7 +40,35 @@ pub fn cases() -> Vec<Case> {
         &["cosign"],
         platform,
     ));
+    cases.extend(Case::on_each("an SBOM that cosign attaches is shown, and never counts", &["cosign"], attached_sbom));
     cases
+}
+
+/// `.sbom` is unsigned; `cosign sign` of its digest signs that manifest, and no image.
+fn attached_sbom(bench: &Bench) {
+    let image = bench.push();
+    let file = bench.file("sbom.json", content("spdxjson"));
+    let words = ["attach", "sbom", "--sbom", &file, "--type", "spdx", "--input-format", "json", &image.child()];
+    bench.run("cosign", &words).expect(0);
+    let seen = || bench.boltseal.run(["inspect", "-o", "json", &image.tag()]).expect(0).json();
+    let sbom = |seen: &Value| {
+        let images = seen["root"]["images"].as_array().expect("images");
+        let mut beside = images.iter().flat_map(|image| image["beside"].as_array().expect("nodes"));
+        let found = beside.next().expect("an SBOM").clone();
+        assert!(beside.next().is_none() && found["role"] == "sbom", "{seen:#}");
+        found
+    };
+    let found = sbom(&seen());
+    let kinds = |found: &Value| {
+        let attachments = found["attachments"].as_array().expect("attachments");
+        attachments.iter().map(|one| one["kind"].as_str().expect("a kind").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(&found), ["foreign: text/spdx+json"]);
+    let digest = image.at(found["digest"].as_str().expect("a digest"));
+    bench.cosign_with(&P256, "sign", CosignFormat::Bundle, &[&digest]).expect(0);
+    assert_eq!(kinds(&sbom(&seen())), ["bundle", "foreign: text/spdx+json"]);
+    bench.boltseal_verify(&P256, &["--platform", "linux/amd64", &image.tag()]).expect(1);
+    bench.boltseal_verify(&P256, &["--platform", "linux/amd64", "--type", "spdxjson", &image.tag()]).expect(1);
 }
 
 fn cosign_attests(bench: &Bench, format: CosignFormat) {

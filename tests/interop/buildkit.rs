@@ -49,7 +49,11 @@ impl Served {
         let folder = tempfile::tempdir().expect("a folder");
         let work = folder.path().join("app.git");
         fs::create_dir(&work).expect("a folder");
-        fs::write(work.join("Dockerfile"), format!("FROM {base}\nARG FLAVOUR\nCOPY Dockerfile /d\n")).expect("a file");
+        fs::write(
+            work.join("Dockerfile"),
+            format!("FROM {base}\nARG FLAVOUR\nCOPY Dockerfile /d\nUSER 1000\nLABEL vendor=acme\n"),
+        )
+        .expect("a file");
         for words in [
             &["init", "-q", "-b", "main"][..],
             &["add", "."],
@@ -85,6 +89,7 @@ fn git(home: &Path) -> Command {
 
 fn provenance(bench: &Bench) {
     let base = bench.push_as(&format!("{}/base", bench.repository)).index();
+    bench.boltseal_sign(&P256, &[&base]).expect(0);
     let (daemon, served) = (Daemon::with_images(true), Served::start(&base));
     let local = [("builder", BUILDER), ("source", ORIGIN)];
     let from_git = [("builder", BUILDER), ("source", &served.url), ("ref", "refs/heads/main")];
@@ -98,7 +103,31 @@ fn provenance(bench: &Bench) {
                 by_manifest(bench, &name, stated);
             }
             by_index(bench, mode == "max", &name, stated);
+            if what == "git" && mode == "max" {
+                configured(bench, &name, &base);
+            }
         }
+    }
+}
+
+/// What is asked of the configurations of each image, in an image that has it and in one that has not.
+fn configured(bench: &Bench, good: &str, bad: &str) {
+    for (config, id) in [
+        ("non-root: true", "config-root-user"),
+        ("labels: { vendor: ac* }", "config-label"),
+        ("labels: { vendor: acme }, max-layers: 2, max-size: 1MB, no-secrets-in-history: true", "config-label"),
+    ] {
+        let rule = format!("{{ signatures: {{ from: [ci] }}, config: {{ {config} }} }}");
+        judge_by(bench, &P256, &rule, &["--all-platforms", good]).expect(0);
+        let ran = judge_by(bench, &P256, &rule, &["-o", "json", "--all-platforms", bad]).expect(1).json();
+        for result in ran["results"].as_array().expect("results") {
+            assert_eq!(result["reasons"][0]["id"], id, "{ran:#}");
+        }
+    }
+    for (config, id) in [("max-layers: 1", "config-too-many-layers"), ("max-size: 10", "config-too-large")] {
+        let rule = format!("{{ signatures: {{ from: [ci] }}, config: {{ {config} }} }}");
+        let ran = judge_by(bench, &P256, &rule, &["-o", "json", good]).expect(1).json();
+        assert_eq!(ran["results"][0]["reasons"][0]["id"], id, "{ran:#}");
     }
 }
 
@@ -112,9 +141,12 @@ fn build(bench: &Bench, daemon: &Daemon, context: &str, mode: &str, name: &str) 
 
 /// Judges an image by what its provenance has to state; the key is the only one that counts.
 fn judge(bench: &Bench, key: &Key, unsigned: &str, asked: &[(&str, &str)], words: &[&str]) -> Ran {
-    fs::copy(key.public(), bench.home().join("ci.pub")).expect("a key");
     let asked: Vec<_> = asked.iter().map(|(name, value)| format!(", {name}: '{value}'")).collect();
-    let rule = format!("{{ provenance: {{ from: [ci], unsigned: {unsigned}{} }} }}", asked.concat());
+    judge_by(bench, key, &format!("{{ provenance: {{ from: [ci], unsigned: {unsigned}{} }} }}", asked.concat()), words)
+}
+
+fn judge_by(bench: &Bench, key: &Key, rule: &str, words: &[&str]) -> Ran {
+    fs::copy(key.public(), bench.home().join("ci.pub")).expect("a key");
     let text = format!("version: 1\nauthorities: {{ ci: {{ key: ci.pub }} }}\nimages: {{ '**': {rule} }}\n");
     let policy = bench.file("policy.yaml", &text);
     bench.boltseal.run(["verify", "--policy", &policy].iter().chain(words))

@@ -4,8 +4,9 @@ use boltseal::{
     crypto::PublicKey,
     limits::Limits,
     oci::Digest,
+    policy::{Decision, Policy, Reason, evaluate},
     trust::{Anchors, Identity, Instance, TrustedRoot},
-    verify::{Artifact, Demands, Verified, verify_blob},
+    verify::{Artifact, Blob, BlobKind, Collected, Demands, Place, Subject, Verified, Via, verify_all, verify_blob},
 };
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -169,4 +170,88 @@ fn a_key_s_signature_with_its_log_entry_is_verified() {
     let verified = judge(&rooted).expect("with its log");
     assert_eq!((verified[0].backing().logs().len(), verified[0].backing().timestamps().len()), (1, 1));
     assert_eq!(judge(&Anchors::default()).map(|_| ()), Err("signer-unknown"));
+}
+
+/// Provenance as npm and GitHub's actions wrote it, who signed it, and what it states. The second of these was signed by the
+/// Sigstore project's beacon, not by the workflow that it speaks of; the third is of npm's first trials, with a build type
+/// that is not read, so that nothing but its builder can be asked for.
+type Stated = (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const STATED: [Stated; 3] = [
+    (
+        "npm-provenance",
+        REAL[1].digest,
+        REAL[1].san,
+        &[
+            ("builder", "https://github.com/actions/runner/github-hosted"),
+            ("source", "https://github.com/sigstore/sigstore-js"),
+            ("ref", "refs/heads/main"),
+            ("workflow", ".github/workflows/release.yml"),
+            ("build-type", "https://slsa-framework.github.io/github-actions-buildtypes/workflow/v1"),
+        ],
+    ),
+    (
+        "github-provenance",
+        "sha256:a0cfc71271d6e278e57cd332ff957c3f7043fdda354c4cbb190a30d56efa01bf",
+        "https://github.com/sigstore-conformance/extremely-dangerous-public-oidc-beacon/.github/workflows/extremely-dangerous-oidc-beacon.yml@refs/heads/main",
+        &[
+            ("builder", "https://github.com/loosebazooka/aa-test/.github/workflows/provenance.yaml@refs/heads/main"),
+            ("source", "https://github.com/loosebazooka/aa-test"),
+            ("ref", "refs/heads/main"),
+            ("workflow", ".github/workflows/provenance.yaml"),
+            ("build-type", "https://actions.github.io/buildtypes/workflow/v1"),
+        ],
+    ),
+    (
+        "npm-provenance-v0.2",
+        "sha512:bbfd372fc9beeb777fe35d05bb10c0c70a9733d366a75fed7dd18866c7391de3ee7e88ba74dd47abf3e15c845e547fcf0e5c3da80854c751554224d3a6d4e55f",
+        "brian@dehamer.com",
+        &[
+            ("builder", "https://github.com/npm/slsa-provenance@0.0.1"),
+            ("build-type", "https://github.com/npm/slsa-provenance/gha@v0"),
+        ],
+    ),
+];
+
+/// What a policy says of a real bundle, as evidence of an image with that digest.
+fn asked(bundle: &str, digest: &str, signer: &str, asked: &[(&str, &str)]) -> Vec<&'static str> {
+    let asked: Vec<_> = asked.iter().map(|(name, value)| format!(", {name}: '{value}'")).collect();
+    let text = format!(
+        "version: 1\nauthorities: {{ ci: {{ keyless: {{ issuer: '**', subject: '{signer}' }} }} }}\n\
+         images: {{ '**': {{ provenance: {{ from: [ci]{} }} }} }}\n",
+        asked.concat()
+    );
+    let policy = Policy::parse(&text, &|_| Err("no keys".to_owned())).expect("a policy");
+    let subject = Subject::new("r.example/app:1".parse().expect("a reference"), digest.parse().expect("a digest"));
+    let place = Place { subject: subject.digest(), via: Via::Supplied, manifest: None, layer: 0 };
+    let bytes = data(&format!("{bundle}.sigstore.json"));
+    let collected = Collected { blobs: vec![Blob { place, kind: BlobKind::Bundle, bytes }], unread: Vec::new() };
+    let anchors = policy.anchors_for(&subject.reference().repository);
+    let findings = verify_all(&subject, collected, &anchors, Timestamp::now(), &Limits::default());
+    match evaluate(&policy, &findings, Timestamp::now()).decision {
+        Decision::Allow(_) => Vec::new(),
+        Decision::Deny(reasons) => reasons.iter().map(Reason::id).collect(),
+        other => panic!("{bundle}: {other:?}"),
+    }
+}
+
+// [V-161] [V-162]
+#[test]
+fn real_provenance_is_good_for_what_it_states_and_for_nothing_that_differs_by_a_character() {
+    for (bundle, digest, signer, stated) in STATED {
+        assert_eq!(asked(bundle, digest, signer, stated), Vec::<&str>::new(), "{bundle}");
+        for at in 0..stated.len() {
+            let mut changed = stated.to_vec();
+            let (field, value) = changed[at];
+            let other = format!("{}x", &value[..value.len() - 1]);
+            changed[at].1 = &other;
+            let id = format!("{field}-mismatch");
+            assert_eq!(asked(bundle, digest, signer, &changed)[0], id, "{bundle}: {field}");
+        }
+        let other = format!("{}x", &signer[..signer.len() - 1]);
+        assert_eq!(asked(bundle, digest, &other, stated)[0], "signer-mismatch", "{bundle}");
+    }
+    let (bundle, digest, signer, _) = STATED[2];
+    let source = [("source", "https://github.com/github/slsa-provenance")];
+    assert_eq!(asked(bundle, digest, signer, &source)[0], "build-type-unknown");
 }

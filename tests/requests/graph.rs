@@ -323,6 +323,32 @@ async fn each_image_s_own_configuration_is_judged() {
     }
 }
 
+// [V-170]
+#[tokio::test]
+async fn a_configuration_that_cannot_be_read_is_not_good() {
+    let config = br#"{"rootfs":{"diff_ids":[]},"config":{"User":"1000"}}"#;
+    let named = Digest::sha256(config).to_string();
+    let hook: Hook = Arc::new(move |exchange| {
+        let asked = exchange.method == http::Method::GET && exchange.path_and_query.contains(&named);
+        asked.then(|| {
+            let mut answer = Response::new(Full::default().map_err(|never| match never {}).boxed());
+            *answer.status_mut() = StatusCode::FORBIDDEN;
+            answer
+        })
+    });
+    let registry = Embedded::start(EmbeddedOptions { hook: Some(hook), ..Default::default() }).await.expect("loopback");
+    let built = Built::new(registry).await;
+    built.writer.blob(config).await;
+    let manifest = ImageManifest::new(Descriptor::of(media_type::IMAGE_CONFIG, config), Vec::new());
+    let manifest = Manifest::Image(Box::new(manifest));
+    built.writer.image(&manifest).await;
+    built.sign(&Descriptor::of(media_type::IMAGE_MANIFEST, &manifest.encode())).await;
+    assert_eq!(built.verify(SIGNED, None).await, "allow");
+    let asks = "{ signatures: { from: [ci] }, config: { non-root: true } }";
+    assert_eq!(built.verify(asks, None).await, "unknown:unread,config-unread");
+    assert_eq!(built.verify_each(asks).await.unwrap(), ["index unknown:unread,config-unread"]);
+}
+
 // [V-247]
 #[tokio::test]
 async fn inspect_shows_the_whole_graph() {

@@ -48,7 +48,26 @@ pub struct Show {
 enum Judged {
     One(Box<Verification>),
     /// An index and its images: shown already, so that no result is kept for the sake of the next.
-    Each(Vec<(Exit, Value, String)>),
+    Each(Vec<Row>),
+}
+
+/// A result as it is shown, in the one form that is asked for.
+struct Row {
+    exit: Exit,
+    value: Value,
+    text: String,
+}
+
+impl Row {
+    fn of(verification: &Verification, reference: &Reference, show: &Show, output: &Output) -> Self {
+        warn(verification, reference, output);
+        let (_, exit) = verdict(verification);
+        if output.is_json() {
+            Self { exit, value: (show.json)(verification), text: String::new() }
+        } else {
+            Self { exit, value: Value::Null, text: (show.text)(verification, output) }
+        }
+    }
 }
 
 /// Judges images, and shows each as it is ready, in the order that was typed.
@@ -68,18 +87,10 @@ async fn judge_each(args: ImagesArgs, each: bool, show: &Show, output: &Output) 
     let one = |reference: Reference| {
         let (verifier, platform) = (&verifier, platform.as_ref());
         async move {
-            let shown = |verification: Verification| {
-                warn(&verification, &reference, output);
-                let (_, exit) = verdict(&verification);
-                if output.is_json() {
-                    (exit, (show.json)(&verification), String::new())
-                } else {
-                    (exit, Value::Null, (show.text)(&verification, output))
-                }
-            };
             let judged = async {
                 if each {
-                    return verifier.verify_each(&reference, shown).await.map(Judged::Each);
+                    let row = |one: Verification| Row::of(&one, &reference, show, output);
+                    return verifier.verify_each(&reference, row).await.map(Judged::Each);
                 }
                 verifier.verify(&reference, platform).await.map(|one| Judged::One(Box::new(one)))
             };
@@ -97,31 +108,15 @@ async fn judge_each(args: ImagesArgs, each: bool, show: &Show, output: &Output) 
     while let Some((done, reference)) = work.next().await {
         match done {
             Ok(Judged::Each(rows)) => {
-                for (exit, value, text) in rows {
+                for Row { exit, value, text } in rows {
                     report.one(exit, || value, || text);
                 }
             }
             Ok(Judged::One(verification)) => {
-                warn(&verification, &reference, output);
-                let (_, exit) = verdict(&verification);
-                report.one(exit, || (show.json)(&verification), || (show.text)(&verification, output));
+                let Row { exit, value, text } = Row::of(&verification, &reference, show, output);
+                report.one(exit, || value, || text);
             }
-            Err((refusal, mut failure)) => {
-                if failure.exit == Exit::Usage {
-                    // That an index lists no such platform is the registry's word: nothing was judged.
-                    failure.exit = Exit::Unknown;
-                }
-                output.failure_line(&failure);
-                // A tag that is not in the registry can be known to be refused all the same.
-                let word = if refusal.is_some() { "denied" } else { "could-not-tell" };
-                let reasons =
-                    refusal.iter().map(|refusal| json!({ "id": refusal.id(), "message": refusal.to_string() }));
-                let value = json!({
-                    "reference": reference.to_string(), "decision": word, "reasons": reasons.collect::<Vec<_>>(),
-                    "error": failure.message, "exit": failure.exit as u8,
-                });
-                report.one(failure.exit, || value, || (show.unpinned)(&reference, word));
-            }
+            Err((refusal, failure)) => report.unpinned(&reference, refusal.as_ref(), failure, show),
         }
     }
     Ok(report.end())
@@ -192,6 +187,23 @@ impl Report<'_> {
             self.output.raw(&text());
         }
         self.shown += 1;
+    }
+
+    /// What could not be pinned to a digest.
+    fn unpinned(&mut self, reference: &Reference, refusal: Option<&TrustRefusal>, mut failure: Failure, show: &Show) {
+        if failure.exit == Exit::Usage {
+            // That an index lists no such platform is the registry's word: nothing was judged.
+            failure.exit = Exit::Unknown;
+        }
+        self.output.failure_line(&failure);
+        // A tag that is not in the registry can be known to be refused all the same.
+        let word = if refusal.is_some() { "denied" } else { "could-not-tell" };
+        let reasons = refusal.iter().map(|refusal| json!({ "id": refusal.id(), "message": refusal.to_string() }));
+        let value = json!({
+            "reference": reference.to_string(), "decision": word, "reasons": reasons.collect::<Vec<_>>(),
+            "error": failure.message, "exit": failure.exit as u8,
+        });
+        self.one(failure.exit, || value, || (show.unpinned)(reference, word));
     }
 
     fn end(self) -> Exit {
