@@ -393,6 +393,12 @@ pub const SERVE_VERIFICATIONS: usize = 32;
 pub const SERVE_DECISIONS: u64 = 64_000;
 /// Time for which a denial is held. Source: long enough for the retries of one pull, short for who has just signed.
 pub const SERVE_DENIAL_TTL: Duration = Duration::from_secs(5);
+/// Time of one exchange with the cache that servers share. Source: a hundred of its round trips; longer is slower than asking anew.
+pub const SHARED_TIMEOUT: Duration = Duration::from_millis(250);
+/// Time for which a shared cache that did not answer is left alone.
+pub const SHARED_PAUSE: Duration = Duration::from_secs(1);
+/// Bytes of one entry of the shared cache. Source: a reference of 400 bytes, and a reason of [`REASON_BYTES`].
+pub const SHARED_ENTRY_BYTES: usize = 8 << 10;
 /// Bytes of manifests that the proxy holds. Source: an index with its images has 20 KB; 3,000 images.
 pub const PROXY_MANIFEST_BYTES: u64 = 64 << 20;
 /// Manifests and blobs that the proxy knows to belong to something. Source: an image has 20 in all; 5,000 images, at 500 bytes.

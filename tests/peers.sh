@@ -3,8 +3,8 @@
 # Fetches the real tools that boltseal is tested against, from Debian (sid, trixie as the second source), and unpacks them
 # below TARGET_DIR (target/peers): cosign, notation, crane, oras, docker-registry, notary and its server, skopeo, podman, and
 # refreg, which is go-containerregistry's in-memory registry with the referrers API, built from Debian's Go; containerd with
-# ctr, docker with dockerd, buildx and runc, the runtimes that ask boltseal before they pull. Besides, Sigstore's
-# clients for npm (npm-sigstore) and PyPI (pypi-sigstore), SARIF's schema with a judge of it (sarif-schema) and Helm's library
+# ctr, docker with dockerd, buildx and runc, the runtimes that ask boltseal before they pull; valkey-server, which servers
+# share, and nginx. Besides, Sigstore's clients for npm (npm-sigstore) and PyPI (pypi-sigstore), SARIF's schema with a judge of it (sarif-schema) and Helm's library
 # (helm), by npm and pip into folders of their own; umoci; etcd and kubectl for Kubernetes' API server, which
 # tests/peers/kube-apiserver.sh builds. Nothing is installed, apt's own state is untouched, a second run fetches nothing, with one
 # exception: Chromium, which chromium-report opens reports in, starts itself again from where it is installed, and so root
@@ -19,6 +19,8 @@ PODMAN=(podman conmon netavark libseccomp2 libsubid6 libaudit1 libcap-ng0 libsel
 # runtimes: tool=package/path
 RUNTIMES=(containerd=containerd/usr/bin ctr=containerd/usr/bin docker=docker-cli/usr/bin dockerd=docker.io/usr/sbin
   docker-buildx=docker-buildx/usr/libexec/docker/cli-plugins etcd=etcd-server/usr/bin kubectl=kubectl/usr/bin)
+# servers of sid that run by its own loader: Valkey, and nginx for benches/proxy.rs
+SID=(valkey-server valkey-tools nginx libc6 libjemalloc2 liblzf1 libssl3t64 libsystemd0 libcap2 libatomic1 libpcre2-8-0 libcrypt1 zlib1g)
 GOLANG=(golang-1.26-go golang-1.26-src golang-github-google-go-containerregistry-dev)
 NPM_SIGSTORE=4.1.1
 NPM_SARIF=1.0.0-beta.0
@@ -95,13 +97,13 @@ chromium_report
 helm
 [ -x "$TARGET/bin/kube-apiserver" ] || missing kube-apiserver "is built by tests/peers/kube-apiserver.sh, which ./check all runs"
 
-have_all() { for tool in "${PEERS[@]}" "${RUNTIMES[@]%%=*}" runc skopeo podman refreg; do [ -x "$TARGET/bin/$tool" ] || return 1; done; }
+have_all() { for tool in "${PEERS[@]}" "${RUNTIMES[@]%%=*}" runc skopeo podman valkey-server nginx refreg; do [ -x "$TARGET/bin/$tool" ] || return 1; done; }
 have_all && exit 0
 
 mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN)' 2>/dev/null |
   awk '$2 == "Debian" {print $1}' | grep -v security | sort -u | head -1)}
 if [ -z "$mirror" ]; then
-  for tool in "${PEERS[@]}" "${RUNTIMES[@]%%=*}" runc skopeo podman refreg; do missing "$tool" "no Debian source is configured on this machine"; done
+  for tool in "${PEERS[@]}" "${RUNTIMES[@]%%=*}" runc skopeo podman valkey-server nginx refreg; do missing "$tool" "no Debian source is configured on this machine"; done
   exit 0
 fi
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -181,6 +183,22 @@ SH
 else
   missing podman "could not be fetched from Debian"
 fi
+
+good=1
+for package in "${SID[@]}"; do fetch "$package" "$TARGET/sid" || good=0; done
+lib=$TARGET/sid/usr/lib/x86_64-linux-gnu
+for program in bin/valkey-server sbin/nginx; do
+  tool=${program#*/}
+  cat > "$TARGET/bin/$tool" << SH
+#!/bin/sh
+exec $lib/ld-linux-x86-64.so.2 --library-path $lib:/lib/x86_64-linux-gnu --argv0 $tool $TARGET/sid/usr/$program "\$@"
+SH
+  chmod +x "$TARGET/bin/$tool"
+  if [ $good = 0 ] || ! "$TARGET/bin/$tool" -v > /dev/null 2>&1; then
+    rm "$TARGET/bin/$tool"
+    missing "$tool" "could not be fetched from Debian, or does not run here"
+  fi
+done
 
 # dockerd's BuildKit does not start without runc, which is never run here
 if fetch runc "$TARGET/skopeo" && fetch libseccomp2 "$TARGET/skopeo" && [ -x "$TARGET/bin/skopeo" ]; then

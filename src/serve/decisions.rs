@@ -1,6 +1,9 @@
 //! Decisions that are held for a while: bounded in number and time, and asked for once however many want the same.
 
-use super::{CacheSettings, Ruling, Undecided, Verdict};
+use super::{
+    CacheSettings, Ruling, Undecided, Verdict,
+    shared::{Shared, name},
+};
 use crate::{
     limits::{SERVE_DECISIONS, SERVE_DENIAL_TTL},
     oci::{Digest, Reference},
@@ -19,17 +22,22 @@ struct Key {
     law: Digest,
 }
 
-/// The decisions of one server.
+/// The decisions of one server, and those that it shares with others.
 pub(super) struct Decisions {
     held: Cache<Key, Arc<Verdict>>,
+    lifetimes: Lifetimes,
+    shared: Option<Arc<Shared>>,
 }
 
 /// How long which decision is held.
+#[derive(Clone)]
 struct Lifetimes(CacheSettings);
 
 impl Expiry<Key, Arc<Verdict>> for Lifetimes {
     fn expire_after_create(&self, key: &Key, verdict: &Arc<Verdict>, _: Instant) -> Option<Duration> {
-        Some(self.of(&key.reference, verdict.ruling))
+        let own = self.of(&key.reference, verdict.ruling);
+        // One that another server made ends when it ends there.
+        Some(verdict.until.map_or(own, |until| until.saturating_duration_since(Instant::now()).min(own)))
     }
 }
 
@@ -42,9 +50,10 @@ impl Lifetimes {
 }
 
 impl Decisions {
-    pub fn new(settings: &CacheSettings) -> Self {
+    pub fn new(settings: &CacheSettings, shared: Option<Arc<Shared>>) -> Self {
+        let lifetimes = Lifetimes(settings.clone());
         let builder = Cache::builder().max_capacity(SERVE_DECISIONS);
-        Self { held: builder.expire_after(Lifetimes(settings.clone())).build() }
+        Self { held: builder.expire_after(lifetimes.clone()).build(), lifetimes, shared }
     }
 
     /// The decision that is held, else the one that `decide` comes to; whether it was made just now. Whoever asks the same
@@ -56,9 +65,30 @@ impl Decisions {
         decide: impl Future<Output = Result<Arc<Verdict>, Undecided>>,
     ) -> Result<(Arc<Verdict>, bool), Arc<Undecided>> {
         let key = Key { reference: reference.clone(), law };
-        let entry = self.held.entry(key).or_try_insert_with(decide).await?;
-        let fresh = entry.is_fresh();
+        let entry = self.held.entry(key).or_try_insert_with(self.with_others(reference, law, decide)).await?;
+        let fresh = entry.is_fresh() && entry.value().until.is_none();
         Ok((entry.into_value(), fresh))
+    }
+
+    /// What another server has decided by the same law, else what is decided now, for others to find.
+    async fn with_others(
+        &self,
+        reference: &Reference,
+        law: Digest,
+        decide: impl Future<Output = Result<Arc<Verdict>, Undecided>>,
+    ) -> Result<Arc<Verdict>, Undecided> {
+        let Some(shared) = &self.shared else { return decide.await };
+        let name = name("verdict", &[&law.to_string(), &reference.to_string()]);
+        let most = self.lifetimes.of(reference, Ruling::Allowed);
+        if let Some((verdict, left)) = shared.find::<Verdict>(&name, most).await {
+            return Ok(Arc::new(Verdict { until: Some(Instant::now() + left), ..verdict }));
+        }
+        let verdict = decide.await?;
+        // A denial is over soon, and costs nobody anything but a verification.
+        if verdict.ruling.may_be_used() {
+            shared.keep([(name, &*verdict)].into_iter(), most).await;
+        }
+        Ok(verdict)
     }
 }
 
@@ -71,7 +101,7 @@ mod tests {
     #[test]
     fn a_denial_and_a_tag_are_held_shorter() {
         let seconds = |seconds| Seconds(Duration::from_secs(seconds));
-        let lifetimes = Lifetimes(CacheSettings { ttl: seconds(60), tag_ttl: seconds(10) });
+        let lifetimes = Lifetimes(CacheSettings { ttl: seconds(60), tag_ttl: seconds(10), ..CacheSettings::default() });
         let tag: Reference = "r.example/app:1".parse().unwrap();
         let digest = tag.at(Digest::sha256(b""));
         let of = |reference: &Reference, ruling| lifetimes.of(reference, ruling).as_secs();
@@ -79,7 +109,7 @@ mod tests {
         assert_eq!(of(&tag, Ruling::Allowed), 10);
         assert_eq!(of(&tag, Ruling::NotJudged), 10);
         assert_eq!(of(&digest, Ruling::Denied), 5);
-        let none = Lifetimes(CacheSettings { ttl: seconds(0), tag_ttl: seconds(10) });
+        let none = Lifetimes(CacheSettings { ttl: seconds(0), tag_ttl: seconds(10), ..CacheSettings::default() });
         assert_eq!(none.of(&tag, Ruling::Allowed), Duration::ZERO);
     }
 }

@@ -1,6 +1,8 @@
 //! The one place where servers decide: [`Verifier`], and what is held of its decisions.
 
-use super::{CacheSettings, JudgeSettings, Law, Laws, Metrics, ServeError, Words, decisions::Decisions, lock};
+use super::{
+    CacheSettings, JudgeSettings, Law, Laws, Metrics, ServeError, Words, decisions::Decisions, lock, shared::Shared,
+};
 use crate::{
     limits::{Limits, SERVE_SESSION_AGE, SERVE_VERIFICATIONS},
     oci::{Digest, Reference},
@@ -14,6 +16,7 @@ use crate::{
     registry::{RegistryError, Session},
 };
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::{
     path::Path,
     sync::{Arc, Mutex},
@@ -32,10 +35,11 @@ pub struct Judge {
     session: Mutex<(Session, Instant)>,
     decisions: Decisions,
     slots: Semaphore,
+    shared: Option<Arc<Shared>>,
 }
 
 /// What was decided of an image.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Verdict {
     /// What was judged.
     pub digest: Digest,
@@ -45,6 +49,9 @@ pub struct Verdict {
     pub scope: Option<String>,
     /// Why, on one line that can be printed.
     pub reason: String,
+    /// When it stops to count, where another server made it.
+    #[serde(skip)]
+    pub(super) until: Option<Instant>,
 }
 
 /// Credentials of others than the operator. What is decided with them is held for whoever has the same, and for nobody else.
@@ -57,7 +64,8 @@ pub struct Credentials {
 }
 
 /// What may be done with an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Ruling {
     /// It may be used.
     Allowed,
@@ -156,7 +164,7 @@ impl Judge {
     /// A judge without a decision yet.
     ///
     /// # Errors
-    /// Certificates for registries that can't be read.
+    /// Certificates for registries, or the key of the shared cache, that can't be used.
     pub fn new(
         settings: JudgeSettings,
         cache: &CacheSettings,
@@ -166,8 +174,9 @@ impl Judge {
     ) -> Result<Self, ServeError> {
         let session = Mutex::new((Session::new(settings.options())?, Instant::now()));
         let (limits, slots) = (Limits::default(), Semaphore::new(SERVE_VERIFICATIONS));
-        let decisions = Decisions::new(cache);
-        Ok(Self { settings, laws, metrics, words, limits, session, decisions, slots })
+        let shared = Shared::new(cache, Arc::clone(&metrics))?.map(Arc::new);
+        let decisions = Decisions::new(cache, shared.clone());
+        Ok(Self { settings, laws, metrics, words, limits, session, decisions, slots, shared })
     }
 
     /// The connections that are used now. They are made anew from time to time, so that new credentials and authorities are
@@ -197,6 +206,11 @@ impl Judge {
     #[must_use]
     pub fn auth_file(&self) -> Option<&Path> {
         self.settings.auth_file.as_deref()
+    }
+
+    /// The cache that this server shares with others, if it does.
+    pub(super) fn shared(&self) -> Option<&Arc<Shared>> {
+        self.shared.as_ref()
     }
 
     /// Decides of an image as it is asked for: by tag, digest, or both.
@@ -275,7 +289,7 @@ impl Judge {
             return Err(Undecided::Unknown("two answers to one question: a bug".to_owned()));
         }
         let scope = verification.outcome.scope.as_deref().map(self.words.printable);
-        Ok(Verdict { digest: verification.findings.subject().digest(), ruling, scope, reason })
+        Ok(Verdict { digest: verification.findings.subject().digest(), ruling, scope, reason, until: None })
     }
 
     fn undecided(&self, error: &OpsError) -> Undecided {

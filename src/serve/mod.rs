@@ -15,6 +15,7 @@ mod metrics;
 mod observe;
 pub mod proxy;
 mod settings;
+mod shared;
 mod shell;
 mod tls;
 

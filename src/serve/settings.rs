@@ -68,11 +68,23 @@ pub struct CacheSettings {
     pub ttl: Seconds,
     /// Of what was asked by tag: within this a tag that moves is seen to move.
     pub tag_ttl: Seconds,
+    /// A Redis or Valkey that servers share: `redis://…`, or `rediss://…` for TLS.
+    pub valkey: Option<String>,
+    /// A file of 32 secret bytes or more, the same for all who share it: what has no tag by it is nothing.
+    pub valkey_key: Option<PathBuf>,
+    /// Authorities of its certificate (PEM), in the place of the system's.
+    pub valkey_ca: Option<PathBuf>,
 }
 
 impl Default for CacheSettings {
     fn default() -> Self {
-        Self { ttl: Seconds(Duration::from_secs(60)), tag_ttl: Seconds(Duration::from_secs(10)) }
+        Self {
+            ttl: Seconds(Duration::from_secs(60)),
+            tag_ttl: Seconds(Duration::from_secs(10)),
+            valkey: None,
+            valkey_key: None,
+            valkey_ca: None,
+        }
     }
 }
 
@@ -123,6 +135,17 @@ impl ServerSettings {
     #[must_use]
     pub fn beside(mut self, folder: &Path) -> Self {
         for path in [&mut self.certificate, &mut self.key, &mut self.client_ca].into_iter().flatten() {
+            *path = folder.join(&*path);
+        }
+        self
+    }
+}
+
+impl CacheSettings {
+    /// The same with paths that are relative to a folder.
+    #[must_use]
+    pub fn beside(mut self, folder: &Path) -> Self {
+        for path in [&mut self.valkey_key, &mut self.valkey_ca].into_iter().flatten() {
             *path = folder.join(&*path);
         }
         self

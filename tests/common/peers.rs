@@ -186,3 +186,51 @@ pub fn push(address: &str, repository: &str, tag: &str) -> image::Layout {
         .expect(0);
     layout
 }
+
+/// A Valkey that holds everything in memory; it runs until it is dropped.
+pub struct Valkey {
+    address: SocketAddr,
+    process: Child,
+    home: tempfile::TempDir,
+}
+
+impl Drop for Valkey {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl Valkey {
+    pub fn start() -> Self {
+        let (address, home) = (free_address(), tempfile::tempdir().expect("a folder"));
+        let process = Self::spawn(address, home.path());
+        Self { address, process, home }
+    }
+
+    fn spawn(address: SocketAddr, home: &Path) -> Child {
+        let port = address.port().to_string();
+        let mut command = tool("valkey-server", home);
+        command.args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no", "--dir"]).arg(home);
+        let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("Valkey starts");
+        let patience = Instant::now() + Duration::from_secs(20);
+        while TcpStream::connect(address).is_err() {
+            assert!(Instant::now() < patience, "Valkey does not answer");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        process
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://{}", self.address)
+    }
+
+    pub fn kill(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    /// Starts it again, empty.
+    pub fn restart(&mut self) {
+        self.process = Self::spawn(self.address, self.home.path());
+    }
+}

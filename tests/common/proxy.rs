@@ -133,6 +133,11 @@ impl Proxy {
         let _ = Command::new("kill").arg(self.process.id().to_string()).status();
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Its resident memory, in KiB.
     pub fn resident(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("its status");

@@ -100,22 +100,19 @@ impl Daemon {
 
     /// With containerd's store of images, which can hold attestations, or with docker's own.
     pub fn with_images(of_containerd: bool) -> Self {
-        Self::start_with(|_| format!(r#","features":{{"containerd-snapshotter":{of_containerd}}}"#))
+        Self::with(of_containerd, |_| {})
     }
 
-    /// The same with more of its configuration, and what that needs in its folder: `certs.d` is read there.
-    pub fn start_with(more: impl FnOnce(&Path) -> String) -> Self {
+    /// The same with what it finds in its folder: `certs.d` is read there.
+    pub fn with(of_containerd: bool, prepare: impl FnOnce(&Path)) -> Self {
         let home = tempfile::tempdir().expect("a folder");
-        let more = more(home.path());
+        prepare(home.path());
         let at = |name: &str| home.path().join(name);
-        fs::write(
-            at("daemon.json"),
-            r#"{"bridge":"none","iptables":false,"ip6tables":false,"ip-forward":false,"userland-proxy":false"#
-                .to_owned()
-                + &more
-                + "}",
-        )
-        .expect("a file");
+        let settings = serde_json::json!({
+            "bridge": "none", "iptables": false, "ip6tables": false, "ip-forward": false, "userland-proxy": false,
+            "features": { "containerd-snapshotter": of_containerd },
+        });
+        fs::write(at("daemon.json"), settings.to_string()).expect("a file");
         let log = fs::File::create(at("log")).expect("a file");
         let mut command = Command::new("unshare");
         command.args(["-m", "sh", "-ec", ITS_ETC]).arg(home.path()).arg(peers::folder().join("dockerd"));

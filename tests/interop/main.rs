@@ -45,6 +45,7 @@ mod proxy;
 mod pulls;
 mod races;
 mod report;
+mod shared;
 mod sigstore_clients;
 mod skopeo;
 mod tls;
@@ -90,6 +91,7 @@ fn main() -> ExitCode {
         audit::cases(),
         drift::cases(),
         report::cases(),
+        shared::cases(),
     ]
     .map(Vec::into_iter);
     // In turn, so that those of one kind do not wait for each other.

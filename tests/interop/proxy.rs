@@ -120,10 +120,7 @@ fn containerd() {
 
 fn dockerd() {
     let front = front();
-    let daemon = docker::Daemon::start_with(|home| {
-        front.hosts(&home.join("certs.d"));
-        r#","features":{"containerd-snapshotter":true}"#.to_owned()
-    });
+    let daemon = docker::Daemon::with(true, |home| front.hosts(&home.join("certs.d")));
     for row in front.rows() {
         for (reference, expected) in [(row.by_digest(), by_digest(row)), (row.by_tag(), row.expected.clone())] {
             let mut command = docker::docker(&front.table);

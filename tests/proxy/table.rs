@@ -35,13 +35,17 @@ async fn the_table_of_images_by_tag_and_by_digest() {
         // What a moved tag serves was signed as another one.
         let moved = Expected::Allowed(row.served.clone());
         let expected = if row.what == "a moved tag" { &moved } else { &row.expected };
-        as_expected(&world, row, &row.by_digest(), expected).await;
+        // Whoever is down is asked four times, with waits.
+        if row.expected != Expected::Unknown {
+            as_expected(&world, row, &row.by_digest(), expected).await;
+        }
         as_expected(&world, row, &row.by_tag(), &row.expected).await;
     }
 }
 
 async fn as_expected(world: &World, row: &Row, reference: &str, expected: &Expected) {
-    for method in [Method::HEAD, Method::GET] {
+    let methods = if *expected == Expected::Unknown { vec![Method::GET] } else { vec![Method::HEAD, Method::GET] };
+    for method in methods {
         let answer = world.ask(method.clone(), &path(reference)).await;
         let (status, id) = (answer.status().as_u16(), answer.headers()["x-request-id"].clone());
         let stated = answer.headers().get("docker-content-digest").cloned();

@@ -3,14 +3,14 @@
 use super::{
     Asked, DOCKER_CONTENT_DIGEST, Proxy, Refusal,
     evidence::{is_evidence, is_evidence_tag},
-    members::{Ground, Root},
+    members::{Ground, Root, SharedRoot},
     route::reference,
 };
 use crate::{
     limits::{INDEX_ENTRIES, LAYERS, PROXY_IDLE, PROXY_MANIFEST_BYTES},
     oci::{Digest, Manifest, RepositoryName},
     registry::{Fetched, RegistryError, Selector},
-    serve::{Answer, Judged, Undecided},
+    serve::{Answer, Judged, Undecided, shared},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -130,7 +130,21 @@ impl Proxy {
 
     pub(super) async fn enter(&self, repository: &RepositoryName, held: &Held, ground: &Ground) {
         let members = held.members.iter().copied().chain([held.digest]);
-        self.members.enter(repository, members, ground).await;
+        let new = self.members.enter(repository, members, ground).await;
+        if let (Some(shared), Ground::Root(root)) = (self.judge.shared(), ground) {
+            let entry = |member: &Digest| (shared_name(repository, member), SharedRoot::of(root));
+            shared.keep(new.iter().map(entry), PROXY_IDLE).await;
+        }
+    }
+
+    /// The grounds that are known here, else the one that another server has found.
+    async fn grounds(&self, repository: &RepositoryName, digest: Digest) -> Arc<Vec<Ground>> {
+        let known = self.members.grounds(repository, digest).await;
+        let (true, Some(shared)) = (known.is_empty(), self.judge.shared()) else { return known };
+        let found = shared.find::<SharedRoot>(&shared_name(repository, &digest), PROXY_IDLE).await;
+        let Some(ground) = found.and_then(|(root, _)| root.ground(repository)) else { return known };
+        self.members.enter(repository, [digest].into_iter(), &ground).await;
+        Arc::new(vec![ground])
     }
 
     /// A ground for a digest that stands now, if there is one: the root is judged again, by what is held or anew.
@@ -140,7 +154,7 @@ impl Proxy {
         digest: Digest,
     ) -> Result<Option<Ground>, Refusal> {
         let mut unknown = None;
-        for ground in self.members.grounds(repository, digest).await.iter() {
+        for ground in self.grounds(repository, digest).await.iter() {
             let Ground::Root(root) = ground else {
                 if self.pass_evidence {
                     return Ok(Some(Ground::Evidence));
@@ -190,6 +204,10 @@ impl Proxy {
             Failed::Refused(refusal) => refusal.again(),
         })
     }
+}
+
+fn shared_name(repository: &RepositoryName, member: &Digest) -> String {
+    shared::name("member", &[&repository.to_string(), &member.to_string()])
 }
 
 enum Failed {

@@ -5,9 +5,13 @@
 
 use crate::{
     limits::{PROXY_IDLE, PROXY_MEMBERS, PROXY_ROOTS},
-    oci::{Digest, Reference, RepositoryName},
+    oci::{Digest, Reference, Repository, RepositoryName},
 };
-use moka::{future::Cache, ops::compute::Op};
+use moka::{
+    future::Cache,
+    ops::compute::{CompResult, Op},
+};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Why something may be given out.
@@ -25,6 +29,26 @@ pub(super) struct Root {
     /// As it was asked for.
     pub asked: Reference,
     pub digest: Digest,
+}
+
+/// A ground as servers share it.
+#[derive(Serialize, Deserialize)]
+pub(super) struct SharedRoot {
+    asked: String,
+    digest: Digest,
+}
+
+impl SharedRoot {
+    pub fn of(root: &Root) -> Self {
+        Self { asked: root.asked.to_string(), digest: root.digest }
+    }
+
+    /// The ground, if it speaks of this repository.
+    pub fn ground(self, repository: &RepositoryName) -> Option<Ground> {
+        let asked: Reference = self.asked.parse().ok()?;
+        let here = asked.repository == Repository::Registry(repository.clone());
+        here.then(|| Ground::Root(Arc::new(Root { asked, digest: self.digest })))
+    }
 }
 
 /// The grounds that are known, bounded in number and by idleness.
@@ -58,17 +82,26 @@ impl Members {
         roots.iter().filter_map(root).collect()
     }
 
-    /// Enters what belongs together: a manifest, and what it lists.
-    pub async fn enter(&self, repository: &RepositoryName, members: impl Iterator<Item = Digest>, ground: &Ground) {
+    /// Enters what belongs together: a manifest, and what it lists. What was not known before is given back.
+    pub async fn enter(
+        &self,
+        repository: &RepositoryName,
+        members: impl Iterator<Item = Digest>,
+        ground: &Ground,
+    ) -> Vec<Digest> {
+        let mut new = Vec::new();
         for member in members {
             let key = (repository.clone(), member);
             let change = |held| std::future::ready(with(held, ground));
-            self.grounds.entry(key).and_compute_with(change).await;
+            if !matches!(self.grounds.entry(key).and_compute_with(change).await, CompResult::Unchanged(_)) {
+                new.push(member);
+            }
         }
         if matches!(ground, Ground::Root(_)) {
             let change = |held| std::future::ready(with(held, ground));
             self.roots.entry(repository.clone()).and_compute_with(change).await;
         }
+        new
     }
 }
 

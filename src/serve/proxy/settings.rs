@@ -45,7 +45,12 @@ impl ProxySettings {
     /// The same with paths that are relative to a folder.
     #[must_use]
     pub fn beside(self, folder: &Path) -> Self {
-        Self { server: self.server.beside(folder), judge: self.judge.beside(folder), ..self }
+        Self {
+            server: self.server.beside(folder),
+            judge: self.judge.beside(folder),
+            cache: self.cache.beside(folder),
+            ..self
+        }
     }
 
     /// The registries, in their one spelling.

@@ -20,7 +20,7 @@ fn both_formats_say_the_same() {
         assert_eq!((&*first.vulnerability[0], first.status), ("CVE-2026-1001", VexStatus::NotAffected));
         assert_eq!(first.justification.as_deref(), Some("vulnerable_code_not_in_execute_path"));
         assert!(first.products[0].names.iter().any(|name| name.contains(DIGEST)));
-        assert_eq!(first.products[0].parts, ["pkg:apk/alpine/openssl@3.3.2-r1".into()]);
+        assert_eq!(first.products[0].parts, [Box::<str>::from("pkg:apk/alpine/openssl@3.3.2-r1")]);
         assert_ne!(second.status, VexStatus::NotAffected);
         assert_eq!(vex.time, Some("2026-11-20T10:04:30Z".parse().unwrap()));
     }
