@@ -11,10 +11,10 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
 use reqwest::Response;
 
-/// A blob under way. One piece is held back until the next has come, so that the last one is only given out once all of it
-/// has the digest.
+/// A blob under way. What may be its last piece is held back, so that it is only given out once all of the blob has the digest.
 pub struct BlobStream {
     response: Response,
+    size: Option<u64>,
     /// None of a part: it has no digest.
     check: Option<Check>,
     held: Option<Bytes>,
@@ -48,16 +48,16 @@ impl Remote {
         let limit = options.operation_timeout;
         let opened = tokio::time::timeout(limit, open).await.unwrap_or(Err(Fault::Timeout(limit)))?;
         let response = opened.response;
+        let size = response.content_length();
         let check = match response.status() {
             StatusCode::PARTIAL_CONTENT if range.is_some() => None,
             StatusCode::OK => {
-                let size = response.content_length();
                 let expected = Expected { what: "the blob", cap: u64::MAX, size, digest: Some(*digest) };
                 Some(Check::begin(expected, size)?)
             }
             status => return Err(Fault::Status { status: status.as_u16(), message: "no answer to GET".to_owned() }),
         };
-        Ok(BlobStream { response, check, held: None, ended: false, remote: self.clone(), digest: *digest })
+        Ok(BlobStream { response, size, check, held: None, ended: false, remote: self.clone(), digest: *digest })
     }
 
     /// How many bytes a blob has: the registry's word.
@@ -80,7 +80,7 @@ impl BlobStream {
     /// How many bytes are announced.
     #[must_use]
     pub fn size(&self) -> Option<u64> {
-        self.response.content_length()
+        self.size
     }
 
     /// Which part this is (the `Content-Range`), if it is one.
@@ -101,9 +101,14 @@ impl BlobStream {
     async fn advance(&mut self) -> Result<Option<Bytes>, BodyError> {
         while !self.ended {
             match self.response.chunk().await.map_err(BodyError::Broken)? {
+                // It must not push a last piece out that is held.
+                Some(chunk) if chunk.is_empty() => {}
                 Some(chunk) => {
-                    if let Some(check) = &mut self.check {
-                        check.take(&chunk)?;
+                    let Some(check) = &mut self.check else { return Ok(Some(chunk)) };
+                    check.take(&chunk)?;
+                    // Where a size is announced, the last piece is known.
+                    if self.size.is_some_and(|size| check.read() < size) {
+                        return Ok(Some(chunk));
                     }
                     if let Some(before) = self.held.replace(chunk) {
                         return Ok(Some(before));
