@@ -494,7 +494,7 @@ pub const REGO_STEPS: std::num::NonZeroU32 = std::num::NonZeroU32::MIN.saturatin
 pub const REGO_RUN_TIME: Duration = Duration::from_secs(3);
 /// As [`REGO_RUN_TIME`], of the first run, when the policy is read; and processor time of any, should nobody wait for it; ours.
 pub const REGO_LOAD_TIME: Duration = Duration::from_secs(5);
-/// Bytes of address space of a process that runs a Rego program; ours: the largest input takes a third of it.
+/// Bytes of address space of a process that runs a Rego program; ours. The most values in an input take 120 MB (measured).
 pub const REGO_MEMORY: u64 = 512 << 20;
 /// Bytes that such a process is told: the program and the input; ours.
 pub const REGO_REQUEST_BYTES: u64 = 32 << 20;

@@ -118,3 +118,50 @@ pub(super) fn waiting<T>(policy: &Policy, evaluate: impl FnOnce() -> T) -> T {
     let is_shared = || Handle::try_current().is_ok_and(|here| here.runtime_flavor() == RuntimeFlavor::MultiThread);
     if policy.rego_files().next().is_some() && is_shared() { tokio::task::block_in_place(evaluate) } else { evaluate() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{crypto::PublicKey, rego::Program};
+    use std::sync::Arc;
+
+    // [V-176] [V-177]
+    #[test]
+    fn a_process_that_says_something_else_has_said_nothing() {
+        let loaded =
+            |isolated| Program::load("x.rego", "package x", Arc::new(isolated)).map(drop).unwrap_err().to_string();
+        for (program, why) in [
+            ("/nowhere/boltseal", "could not be run: No such file"),
+            ("false", "ended without an answer"),
+            ("yes", "more than 1048576 bytes of answer"),
+        ] {
+            let told = loaded(Isolated { program: program.into() });
+            assert!(told.contains(why), "{program}: {told}");
+        }
+        // This program is the tests': it finds none of that name, and says so.
+        assert_eq!(loaded(Isolated::this()), "the engine ended without an answer");
+    }
+
+    #[test]
+    fn whoever_waits_says_so_where_others_wait_for_the_thread() {
+        let key = PublicKey::from_pem(include_str!("../../keys/ci.test.pub")).unwrap();
+        let text =
+            "{version: 1, authorities: {ci: {key: ci}}, images: {\"**\": {signatures: {from: [ci]}, rego: x.rego}}}";
+        let file = |_: &str| Ok(Some(b"package x\n\ndeny contains \"x\" if false".to_vec()));
+        let policy = Policy::parse_with(text, &|_| Ok(key.clone()), &file).unwrap();
+        let wait = || waiting(&policy, || 1);
+        assert_eq!(wait(), 1);
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async { assert_eq!(wait(), 1) });
+        let shared = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let policy = policy.clone();
+        // Another task runs meanwhile on the only thread of the runtime.
+        let (sender, receiver) = mpsc::channel();
+        let both = async {
+            let waits =
+                tokio::spawn(async move { waiting(&policy, || receiver.recv_timeout(Duration::from_secs(30))) });
+            let says = tokio::spawn(async move { sender.send(()) });
+            (waits.await.unwrap().is_ok(), says.await.unwrap().is_ok())
+        };
+        assert_eq!(shared.block_on(both), (true, true));
+    }
+}
