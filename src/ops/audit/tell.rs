@@ -220,22 +220,37 @@ fn gaps(verification: &Verification, approved: Option<&Approved>, from: DigestFr
 fn checks(verifier: &Verifier<'_>, verification: &Verification, drift: &Drift) -> (Vec<String>, Vec<String>) {
     let explained = verifier.policy.explain(verification.findings.subject().reference());
     let scope = explained.scope.filter(|_| explained.mode != Mode::Disabled);
-    let requirements = || scope.into_iter().flat_map(|scope| &scope.requirements);
+    // Another verifier's summary in the place of the work: what that let it skip was not checked here.
+    let instead = match &verification.outcome.decision {
+        policy::Decision::Allow(approved) if scope.is_some_and(|scope| scope.vsa.is_some()) => {
+            Some(approved).filter(|approved| approved.is_delegated())
+        }
+        _ => None,
+    };
+    let asked: Vec<_> = match instead {
+        Some(approved) => approved.met().iter().map(|met| &met.requirement).collect(),
+        None => scope.into_iter().flat_map(|scope| &scope.requirements).collect(),
+    };
     let (mut checked, mut not_checked) = (Vec::new(), vec!["what the layers hold".to_owned()]);
-    for requirement in requirements() {
+    for requirement in &asked {
         let from: Vec<_> = requirement.from.iter().map(|authority| authority.name.as_str()).collect();
         checked.push(format!("{} by {} of {}", requirement.asked, requirement.threshold, from.join(", ")));
     }
     let is_signature = |asked: &Asked| matches!(asked, Asked::Signature { .. });
-    if !requirements().any(|one| is_signature(&one.asked)) {
-        not_checked.push("image signatures: the policy asks for none".to_owned());
-    }
-    if !requirements().any(|one| !is_signature(&one.asked)) {
-        not_checked.push("attestations: the policy asks for none".to_owned());
+    if instead.is_some() {
+        not_checked
+            .push("what else the policy asks of signatures and attestations: the summary is in its place".to_owned());
+    } else {
+        if !asked.iter().any(|one| is_signature(&one.asked)) {
+            not_checked.push("image signatures: the policy asks for none".to_owned());
+        }
+        if !asked.iter().any(|one| !is_signature(&one.asked)) {
+            not_checked.push("attestations: the policy asks for none".to_owned());
+        }
     }
     for (is_checked, what) in [
         (scope.is_some_and(|scope| scope.content_trust.is_some()), "the repository's signed tags"),
-        (scope.is_some_and(|scope| scope.config.is_some()), "the image's configuration"),
+        (instead.is_none() && scope.is_some_and(|scope| scope.config.is_some()), "the image's configuration"),
         (!matches!(drift, Drift::Unknown { .. }), "what the tag means now"),
     ] {
         if is_checked { checked.push(what.to_owned()) } else { not_checked.push(what.to_owned()) }
