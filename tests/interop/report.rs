@@ -228,6 +228,7 @@ fn chain() -> Chain {
     };
     let build = Build {
         signed_by: "release".to_owned(),
+        covered: None,
         authorities: vec!["release".to_owned()],
         counts: true,
         builder: "https://github.com/actions/runner/github-hosted".to_owned(),
