@@ -47,7 +47,8 @@ impl World {
         let session = Session::new(Options::default()).expect("a session");
         let repo = session.open(&reference.repository, Access::PullPush).expect("a repository");
         let diff_ids: Vec<_> = diff_ids.iter().map(ToString::to_string).collect();
-        let config = json!({ "architecture": "amd64", "os": "linux", "rootfs": { "type": "layers", "diff_ids": diff_ids } });
+        let config =
+            json!({ "architecture": "amd64", "os": "linux", "rootfs": { "type": "layers", "diff_ids": diff_ids } });
         let config = config.to_string().into_bytes();
         for blob in layers().iter().chain([&config]) {
             repo.push_blob(blob).await.expect("pushed");
@@ -79,7 +80,8 @@ impl World {
 fn outcome(ran: &Ran) -> (String, Vec<String>) {
     let report = ran.json();
     let differences = report["comparison"]["differences"].as_array().cloned().unwrap_or_default();
-    let named = |one: &Value| format!("{} {}", one["change"].as_str().unwrap_or(""), one["path"].as_str().unwrap_or(""));
+    let named =
+        |one: &Value| format!("{} {}", one["change"].as_str().unwrap_or(""), one["path"].as_str().unwrap_or(""));
     (report["outcome"].as_str().unwrap_or_default().to_owned(), differences.iter().map(named).collect())
 }
 
@@ -112,17 +114,18 @@ async fn a_filesystem_is_compared_with_what_may_be_used_alone() {
     assert!(!world.registry.requests().iter().any(|request| request.path_and_query.contains(&layer)));
     // Where the policy only tells, or does not judge, that is said of the comparison.
     fs::copy(&qa, world.machine.home.path().join("qa.pub")).expect("a key");
-    for (asked, word) in [
-        ("mode: permissive, signatures: { from: [qa] }", "would-deny"),
-        ("mode: disabled", "not-judged"),
-    ] {
-        let text = format!("version: 1\nauthorities: {{ qa: {{ key: qa.pub }} }}\nimages: {{ \"**\": {{ {asked} }} }}\n");
+    for (asked, word) in
+        [("mode: permissive, signatures: { from: [qa] }", "would-deny"), ("mode: disabled", "not-judged")]
+    {
+        let text =
+            format!("version: 1\nauthorities: {{ qa: {{ key: qa.pub }} }}\nimages: {{ \"**\": {{ {asked} }} }}\n");
         let policy = world.file("policy.yaml", text.as_bytes());
         let report = world.drift(&["--policy", &policy], &same).expect(0).json();
         assert_eq!((&report["outcome"], &report["result"]["decision"]), (&json!("no-drift"), &json!(word)));
         let told = report["comparison"]["notChecked"][0].as_str().expect("a sentence");
         assert!(told.contains("the policy does not allow it") && told.contains(word), "{told}");
-        let text = world.run(&["audit", "drift", &world.image, "--policy", &policy, "--rootfs", &same]).expect(0).stdout;
+        let text =
+            world.run(&["audit", "drift", &world.image, "--policy", &policy, "--rootfs", &same]).expect(0).stdout;
         assert!(text.contains(&format!("not checked: {told}")), "{text}");
         world.drift(&["--policy", &policy], &other).expect(1);
     }
@@ -136,7 +139,11 @@ async fn layers_that_are_not_what_manifest_and_configuration_say_are_no_answer()
     let held = [(first.to_string(), ("application/octet-stream".to_owned(), swapped))].into();
     let third = Digest::sha256(b"another");
     for (diff_ids, hook, told) in [
-        (vec![second, first], None, format!("layer {first} unpacks to {first}; the image's configuration says {second}")),
+        (
+            vec![second, first],
+            None,
+            format!("layer {first} unpacks to {first}; the image's configuration says {second}"),
+        ),
         (vec![first, third], None, format!("says {third}")),
         (vec![first], None, "2 layers, and 1 digests".to_owned()),
         (vec![first, second, third], None, "2 layers, and 3 digests".to_owned()),

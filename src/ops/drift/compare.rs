@@ -75,9 +75,7 @@ impl<'a> Comparison<'a> {
         let (links, report) = (expected.links(), Report::default());
         let (seen, there, back) = Default::default();
         let (owners, xattrs, implied, apart, mounts) = Default::default();
-        Self {
-            expected, links, rules, comparable, seen, there, back, report, owners, xattrs, implied, apart, mounts
-        }
+        Self { expected, links, rules, comparable, seen, there, back, report, owners, xattrs, implied, apart, mounts }
     }
 
     /// Compares all but the content of a file: where that has to be hashed, its hash by the layers.
@@ -257,7 +255,10 @@ impl<'a> Comparison<'a> {
             ));
         }
         if self.implied > 0 {
-            unchecked.push(format!("mode, owner and extended attributes of {} directories that are listed on one side only", self.implied));
+            unchecked.push(format!(
+                "mode, owner and extended attributes of {} directories that are listed on one side only",
+                self.implied
+            ));
         }
     }
 

@@ -157,7 +157,9 @@ pub async fn drift(
     let mut report = compared.map_err(|_| DriftError::Thread)??;
     if !matches!(verification.outcome.decision, Decision::Allow(_)) {
         let word = word(&verification.outcome);
-        report.unchecked.insert(0, format!("whether the image is the right one: the policy does not allow it ({word})"));
+        report
+            .unchecked
+            .insert(0, format!("whether the image is the right one: the policy does not allow it ({word})"));
     }
     Ok(Drift { verification, layers, report: Some(report) })
 }

@@ -383,7 +383,8 @@ fn attributes_that_can_t_be_read_are_unknown_and_access_lists_are_the_image_s() 
         rustix::fs::fsetxattr(&file, name, b"1", rustix::fs::XattrFlags::empty()).is_ok()
     };
     if (0..300).all(set) {
-        let unpacked = unpack(&pack(&[Part::File("a".into(), 0o644, b"x".into())], memory.path())[..], 1 << 20, Hasher::sha256());
+        let unpacked =
+            unpack(&pack(&[Part::File("a".into(), 0o644, b"x".into())], memory.path())[..], 1 << 20, Hasher::sha256());
         let mut tree = Tree::default();
         tree.apply(unpacked.unwrap().entries).unwrap();
         let report = compare_directory(&tree, &Rules::parse(&[]).unwrap(), memory.path()).unwrap();
@@ -395,8 +396,11 @@ fn attributes_that_can_t_be_read_are_unknown_and_access_lists_are_the_image_s() 
 #[test]
 fn to_whoever_is_not_root_owners_are_not_compared_and_added_capabilities_are_drift() {
     let capability: &[&str] = &["security.capability"];
-    let all: &[(&str, &[&str], _)] =
-        &[("added", &[], Ok(Some(capability))), ("gone", capability, Ok(Some(&[]))), ("same", capability, Ok(Some(capability)))];
+    let all: &[(&str, &[&str], _)] = &[
+        ("added", &[], Ok(Some(capability))),
+        ("gone", capability, Ok(Some(&[]))),
+        ("same", capability, Ok(Some(capability))),
+    ];
     let report = met(Comparable { owners: false, xattrs: true }, all);
     assert_eq!(found(&report), [("/added".into(), "xattr")]);
     for told in ["this is not root; 3 paths have others", "extended attributes of 1 paths"] {
@@ -418,7 +422,8 @@ fn no_link_leads_out_of_what_is_walked_and_no_other_mount_is_entered() {
     symlink(elsewhere.path().join("d"), disk.path().join("d")).unwrap();
     fs::remove_file(disk.path().join("e")).unwrap();
     symlink(elsewhere.path().join("e"), disk.path().join("e")).unwrap();
-    let expected = [("/d", "type"), ("/d/f", "deleted"), ("/e", "type")].map(|(path, change)| (path.to_owned(), change));
+    let expected =
+        [("/d", "type"), ("/d/f", "deleted"), ("/e", "type")].map(|(path, change)| (path.to_owned(), change));
     assert_eq!(found(&compared(&disk, &tree)), expected);
     // Below /dev there are other filesystems; where not, tests/interop mounts one.
     let device = |path: &str| fs::metadata(path).map(|found| found.dev()).ok();
@@ -444,7 +449,10 @@ fn a_flood_of_one_kind_hides_no_other() {
     (0..flood).for_each(|at| add(&format!("a/{at}"), Kind::Directory));
     add("miner", Kind::Fifo);
     let report = comparison.finish();
-    assert!(report.differences.iter().any(|one| one.path == b"miner") && report.unknown.iter().any(|one| one.path == b"miner"));
+    assert!(
+        report.differences.iter().any(|one| one.path == b"miner")
+            && report.unknown.iter().any(|one| one.path == b"miner")
+    );
     assert_eq!((report.count(Standing::Ignored), report.differences.len() as u64), (flood, flood));
     assert_eq!((report.unknowns, report.unknown.len() as u64), (1, flood));
 }

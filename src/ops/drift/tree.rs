@@ -47,7 +47,9 @@ pub enum TreeFault {
     #[error("{0}: a whiteout of no file")]
     Whiteout(String),
     /// More than are held.
-    #[error("the filesystem has more than {LAYER_ENTRIES} entries, {TREE_NAME_BYTES} bytes of names, or too many symbolic links")]
+    #[error(
+        "the filesystem has more than {LAYER_ENTRIES} entries, {TREE_NAME_BYTES} bytes of names, or too many symbolic links"
+    )]
     Entries,
 }
 

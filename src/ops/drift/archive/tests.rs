@@ -81,7 +81,8 @@ fn what_pax_says_counts_as_it_does_for_runtimes() {
     let global = [raw(b"g", EntryType::XGlobalHeader, &record("path", "other")), raw(b"a", EntryType::Regular, b"")];
     assert_eq!(paths(&global.concat()), ["a"]);
     // It ends what was said before it.
-    let [before, name] = [raw(b"x", EntryType::XHeader, &record("path", "lost")), raw(b"l", EntryType::GNULongName, b"lost")];
+    let [before, name] =
+        [raw(b"x", EntryType::XHeader, &record("path", "lost")), raw(b"l", EntryType::GNULongName, b"lost")];
     assert_eq!(paths(&[before.clone(), global.concat()].concat()), ["a"]);
     assert_eq!(paths(&[name, global.concat()].concat()), ["a"]);
     assert_eq!(paths(&[global[0].clone(), before, global[1].clone()].concat()), ["lost"]);

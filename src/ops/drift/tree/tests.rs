@@ -54,7 +54,10 @@ fn whiteouts_hide_what_is_below_wherever_they_stand() {
     // A directory in place of a link hides what the link was, not where it led, as overlays have it.
     let linked = || vec![file("usr/lib/x"), symlink("lib", "usr/lib")];
     for (upper, expected) in [
-        (vec![directory("lib"), file("lib/.wh..wh..opq"), file("lib/y")], vec!["lib", "lib/y", "usr", "usr/lib", "usr/lib/x"]),
+        (
+            vec![directory("lib"), file("lib/.wh..wh..opq"), file("lib/y")],
+            vec!["lib", "lib/y", "usr", "usr/lib", "usr/lib/x"],
+        ),
         (vec![directory("lib"), file("lib/.wh.x")], vec!["lib", "usr", "usr/lib", "usr/lib/x"]),
         (vec![file("lib/.wh.x")], vec!["lib", "usr", "usr/lib"]),
     ] {
