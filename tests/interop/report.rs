@@ -276,6 +276,7 @@ fn chain() -> Chain {
     hops[0].builds = vec![build, uncounted, unsigned];
     hops[0].judged.reasons = vec![told("too-few-signers", "1 of 2 signers")];
     hops[0].children = vec![link(1, by(), false), link(2, Reached::Claim, false)];
+    hops[1].builds = hops[0].builds.get(..1).map(<[_]>::to_vec).unwrap_or_default();
     hops[1].children = vec![link(3, by(), false)];
     hops[2].gaps = vec![told("no-provenance", "nobody signed what it was built from")];
     hops[3].gaps = vec![told("depth", "deeper than 2 steps was not looked")];

@@ -186,7 +186,7 @@ function said(build) {
   return by;
 }
 
-const ledBy = (builds) => builds.every((build) => build.covered) ? 'by provenance that nobody signed, in a signed index' : 'by signed provenance';
+const ledBy = (builds) => builds.every((build) => build?.covered) ? 'by provenance that nobody signed, in a signed index' : 'by signed provenance';
 
 // Boxes in boxes: from an image to what it was built from. Solid lines are provenance that counts, dashed ones claims.
 function chain(hops) {
