@@ -250,8 +250,13 @@ pub const LAYER_BYTES_ALWAYS: u64 = 1 << 30;
 pub const LAYER_RATIO: u64 = 200;
 /// Entries of one layer, and of a whole filesystem. Source: the largest images seen have 300,000; three times that.
 pub const LAYER_ENTRIES: usize = 1_000_000;
-/// Bytes of all names, link targets and extended attributes in one layer. Source: [`LAYER_ENTRIES`] of 256 bytes.
+/// Bytes of all names, link targets and extended attributes (64 more for each) in one layer. Source: [`LAYER_ENTRIES`] of 256
+/// bytes.
 pub const LAYER_NAME_BYTES: usize = 256 << 20;
+/// Bytes of all paths, link targets and extended attributes that an image's layers bring along. Source: two layers full of them.
+pub const TREE_NAME_BYTES: usize = 2 * LAYER_NAME_BYTES;
+/// Layers that are unpacked at once. Source: each holds up to [`LAYER_NAME_BYTES`], and hashing keeps a core busy.
+pub const LAYERS_AT_ONCE: usize = 4;
 /// Bytes of the extended headers of one entry. Source: Go's own bound, which all runtimes have.
 pub const TAR_EXTENSION_BYTES: u64 = 1 << 20;
 /// Bytes of a path in a filesystem, and of a link's target. Source: Linux's `PATH_MAX`.
@@ -266,8 +271,11 @@ pub const LINK_STEPS: usize = 20_000_000;
 pub const WALK_DEPTH: usize = 256;
 /// Files of a filesystem that is walked. Source: ten times [`LAYER_ENTRIES`].
 pub const WALK_ENTRIES: usize = 10_000_000;
-/// Differences that are listed; the others are counted.
-pub const DIFFERENCES: usize = 100_000;
+/// Differences of one standing and kind that are listed; the others are counted. So a flood of one kind hides no other.
+/// Source: of the longest paths they take 80 MB.
+pub const DIFFERENCES: u64 = 20_000;
+/// Bytes of a file that a runtime writes into a container. Source: an /etc/hosts of 1,000 lines.
+pub const RUNTIME_FILE_BYTES: u64 = 64 << 10;
 
 /// Bytes of a file that is signed. Source: it is held in memory, once.
 pub const BLOB_BYTES: u64 = 1 << 30;

@@ -4,6 +4,8 @@
 #[path = "common/chain.rs"]
 mod chain;
 mod common;
+#[path = "audit/drift.rs"]
+mod drift;
 
 use boltseal::registry::embedded::{Embedded, EmbeddedOptions};
 use common::{
@@ -331,6 +333,12 @@ async fn an_image_is_followed_to_what_it_was_built_from() {
     let hops = told[0]["chain"]["hops"].as_array().expect("a chain");
     let names: Vec<_> = hops.iter().map(|hop| text(&hop["judged"]["verdict"])).collect();
     assert_eq!((names, &told[1]["chain"]), (vec!["allowed".to_owned(); 3], &Value::Null));
+    let report = chain.file("audit.html");
+    ask(&["--provenance", "3", "--report", &format!("html={report}")]);
+    let html = fs::read_to_string(report).expect("the report");
+    let data = html.split("<script type=\"application/json\">").nth(1).expect("data").split("</script>").next();
+    let record: Value = serde_json::from_str(data.expect("data")).expect("JSON");
+    assert_eq!(record["chain"], told[0]["chain"]);
     assert_eq!(ask(&[])[0]["chain"], Value::Null);
 }
 
