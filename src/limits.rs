@@ -125,14 +125,21 @@ pub const REVIEW_BYTES: u64 = 8 << 20;
 /// Values in the JSON of an AdmissionReview. Source: a pod has 150, one with 100 containers 5,000; ten times that for what
 /// manages its members, and both objects of an update.
 pub const REVIEW_VALUES: usize = 100_000;
-/// Bytes of AdmissionReviews that are being received at once. Source: sixteen of the largest.
-pub const REVIEWS_BYTES: usize = 128 << 20;
+/// Bytes of AdmissionReviews that are being received at once. Source: eight of the largest; a buffer that grows may have twice
+/// that, within the 512 MiB of `deploy/`.
+pub const REVIEWS_BYTES: usize = 64 << 20;
 /// Time in which a review has to have arrived. Source: an API server sends at once what it holds already.
 pub const REVIEW_TIME: Duration = Duration::from_secs(3);
 /// Time that a webhook has where its caller names none. Source: Kubernetes' default for `timeoutSeconds`.
 pub const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Images of one AdmissionReview. Source: the largest pods seen have about 30.
 pub const REVIEW_IMAGES: usize = 256;
+/// Bytes of the names and places of these images: what a review keeps while it waits. Source: 256 for each.
+pub const REVIEW_IMAGES_BYTES: usize = 64 << 10;
+/// Images of one AdmissionReview that are judged at once. Source: a quarter of [`SERVE_VERIFICATIONS`].
+pub const REVIEW_AT_ONCE: usize = 8;
+/// Bytes of each other name in an AdmissionReview, and of the place of a pod in it. Source: four times Kubernetes' longest.
+pub const REVIEW_NAME_BYTES: usize = 1_024;
 /// Reasons that one answer tells; the rest is counted.
 pub const REASONS_TOLD: usize = 8;
 /// Characters of one warning. Source: the API server cuts longer ones, `k8s.io/api/admission/v1`.
