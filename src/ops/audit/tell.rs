@@ -3,7 +3,7 @@
 use super::{
     inventory::Found,
     judge::named_by,
-    record::{Decision, DigestFrom, Drift, ImageRecord, Signed, Signer, Told},
+    record::{Decision, DigestFrom, Drift, ImageRecord, RUNNING_UNKNOWN, Signed, Signer, Told},
 };
 use crate::{
     format::predicate::{Document, Family},
@@ -94,6 +94,16 @@ pub(super) fn record(verifier: &Verifier<'_>, found: Found, verification: &Verif
     (record.checked, record.not_checked) = checks(verifier, verification, &record.drift);
     record.signed = signed;
     record
+}
+
+/// What was judged need not be what runs: that it is allowed says nothing of that.
+pub(super) fn unknown_runs(record: &mut ImageRecord) {
+    record.not_checked.push("what runs: it is not named by the digest of a manifest".to_owned());
+    if record.decision == Decision::Allowed {
+        record.decision = Decision::CouldNotTell;
+        record.exit = exit(record.decision);
+        record.reasons = record.gaps.iter().filter(|gap| gap.id == RUNNING_UNKNOWN).cloned().collect();
+    }
 }
 
 fn told(id: &str, message: impl ToString) -> Told {
