@@ -504,12 +504,23 @@ impl Default for UpdateLimits {
 
 /// A Rego program, in bytes; ours.
 pub const REGO_BYTES: usize = 256 << 10;
-/// What a Rego program is shown of an image, in bytes of JSON: in memory it is some five times as large; ours.
+/// What a Rego program is shown of an image, in bytes of JSON, of at most [`JSON_VALUES`] values; ours.
 pub const REGO_INPUT_BYTES: usize = 16 << 20;
-/// How long one run of a Rego program may take; ours. It is looked at between steps, so a single call can outlast it.
-pub const REGO_TIME: Duration = Duration::from_millis(500);
+/// How long one run of a Rego program may take by the engine's own clock; ours. It is looked at between steps, so a single
+/// call can outlast it, and functions do without it.
+pub const REGO_TIME: Duration = Duration::from_secs(1);
 /// Steps of a Rego program between two looks at the clock; ours.
 pub const REGO_STEPS: std::num::NonZeroU32 = std::num::NonZeroU32::MIN.saturating_add(99);
+/// How long the process of one run may take: [`REGO_TIME`], its start, and what that clock does not see; ours.
+pub const REGO_RUN_TIME: Duration = Duration::from_secs(3);
+/// As [`REGO_RUN_TIME`], of the first run, when the policy is read; and processor time of any, should nobody wait for it; ours.
+pub const REGO_LOAD_TIME: Duration = Duration::from_secs(5);
+/// Bytes of address space of a process that runs a Rego program; ours. The most values in an input take 120 MB (measured).
+pub const REGO_MEMORY: u64 = 512 << 20;
+/// Bytes that such a process is told: the program and the input; ours.
+pub const REGO_REQUEST_BYTES: u64 = 32 << 20;
+/// Bytes that are read of its answer: [`REGO_MESSAGES`] of [`REGO_MESSAGE`] characters, each escaped, are less; ours.
+pub const REGO_ANSWER_BYTES: u64 = 1 << 20;
 /// Messages of a Rego program that are told of one image; ours.
 pub const REGO_MESSAGES: usize = 100;
 /// Characters of such a message; ours.

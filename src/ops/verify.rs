@@ -15,10 +15,11 @@ use crate::{
     policy::{ContentTrust, Mode, Outcome, Policy, Unsigned},
     registry::{Access, Layout, Repo, Selector, Session},
     trust::tuf::TrustRefusal,
-    verify::{Collected, Findings, Subject, Unread, verify_all},
+    verify::{Collected, Findings, Place, Subject, Unread, Via, verify_all},
 };
 use futures_util::future::join;
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 
 /// A verification: what was found and what the policy says of it.
 #[must_use]
@@ -81,11 +82,20 @@ impl Verifier<'_> {
     ) -> Result<(Verification, Vec<Unread>), OpsError> {
         let repo = self.session.open(&reference.repository, Access::Pull)?.copied_to(into.clone());
         let (subject, trust) = self.pin(&repo, reference, Choice::of(platform)).await?;
-        let verification = Verification { trust, ..self.judge(&repo, &subject).await? };
+        let read = self.read(&repo, &subject).await;
+        let judged = hanging(&read.collected, &subject);
+        let verification = Verification { trust, ..self.weigh(&repo, &subject, read).await? };
         // Another policy may count what this one does not, and ask for the configurations. Something else than an image has
         // none: a policy that asks for one will say so.
-        let unkept = collect_embedded(&repo, &subject, true).await.0.collected.unread;
+        let (held, _) = collect_embedded(&repo, &subject, true).await;
+        let collected = held.collected;
         let _ = images(&repo, &subject).await;
+        let now = hanging(&collected, &subject);
+        let mut unkept = collected.unread;
+        if self.asks_for_evidence(&subject) && judged != now {
+            let why = "it changed between the decision and its keeping".to_owned();
+            unkept.push(Unread { what: format!("what hangs on {}", subject.digest()), why });
+        }
         Ok((verification, unkept))
     }
 
@@ -190,6 +200,13 @@ impl Verifier<'_> {
         }
         Ok(findings)
     }
+}
+
+/// Where evidence was read that hangs on a subject itself.
+fn hanging(collected: &Collected, subject: &Subject) -> BTreeSet<Place> {
+    let places = collected.blobs.iter().map(|blob| &blob.place);
+    let hangs = |place: &&Place| place.via != Via::Index && subject.digests().any(|digest| digest == place.subject);
+    places.filter(hangs).cloned().collect()
 }
 
 /// What was read of a subject.

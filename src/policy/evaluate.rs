@@ -150,7 +150,7 @@ fn weigh_image(
     Err(reasons)
 }
 
-fn is_asked(asked: &Asked, claim: &Claim) -> bool {
+pub(super) fn is_asked(asked: &Asked, claim: &Claim) -> bool {
     match (asked, claim) {
         (Asked::Signature { .. }, Claim::Signature { .. }) => true,
         (Asked::Attestation { predicate, .. }, Claim::Attestation { predicate_type, .. }) => {

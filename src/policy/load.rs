@@ -14,6 +14,7 @@ use crate::{
     format::predicate::Family,
     limits::POLICY_SCOPES,
     oci::RepositoryName,
+    rego::{InProcess, Runner},
     trust::{Anchors, TrustedRoot, count_distinct},
 };
 use authority::{GITHUB, PUBLIC_GOOD, Sources};
@@ -78,14 +79,27 @@ impl Policy {
         Self::parse_with(text, load, &embedded)
     }
 
-    /// Reads a policy file's text (YAML, or JSON, which is YAML).
+    /// As [`Policy::parse_run_by`], with Rego programs that are run in this process: see [`InProcess`] for what that does not hold.
+    ///
+    /// # Errors
+    /// As [`Policy::parse_run_by`].
+    pub fn parse_with(text: &str, load: &KeyLoader<'_>, files: &FileLoader<'_>) -> Result<Self, PolicyError> {
+        Self::parse_run_by(text, load, files, &(Arc::new(InProcess) as Arc<dyn Runner>))
+    }
+
+    /// Reads a policy file's text (YAML, or JSON, which is YAML); `runner` runs the Rego programs that it names.
     ///
     /// Refused, too: a key or field that comes twice, fields that are not known, anchors and aliases, more than one
     /// document, more than [`crate::limits::POLICY_BYTES`].
     ///
     /// # Errors
     /// See [`PolicyError`]; each says where, what, and what would be right.
-    pub fn parse_with(text: &str, load: &KeyLoader<'_>, files: &FileLoader<'_>) -> Result<Self, PolicyError> {
+    pub fn parse_run_by(
+        text: &str,
+        load: &KeyLoader<'_>,
+        files: &FileLoader<'_>,
+        runner: &Arc<dyn Runner>,
+    ) -> Result<Self, PolicyError> {
         let document = document::parse(text)?;
         let count = document.images.0.len();
         if count > POLICY_SCOPES {
@@ -97,7 +111,7 @@ impl Policy {
             let authority = sources.authority(&name, raw)?;
             authorities.insert(name.value, Arc::new(authority));
         }
-        let mut programs = Programs::new(files);
+        let mut programs = Programs::new(files, runner);
         let mut scopes = Vec::with_capacity(count);
         for (text, raw) in document.images.0 {
             scopes.push((Position::of(&text), scope(&text, raw, document.mode, &authorities, &mut programs)?));

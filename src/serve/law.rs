@@ -1,13 +1,12 @@
 //! The policy that a server judges by, read again when it changes.
 
-use super::{JudgeSettings, ServeError};
+use super::{JudgeSettings, ServeError, Words};
 use crate::{
     crypto::hash::Hasher,
     oci::Digest,
     ops::{
         policy_file::{self, PolicyFile},
         trust::Memory,
-        trusted_root::Roots,
     },
     policy::Policy,
     store::{TrustStore, read_trust_lock},
@@ -37,18 +36,18 @@ pub struct Law {
 /// The law that counts now.
 pub struct Laws {
     settings: JudgeSettings,
-    roots: fn() -> Roots,
+    words: Words,
     current: RwLock<Arc<Law>>,
 }
 
 impl Laws {
-    /// Loads the policy that settings name. `roots` gives the trusted roots of this machine, at the time of the call.
+    /// Loads the policy that settings name, with the trusted roots and the runner of programs that `words` gives.
     ///
     /// # Errors
     /// The policy or something that it names can't be used.
-    pub fn load(settings: JudgeSettings, roots: fn() -> Roots) -> Result<Self, ServeError> {
-        let law = Law::load(&settings, &roots())?;
-        Ok(Self { settings, roots, current: RwLock::new(Arc::new(law)) })
+    pub fn load(settings: JudgeSettings, words: Words) -> Result<Self, ServeError> {
+        let law = Law::load(&settings, words)?;
+        Ok(Self { settings, words, current: RwLock::new(Arc::new(law)) })
     }
 
     /// The law that counts now.
@@ -61,7 +60,7 @@ impl Laws {
     /// # Errors
     /// As [`Laws::load`].
     pub fn refresh(&self) -> Result<bool, ServeError> {
-        let law = Law::load(&self.settings, &(self.roots)())?;
+        let law = Law::load(&self.settings, self.words)?;
         let new = law.digest != self.current().digest || law.until != self.current().until;
         if new {
             *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(law);
@@ -77,9 +76,9 @@ impl Laws {
 }
 
 impl Law {
-    fn load(settings: &JudgeSettings, roots: &Roots) -> Result<Self, ServeError> {
+    fn load(settings: &JudgeSettings, words: Words) -> Result<Self, ServeError> {
         let PolicyFile { policy, digest: file, locks, material, until, .. } =
-            policy_file::load(&settings.policy, roots)?;
+            policy_file::load(&settings.policy, &(words.roots)(), &(words.rego)())?;
         let lock = settings.lock.as_deref().map(read_trust_lock).transpose()?;
         let mut hasher = Hasher::sha256();
         hasher.update(material.bytes());
