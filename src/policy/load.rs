@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     crypto::PublicKey,
+    format::predicate::Family,
     limits::POLICY_SCOPES,
     oci::RepositoryName,
     rego::{InProcess, Runner},
@@ -212,6 +213,7 @@ fn scope(
     }
     let mut vsa = raw.vsa.map(|raw| question(rules::summary(raw)?, authorities)).transpose()?;
     unmeetable::identities(place, &pattern, requirements.iter().chain(&vsa))?;
+    unmeetable::dropped_tag(place, vsa.as_ref(), &requirements)?;
     if requirements.is_empty() {
         // In the place of nothing it is what is asked.
         requirements.extend(vsa.take());
@@ -310,6 +312,10 @@ fn is_prefix(text: &str) -> bool {
 }
 
 fn predicate(place: Position, text: &str) -> Result<PredicateType, PolicyError> {
+    if Family::of(text) == Some(Family::Vsa) {
+        let why = format!("{text} may say that an image was refused; expected `vsa: {{ … }}`, which reads it");
+        return Err(PolicyError::Rule { place, field: "type", why });
+    }
     PredicateType::parse(text).map_err(|source| PolicyError::PredicateType { place, source })
 }
 

@@ -42,13 +42,11 @@ fn main() -> ExitCode {
         }
     };
     let output = Output::new(cli.output, cli.quiet, cli.yes);
-    match run(cli, &output) {
-        Ok(exit) => exit.into(),
-        Err(failure) => {
-            output.failure(&failure);
-            failure.exit.into()
-        }
-    }
+    let exit = run(cli, &output).unwrap_or_else(|failure| {
+        output.failure(&failure);
+        failure.exit
+    });
+    output.ended(exit).into()
 }
 
 fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
