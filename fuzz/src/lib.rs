@@ -186,9 +186,9 @@ pub fn rego(input: &[u8]) {
     let _ = ECHO.denials(shown, Timestamp::UNIX_EPOCH).as_ref().map(bounded);
 }
 
-/// Tells all that it is shown, in this process: it has no function that could fail.
+/// Tells what it is shown, in this process: it has no function that could fail.
 static ECHO: LazyLock<Program> = LazyLock::new(|| {
-    let text = "package x\n\ndeny contains message if some message in input";
+    let text = "package x\n\ndeny contains message if some message in input.shown";
     Program::load("fuzz.rego", text, Arc::new(InProcess)).expect("a program")
 });
 
