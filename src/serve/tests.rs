@@ -1,1 +1,22 @@
+//! What tests of servers share.
 
+use super::{JudgeSettings, Words};
+use crate::ops::{trusted_root::Roots, verify::Verification};
+use jiff::Timestamp;
+use std::path::Path;
+
+pub(super) const WORDS: Words = Words { roots: no_roots, reasons: no_reasons, printable: str::to_owned };
+
+pub(super) fn no_roots() -> Roots {
+    Roots::new(None, Timestamp::now())
+}
+
+fn no_reasons(_: &Verification) -> String {
+    String::new()
+}
+
+/// By `policy.yaml` of a folder.
+pub(super) fn judge_settings(folder: &Path) -> JudgeSettings {
+    let settings: JudgeSettings = toml::from_str("policy = \"policy.yaml\"\nstate = \"state\"").unwrap();
+    settings.beside(folder)
+}
