@@ -135,7 +135,7 @@ mod tests {
         let new = thread::scope(|scope| {
             let reading = scope.spawn(|| laws.refresh(settle).unwrap());
             thread::sleep(settle / 4);
-            write(&format!("{half}  \"r.example/secret/**\": {{ mode: enforced }}\n"));
+            write(&format!("{half}  \"r.example/secret/**\": {{ mode: disabled }}\n"));
             reading.join().unwrap()
         });
         assert!(!new && laws.current().digest == old);
