@@ -14,6 +14,7 @@ use boltseal::{
         Options, Session,
         embedded::{Embedded, EmbeddedOptions},
     },
+    rego::{InProcess, Runner},
 };
 use common::images::Table;
 use futures_util::future::join_all;
@@ -21,6 +22,7 @@ use jiff::Timestamp;
 use std::{
     fs,
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use webhook::{Webhook, configure, pod};
@@ -98,7 +100,9 @@ async fn anew(table: &Table) {
     let image = &table.find("signed").name;
     let (review, reference) = (pod(&[image]), image.parse().expect("a reference"));
     let roots = Roots::new(None, Timestamp::now());
-    let policy = policy_file::load(Path::new(&table.policy()), &roots).expect("a policy").policy;
+    let policy = policy_file::load(Path::new(&table.policy()), &roots, &(Arc::new(InProcess) as Arc<dyn Runner>))
+        .expect("a policy")
+        .policy;
     let (session, limits) = (Session::new(Options::default()).expect("a session"), Limits::default());
     let (mut asked, mut verified) = (Vec::new(), Vec::new());
     for _ in 0..ANEW {

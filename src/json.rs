@@ -1,4 +1,4 @@
-//! Strict JSON: bounded depth and number of values, no duplicate member at any level, nothing after the document.
+//! Strict JSON: bounded depth and number of values, no duplicate or reserved member at any level, nothing after the document.
 //!
 //! RFC 8259 leaves the meaning of a repeated member open, and parsers differ; a signature over such a document
 //! says different things to different readers. It is refused here, once, for every format.
@@ -45,6 +45,15 @@ pub fn decode_value_within(bytes: &[u8], most: usize) -> Result<Value, JsonError
 /// As [`decode_value`], or a shape that `T` does not take.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
     Ok(T::deserialize(decode_value(bytes)?)?)
+}
+
+/// Refuses the names by which serde_json, and whoever reads JSON as it does, takes an object for a number or for JSON in a text:
+/// they would read another document than everybody else.
+fn refuse_reserved<E: serde::de::Error>(name: &str) -> Result<(), E> {
+    if name.starts_with("$serde_json::private::") {
+        return Err(E::custom(format_args!("a member with the reserved name {name:?}")));
+    }
+    Ok(())
 }
 
 #[derive(Clone, Copy)]
@@ -126,6 +135,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
         let inner = self.deeper()?;
         let mut members = Map::new();
         while let Some(name) = map.next_key::<String>()? {
+            refuse_reserved(&name)?;
             let value = map.next_value_seed(inner)?;
             if members.contains_key(&name) {
                 return Err(A::Error::custom(format_args!("member {name:?} appears twice")));
@@ -146,6 +156,22 @@ mod tests {
         assert!(decode_value(br#"{"a":1,"b":{"c":1,"c":2}}"#).is_err());
         assert!(decode_value(br#"{"a":1,"\u0061":2}"#).is_err());
         assert!(decode_value(br#"{"a":[{"b":1},{"b":1}]}"#).is_ok());
+    }
+
+    // [V-09]
+    #[test]
+    fn an_object_is_never_taken_for_a_number_or_for_json_in_a_text() {
+        for text in [
+            r#"{"$serde_json::private::Number":"1e2000000000"}"#,
+            r#"{"a":[{"\u0024serde_json::private::Number":"1"}]}"#,
+            r#"{"$serde_json::private::RawValue":"{}"}"#,
+            r#"{"a":1,"$serde_json::private::Number":"1"}"#,
+        ] {
+            assert!(decode_value(text.as_bytes()).is_err(), "{text}");
+            assert!(check(text.as_bytes(), JSON_VALUES).is_err(), "{text}");
+            assert!(decode_plain::<Value>(text.as_bytes()).is_none(), "{text}");
+        }
+        assert!(decode_value(br#"{"$serde_json":1,"x":"$serde_json::private::Number"}"#).is_ok());
     }
 
     // [V-09]

@@ -11,6 +11,9 @@ pub const MANIFEST_BYTES: u64 = 4 << 20;
 pub const ATTACHMENT_BYTES: u64 = 80 << 20;
 /// Bytes of all attachments of one subject together. Keeps memory flat whatever a registry lists.
 pub const ATTACHMENTS_BYTES: u64 = 128 << 20;
+/// Bytes of the attachments of all subjects that are verified at once in one process. Source: two of [`ATTACHMENTS_BYTES`], so
+/// that the largest holds up only large ones.
+pub const ATTACHMENTS_BYTES_AT_ONCE: u32 = 256 << 20;
 /// Attachments that are read at one place (the referrers, the `.sig` or the `.att` of one digest). Source: five times the 200 of the largest measured image.
 pub const ATTACHMENTS: usize = 1_000;
 /// Bytes from which on an attachment's manifest counts as large. Source: cosign's have 900, ours 900.
@@ -122,14 +125,21 @@ pub const REVIEW_BYTES: u64 = 8 << 20;
 /// Values in the JSON of an AdmissionReview. Source: a pod has 150, one with 100 containers 5,000; ten times that for what
 /// manages its members, and both objects of an update.
 pub const REVIEW_VALUES: usize = 100_000;
-/// Bytes of AdmissionReviews that are being received at once. Source: sixteen of the largest.
-pub const REVIEWS_BYTES: usize = 128 << 20;
+/// Bytes of AdmissionReviews that are being received at once. Source: eight of the largest; a buffer that grows may have twice
+/// that, within the 512 MiB of `deploy/`.
+pub const REVIEWS_BYTES: usize = 64 << 20;
 /// Time in which a review has to have arrived. Source: an API server sends at once what it holds already.
 pub const REVIEW_TIME: Duration = Duration::from_secs(3);
 /// Time that a webhook has where its caller names none. Source: Kubernetes' default for `timeoutSeconds`.
 pub const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Images of one AdmissionReview. Source: the largest pods seen have about 30.
 pub const REVIEW_IMAGES: usize = 256;
+/// Bytes of the names and places of these images: what a review keeps while it waits. Source: 256 for each.
+pub const REVIEW_IMAGES_BYTES: usize = 64 << 10;
+/// Images of one AdmissionReview that are judged at once. Source: a quarter of [`SERVE_VERIFICATIONS`].
+pub const REVIEW_AT_ONCE: usize = 8;
+/// Bytes of each other name in an AdmissionReview, and of the place of a pod in it. Source: four times Kubernetes' longest.
+pub const REVIEW_NAME_BYTES: usize = 1_024;
 /// Reasons that one answer tells; the rest is counted.
 pub const REASONS_TOLD: usize = 8;
 /// Characters of one warning. Source: the API server cuts longer ones, `k8s.io/api/admission/v1`.
@@ -250,8 +260,13 @@ pub const LAYER_BYTES_ALWAYS: u64 = 1 << 30;
 pub const LAYER_RATIO: u64 = 200;
 /// Entries of one layer, and of a whole filesystem. Source: the largest images seen have 300,000; three times that.
 pub const LAYER_ENTRIES: usize = 1_000_000;
-/// Bytes of all names, link targets and extended attributes in one layer. Source: [`LAYER_ENTRIES`] of 256 bytes.
+/// Bytes of all names, link targets and extended attributes (64 more for each) in one layer. Source: [`LAYER_ENTRIES`] of 256
+/// bytes.
 pub const LAYER_NAME_BYTES: usize = 256 << 20;
+/// Bytes of all paths, link targets and extended attributes that an image's layers bring along. Source: two layers full of them.
+pub const TREE_NAME_BYTES: usize = 2 * LAYER_NAME_BYTES;
+/// Layers that are unpacked at once. Source: each holds up to [`LAYER_NAME_BYTES`], and hashing keeps a core busy.
+pub const LAYERS_AT_ONCE: usize = 4;
 /// Bytes of the extended headers of one entry. Source: Go's own bound, which all runtimes have.
 pub const TAR_EXTENSION_BYTES: u64 = 1 << 20;
 /// Bytes of a path in a filesystem, and of a link's target. Source: Linux's `PATH_MAX`.
@@ -266,8 +281,11 @@ pub const LINK_STEPS: usize = 20_000_000;
 pub const WALK_DEPTH: usize = 256;
 /// Files of a filesystem that is walked. Source: ten times [`LAYER_ENTRIES`].
 pub const WALK_ENTRIES: usize = 10_000_000;
-/// Differences that are listed; the others are counted.
-pub const DIFFERENCES: usize = 100_000;
+/// Differences of one standing and kind that are listed; the others are counted. So a flood of one kind hides no other.
+/// Source: of the longest paths they take 80 MB.
+pub const DIFFERENCES: u64 = 20_000;
+/// Bytes of a file that a runtime writes into a container. Source: an /etc/hosts of 1,000 lines.
+pub const RUNTIME_FILE_BYTES: u64 = 64 << 10;
 
 /// Bytes of a file that is signed. Source: it is held in memory, once.
 pub const BLOB_BYTES: u64 = 1 << 30;
@@ -301,7 +319,9 @@ pub const AUDIT_ENTRY_SHOWN: usize = 200;
 pub const AUDIT_LINE_BYTES: u64 = 16 << 10;
 /// Bytes of an input in JSON. Source: 100,000 pods as `kubectl get -o json` writes them take 1 GB.
 pub const AUDIT_INPUT_BYTES: u64 = 8 << 30;
-/// Images that an audit judges at once. Source: as [`CONCURRENCY`], so that one slow registry leaves room for others.
+/// Bytes of one element of it, which is in memory whole. Source: ten times the 1.5 MiB that etcd takes of an object.
+pub const AUDIT_ELEMENT_BYTES: u64 = 16 << 20;
+/// Images that an audit judges at once. Source: as [`CONCURRENCY`], which is for one registry: its images keep it busy.
 pub const AUDIT_AT_ONCE: usize = 64;
 /// Unread and rejected pieces that one image's record names; more are counted.
 pub const AUDIT_TOLD: usize = 5;
@@ -309,7 +329,7 @@ pub const AUDIT_TOLD: usize = 5;
 pub const TAGS_PAGE: usize = 1_000;
 /// Pages of one list of tags. Source: a million tags at the 100 a page that registries give at least.
 pub const TAGS_PAGES: usize = 10_000;
-/// Bytes of evidence that are kept on disk between runs. Source: 10,000 images with a bundle and an SBOM of 50 KB take 600 MB.
+/// Bytes of evidence that are kept on disk between runs, in whole blocks; each process may be writing one piece more. Source: 10,000 images with a bundle and an SBOM of 50 KB take 600 MB.
 pub const EVIDENCE_BYTES: u64 = 1 << 30;
 /// Bytes that a file takes on disk at the least. Source: the block of common file systems.
 pub const EVIDENCE_FILE_BYTES: u64 = 4 << 10;
@@ -317,9 +337,9 @@ pub const EVIDENCE_FILE_BYTES: u64 = 4 << 10;
 pub const EVIDENCE_INLINE_BYTES: u64 = 64 << 10;
 /// Pieces of evidence that wait for the disk. Source: 1,000 images a second leave two each; a disk may be busy for half a second.
 pub const EVIDENCE_WAITING: usize = 1_024;
-/// Bytes of them together. Source: two of [`ATTACHMENT_BYTES`].
-pub const EVIDENCE_WAITING_BYTES: u64 = 64 << 20;
-/// Time after which evidence that is used counts as used again, and the least time between two cleanings.
+/// Bytes of them together. Source: the largest has room.
+pub const EVIDENCE_WAITING_BYTES: u64 = ATTACHMENT_BYTES;
+/// Time after which evidence that is used counts as used again, and after which a folder that nobody wrote is cleaned.
 pub const EVIDENCE_STALE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Time after which a half-written file is nobody's. Source: ten times [`OPERATION_TIMEOUT`].
 pub const EVIDENCE_LEFTOVER: Duration = Duration::from_secs(600);
@@ -395,7 +415,8 @@ pub const SERVE_LOG_END: Duration = Duration::from_secs(2);
 pub const SERVE_LOG_PATH_CHARS: usize = 512;
 /// Age at which a server's connections, credentials and what it learned of registries are made anew.
 pub const SERVE_SESSION_AGE: Duration = Duration::from_secs(600);
-/// Verifications under way at once in a server. Source: each may hold [`ATTACHMENTS_BYTES`]; usually it is 100 KB.
+/// Verifications under way at once in a server. Source: half of [`CONCURRENCY`]; what they read is bounded by
+/// [`ATTACHMENTS_BYTES_AT_ONCE`].
 pub const SERVE_VERIFICATIONS: usize = 32;
 /// Of them, those that read one registry. Source: it takes four that hang to hold up the rest.
 pub const SERVE_VERIFICATIONS_OF_ONE: usize = 8;
@@ -496,12 +517,23 @@ impl Default for UpdateLimits {
 
 /// A Rego program, in bytes; ours.
 pub const REGO_BYTES: usize = 256 << 10;
-/// What a Rego program is shown of an image, in bytes of JSON: in memory it is some five times as large; ours.
+/// What a Rego program is shown of an image, in bytes of JSON, of at most [`JSON_VALUES`] values; ours.
 pub const REGO_INPUT_BYTES: usize = 16 << 20;
-/// How long one run of a Rego program may take; ours. It is looked at between steps, so a single call can outlast it.
-pub const REGO_TIME: Duration = Duration::from_millis(500);
+/// How long one run of a Rego program may take by the engine's own clock; ours. It is looked at between steps, so a single
+/// call can outlast it, and functions do without it.
+pub const REGO_TIME: Duration = Duration::from_secs(1);
 /// Steps of a Rego program between two looks at the clock; ours.
 pub const REGO_STEPS: std::num::NonZeroU32 = std::num::NonZeroU32::MIN.saturating_add(99);
+/// How long the process of one run may take: [`REGO_TIME`], its start, and what that clock does not see; ours.
+pub const REGO_RUN_TIME: Duration = Duration::from_secs(3);
+/// As [`REGO_RUN_TIME`], of the first run, when the policy is read; and processor time of any, should nobody wait for it; ours.
+pub const REGO_LOAD_TIME: Duration = Duration::from_secs(5);
+/// Bytes of address space of a process that runs a Rego program; ours. The most values in an input take 120 MB (measured).
+pub const REGO_MEMORY: u64 = 512 << 20;
+/// Bytes that such a process is told: the program and the input; ours.
+pub const REGO_REQUEST_BYTES: u64 = 32 << 20;
+/// Bytes that are read of its answer: [`REGO_MESSAGES`] of [`REGO_MESSAGE`] characters, each escaped, are less; ours.
+pub const REGO_ANSWER_BYTES: u64 = 1 << 20;
 /// Messages of a Rego program that are told of one image; ours.
 pub const REGO_MESSAGES: usize = 100;
 /// Characters of such a message; ours.

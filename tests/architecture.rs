@@ -19,10 +19,23 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sign", &["format", "crypto", "oci"]),
     ("registry", &["crypto", "oci"]),
     ("store", &["trust", "format", "crypto", "oci"]),
-    ("ops", &["policy", "verify", "trust", "format", "crypto", "oci", "registry", "store", "sign"]),
+    ("ops", &["policy", "rego", "verify", "trust", "format", "crypto", "oci", "registry", "store", "sign"]),
     (
         "serve",
-        &["admission", "ops", "policy", "verify", "trust", "format", "crypto", "oci", "registry", "store", "sign"],
+        &[
+            "admission",
+            "ops",
+            "policy",
+            "rego",
+            "verify",
+            "trust",
+            "format",
+            "crypto",
+            "oci",
+            "registry",
+            "store",
+            "sign",
+        ],
     ),
 ];
 

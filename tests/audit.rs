@@ -4,6 +4,8 @@
 #[path = "common/chain.rs"]
 mod chain;
 mod common;
+#[path = "audit/drift.rs"]
+mod drift;
 
 use boltseal::registry::embedded::{Embedded, EmbeddedOptions};
 use common::{
@@ -127,6 +129,8 @@ async fn what_runs_is_judged_by_its_digest_and_compared_with_its_tag() {
     let (index, part) = (find("only the index is signed"), find("an image of it, by digest"));
     let (moved, tag, signed) = (find("a moved tag"), find("a signed tag"), find("signed"));
     let unsigned = find("unsigned");
+    let mut by_id = pod("k", &signed.name, "");
+    by_id["status"]["containerStatuses"][0]["imageID"] = json!(format!("sha256:{}", "1".repeat(64)));
     let pods = [
         ("within the signed index", pod("a", &index.name, &part.served)),
         ("the same, elsewhere", pod("b", &index.name, &part.served)),
@@ -135,11 +139,16 @@ async fn what_runs_is_judged_by_its_digest_and_compared_with_its_tag() {
         ("as the registry has it", pod("e", &signed.name, &signed.served)),
         ("not what the tag means", pod("f", &signed.name, &unsigned.served)),
         ("not there", pod("g", &signed.name.replace("1.0", "9.9"), &signed.served)),
+        ("the tag is broken", pod("h", &signed.name.replace("1.0", "broken"), &signed.served)),
+        ("the tag is in no map, and the registry's is another", pod("i", &tag.name.replace("1.0", "4.0"), &tag.served)),
+        ("named by a digest, which is not what runs", pod("j", &signed.by_digest(), &unsigned.served)),
+        ("built on the spot", by_id),
     ];
+    fleet.table.push_bytes("plain/signed", "broken", b"{\"schemaVersion\":2}").await;
     let list = json!({ "kind": "List", "items": pods.iter().map(|(_, pod)| pod).collect::<Vec<_>>() });
     let file = fleet.write("pods.json", &list.to_string());
     let told = records(&fleet.audit(&file, &["-o", "json", "--ordered"]).expect(4).stdout);
-    assert_eq!(told.len(), 7, "two pods run one image");
+    assert_eq!(told.len(), 11, "two pods run one image");
     let expect = |at: usize, decision: &str, drift: Value| {
         let record = &told[at];
         assert_eq!((&record["decision"], &record["drift"]), (&json!(decision), &drift), "{record}");
@@ -155,9 +164,29 @@ async fn what_runs_is_judged_by_its_digest_and_compared_with_its_tag() {
     // The digest is another repository's: the registry does not have it here.
     expect(4, "could-not-tell", json!({ "state": "differs", "now": signed.served, "basis": "registry" }));
     assert_eq!((&told[5]["decision"], &told[5]["drift"]["state"]), (&json!("allowed"), &json!("tag-not-signed")));
-    assert_eq!(told[6]["places"], 7);
+    // What is wrong with a tag keeps nobody from judging what runs.
+    assert_eq!(
+        (&told[6]["decision"], &told[6]["drift"]["state"]),
+        (&json!("allowed"), &json!("unknown")),
+        "{}",
+        told[6]
+    );
+    let drift = &told[7]["drift"];
+    let said = (&told[7]["decision"], &drift["state"], &drift["basis"]);
+    assert_eq!(said, (&json!("allowed"), &json!("tag-not-signed"), &json!("signed")), "{}", told[7]);
+    assert_eq!(
+        (&told[8]["decision"], &told[8]["gaps"][0]["id"]),
+        (&json!("could-not-tell"), &json!("runs-other-digest"))
+    );
+    // The registry's tag is signed, and nobody knows whether that is what runs.
+    assert_eq!((&told[9]["decision"], &told[9]["exit"]), (&json!("could-not-tell"), &json!(4)), "{}", told[9]);
+    assert_eq!(told[9]["reasons"][0]["id"], "running-digest-unknown");
+    assert_eq!(told[10]["places"], 11);
     let shown = fleet.audit(&file, &["--ordered"]).expect(4).stdout;
-    assert!(shown.contains("allowed         differs") && shown.contains("6 images in 7 places: 5 allowed"), "{shown}");
+    assert!(
+        shown.contains("allowed         differs") && shown.contains("10 images in 11 places: 7 allowed"),
+        "{shown}"
+    );
 }
 
 // [V-277]
@@ -182,15 +211,16 @@ async fn evidence_on_disk_saves_requests_and_changes_no_decision() {
         let (decisions, requests) = fleet.decisions(&file, &[]);
         assert_eq!((&decisions, requests.len()), (&cold, warm_requests.len()), "{how}: and kept");
     }
-    // What hangs on the image is the registry's word of today: what is kept is no signature.
+    // What hangs on the image is each registry's word of today: what is kept of another is no signature.
     let signed = &fleet.table.find("signed").name;
     let repository = signed.split_once('/').and_then(|(_, rest)| rest.split_once(':')).expect("a name").0;
     let elsewhere = Embedded::start(EmbeddedOptions::default()).await.expect("a registry");
-    let policy = fleet.table.machine.home.path().join("policy.yaml");
     let moved = format!("{}/{repository}:1.0", elsewhere.address());
+    let made = fleet.table.push_at(&moved, repository).await;
+    assert_eq!(made.index, fleet.table.find("signed").served, "the same image");
     let file = fleet.write("moved.txt", &moved);
-    let ran = fleet.table.ask(&["audit", "--policy", &policy.display().to_string(), "--from", &file]);
-    ran.expect(4);
+    let (decisions, _) = fleet.decisions(&file, &[]);
+    assert_eq!(decisions, BTreeMap::from([(moved, "denied".to_owned())]));
 }
 
 type Spoil = fn(&Path);
@@ -262,6 +292,11 @@ async fn repositories_and_layouts_are_listed_without_their_evidence() {
     assert!(text(&told[0]["cut"]).contains("not found"), "{told:?}");
     fleet.audit("missing.txt", &[]).expect(3);
     fleet.audit("oci:missing", &[]).expect(3);
+    // As `verify` has it: a folder that is not there is no registry that can't be asked.
+    let file = fleet.write("images.txt", "oci:missing:1.0");
+    fleet.table.ask(&["verify", "--key", &release, "oci:missing:1.0"]).expect(3);
+    let told = records(&fleet.table.ask(&["audit", "--key", &release, "--from", &file, "-o", "json"]).expect(3).stdout);
+    assert_eq!((&told[0]["decision"], &told[0]["exit"]), (&json!("could-not-tell"), &json!(3)));
     fleet.audit("registry:a.b/c:1", &[]).expect(2);
 }
 
@@ -331,6 +366,12 @@ async fn an_image_is_followed_to_what_it_was_built_from() {
     let hops = told[0]["chain"]["hops"].as_array().expect("a chain");
     let names: Vec<_> = hops.iter().map(|hop| text(&hop["judged"]["verdict"])).collect();
     assert_eq!((names, &told[1]["chain"]), (vec!["allowed".to_owned(); 3], &Value::Null));
+    let report = chain.file("audit.html");
+    ask(&["--provenance", "3", "--report", &format!("html={report}")]);
+    let html = fs::read_to_string(report).expect("the report");
+    let data = html.split("<script type=\"application/json\">").nth(1).expect("data").split("</script>").next();
+    let record: Value = serde_json::from_str(data.expect("data")).expect("JSON");
+    assert_eq!(record["chain"], told[0]["chain"]);
     assert_eq!(ask(&[])[0]["chain"], Value::Null);
 }
 
@@ -352,4 +393,9 @@ async fn standard_output_takes_one_report() {
     // A report that can't be written is told, and stops nothing.
     fleet.audit(&file, &["--report", "ndjson=missing/x"]).expect(3);
     fleet.audit(&file, &["--report", "ndjson=/dev/full"]).expect(3);
+    let mut command = fleet.table.machine.command();
+    command.args(["audit", "--policy", &fleet.table.policy(), "--from", &file, "-o", "json"]);
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("a device");
+    let ended = tokio::task::block_in_place(|| command.stdout(full).stderr(Stdio::null()).status()).expect("it runs");
+    assert_eq!(ended.code(), Some(3), "without its summary an audit is none");
 }

@@ -1,6 +1,9 @@
 //! What is installed in a cluster: that it is what it says, and what must not be lost of it.
 
-use boltseal::{policy::Policy, serve::admission::AdmissionSettings};
+use boltseal::{
+    policy::Policy,
+    serve::admission::{AdmissionSettings, PullSecretsOf},
+};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -45,7 +48,8 @@ fn all_of_it_is_yaml() {
 fn what_is_installed_lets_nothing_in_and_runs_without_rights() {
     let settings: AdmissionSettings = toml::from_str(&base("admission.toml")).expect("settings");
     assert_eq!(settings.effect, boltseal::admission::Effect::Enforce);
-    assert!(settings.server.certificate.is_some() && !settings.pull_secrets && settings.policies.is_empty());
+    assert!(settings.server.certificate.is_some() && settings.policies.is_empty());
+    assert_eq!(settings.pull_secrets, PullSecretsOf::All(false));
     let policy = Policy::parse(&base("policy.yaml"), &|name| Err(format!("no key {name}"))).expect("a policy");
     let image = "registry.example.com/app:1.0".parse().expect("a reference");
     assert!(policy.explain(&image).scope.is_none());
@@ -61,6 +65,9 @@ fn what_is_installed_lets_nothing_in_and_runs_without_rights() {
     }
     assert_eq!(hooks.len(), 2);
     assert_eq!(hooks[0]["rules"], hooks[1]["rules"], "both webhooks see the same objects");
+    // What it says is shown in tests/interop/kubernetes.rs.
+    assert_eq!(hooks[0]["matchConditions"], hooks[1]["matchConditions"]);
+    assert_eq!(hooks[0]["matchConditions"].as_array().map(Vec::len), Some(1), "only what changes no pod passes by");
     let deployment = &documents(&base("deployment.yaml"))[0]["spec"]["template"]["spec"];
     assert_eq!(deployment["automountServiceAccountToken"], json!(false));
     assert_eq!(deployment["securityContext"]["runAsNonRoot"], json!(true));

@@ -16,15 +16,23 @@ use boltseal::{
     },
     policy::{Decision, Policy},
     registry::{
-        Access, Options, Session,
-        embedded::{Embedded, EmbeddedOptions},
+        Access, Options, Repo, Session,
+        embedded::{Embedded, EmbeddedOptions, Hook},
     },
     sign::{LocalSigner, Signer, Signing},
     verify::{BlobKind, Rejection},
 };
 use common::{hostile, image};
 use jiff::Timestamp;
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 struct World {
     registry: Embedded,
@@ -359,5 +367,34 @@ async fn what_was_kept_is_judged_as_it_was_in_the_registry() {
             assert_eq!(again.findings.verified().len(), if one.index.is_some() { 4 } else { 2 });
         }
         assert_eq!(world.registry.requests().len(), before, "nothing is fetched");
+    }
+}
+
+/// Another signature may come, or one go, between the decision and its keeping: what is kept is then not what was judged.
+// [V-180]
+#[tokio::test]
+async fn what_changed_while_it_was_kept_is_told() {
+    let empty = serde_json::json!({ "schemaVersion": 2, "mediaType": media_type::IMAGE_INDEX, "manifests": [] });
+    let swapped = hostile::swapped("/referrers/", media_type::IMAGE_INDEX, empty.to_string());
+    for changes in [false, true] {
+        let swapped = swapped.clone();
+        let begun = Arc::new(AtomicBool::new(false));
+        let keeps = Arc::clone(&begun);
+        let hook: Hook = Arc::new(move |exchange| {
+            let is_list = exchange.path().contains("/referrers/") && keeps.load(Ordering::Relaxed);
+            (changes && is_list && exchange.earlier > 0).then(|| swapped(exchange)).flatten()
+        });
+        let world = World::new(EmbeddedOptions { hook: Some(hook), ..EmbeddedOptions::default() }).await;
+        world.sign_as(&world.key, None).await.unwrap();
+        world.registry.forget_requests();
+        begun.store(true, Ordering::Relaxed);
+        let (policy, limits, home) = (world.policy("enforced"), Limits::default(), tempfile::tempdir().unwrap());
+        let now = Timestamp::now();
+        let verifier = Verifier { session: &world.session, policy: &policy, now, limits: &limits, trust: None };
+        let repo = Repository::Layout(home.path().join("kept"));
+        let Ok(Repo::Layout(into)) = world.session.open(&repo, Access::PullPush) else { panic!("a layout") };
+        let (judged, unkept) = verifier.verify_and_keep(&world.reference(":1"), None, &into).await.unwrap();
+        assert!(matches!(judged.outcome.decision, Decision::Allow(_)), "{judged:?}");
+        assert_eq!(unkept.len(), usize::from(changes), "{unkept:?}");
     }
 }

@@ -4,8 +4,8 @@
 # below TARGET_DIR (target/peers): cosign, notation, crane, oras, docker-registry, notary and its server, skopeo, podman, and
 # refreg, which is go-containerregistry's in-memory registry with the referrers API, built from Debian's Go; containerd with
 # ctr, docker with dockerd, buildx and runc, the runtimes that ask boltseal before they pull; valkey-server, which servers
-# share, and nginx. Besides, Sigstore's clients for npm (npm-sigstore) and PyPI (pypi-sigstore), SARIF's schema with a judge of it (sarif-schema) and Helm's library
-# (helm), by npm and pip into folders of their own; umoci; etcd and kubectl for Kubernetes' API server, which
+# share, and nginx. Besides, Sigstore's clients for npm (npm-sigstore) and PyPI (pypi-sigstore), SARIF's schema with a judge of it (sarif-schema), Buf's
+# CEL, in which Kubernetes' conditions are written (cel), and Helm's library (helm), by npm and pip into folders of their own; umoci; etcd and kubectl for Kubernetes' API server, which
 # tests/peers/kube-apiserver.sh builds. Nothing is installed, apt's own state is untouched, a second run fetches nothing, with one
 # exception: Chromium, which chromium-report opens reports in, starts itself again from where it is installed, and so root
 # installs it. TARGET_DIR/missing lists what could not be had, a line each.
@@ -27,6 +27,7 @@ NPM_SARIF=1.0.0-beta.0
 HELM_SDK=0.2.2
 PYPI_SIGSTORE=4.5.1
 PLAYWRIGHT=1.65.1
+NPM_CEL=0.6.1
 mkdir -p "$TARGET"/{debs,bin,apt/lists/partial,apt/cache/archives/partial,apt/empty}
 # what is installed on this machine takes no part
 : > "$TARGET/apt/status"
@@ -91,6 +92,7 @@ helm() {
 }
 
 npm_command npm-sigstore "sigstore@$NPM_SIGSTORE" client.cjs
+npm_command cel "@bufbuild/cel@$NPM_CEL" cel.cjs
 npm_command sarif-schema "@microsoft/jest-sarif@$NPM_SARIF" sarif.cjs
 pypi_sigstore
 chromium_report

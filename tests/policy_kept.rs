@@ -92,6 +92,21 @@ fn a_changed_policy_tells_what_would_change_and_allows_nothing() {
     assert_eq!(config["replayed"][0]["reasons"][0]["id"], json!("config-root-user"));
 }
 
+// [V-180]
+#[test]
+fn decisions_of_one_image_and_second_lie_apart() {
+    let desk = Desk { boltseal: Boltseal::new() };
+    image::write(&desk.path("img"), "1", "twice");
+    desk.policy("old.yaml", "signatures: { from: [ci] }");
+    let twice = ["verify", "--policy", "old.yaml", "--save-evidence", "kept", "oci:img:1", "oci:img:1"];
+    desk.boltseal.run(twice).expect(1);
+    let mut kept: Vec<_> = fs::read_dir(desk.path("kept")).expect("kept").map(|one| one.expect("one").path()).collect();
+    kept.sort();
+    assert_eq!(kept.len(), 2);
+    assert!(kept[1].to_string_lossy().ends_with("-2") && kept.iter().all(|one| one.join("report.json").exists()));
+    assert_eq!(desk.replay(&["--policy", "old.yaml"], 0)["replayed"].as_array().map(Vec::len), Some(2));
+}
+
 /// A report is somebody's text: what it says can change what is compared with, and never what is found.
 // [V-181]
 #[test]
@@ -119,6 +134,10 @@ fn a_report_s_word_counts_for_nothing() {
         change(from, to);
         desk.boltseal.run(["policy", "replay", "--policy", "old.yaml", "kept"]).expect(3);
     }
+    // It names another image than it has the digest of.
+    change("\"reference\": \"oci:img:1\"", &format!("\"reference\": \"oci:img@sha256:{}\"", "cd".repeat(32)));
+    let other = desk.boltseal.run(["policy", "replay", "--policy", "old.yaml", "kept"]).expect(3).stderr;
+    assert!(other.contains("is not what was judged"), "{other}");
     fs::write(&report, &written).expect("a report");
     // Evidence that was changed is not what its digest says; that which is gone is not there.
     let mut changed = 0;

@@ -17,6 +17,14 @@ pub struct Tools {
     pub notation: bool,
 }
 
+/// Has the kernel forget a program's pages. What of them is resident depends on how it came to have them: of a file that was
+/// just written it maps larger pieces than of one that was read.
+fn read_anew(program: &Path) {
+    let file = fs::File::open(program).expect("a program");
+    file.sync_all().expect("a file on the disk");
+    rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).expect("advice that is taken");
+}
+
 impl Tools {
     /// `BOLTSEAL_BIN` names another build of boltseal to be measured.
     pub fn new() -> Self {
@@ -27,6 +35,8 @@ impl Tools {
         if tools.notation {
             tools.trust_notation();
         }
+        let peers = ["cosign", "notation"].into_iter().filter(|name| peers::is_there(name));
+        peers.map(|name| peers::folder().join(name)).chain([tools.boltseal.clone()]).for_each(|path| read_anew(&path));
         tools
     }
 

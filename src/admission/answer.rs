@@ -89,9 +89,9 @@ struct Response<'a> {
     audit_annotations: &'a BTreeMap<&'static str, String>,
 }
 
-/// Answers a review; `judged` has each image that [`Review::images`] has named, with what each policy says of it.
+/// Answers a review; `judged` has each of [`Review::images`], with what each policy says of it.
 #[must_use]
-pub fn answer(review: &Review, hook: Hook, style: Style, judged: &[(Image, Vec<Verdict>)]) -> Answer {
+pub fn answer(review: &Review, hook: Hook, style: Style, judged: &[(&Image, Vec<Verdict>)]) -> Answer {
     let mut answer = Answer::leave(review);
     if hook == Hook::Mutate {
         if style.effect == Effect::Enforce {
@@ -100,6 +100,8 @@ pub fn answer(review: &Review, hook: Hook, style: Style, judged: &[(Image, Vec<V
         return answer;
     }
     let (mut refused, mut warnings, mut seen) = (Vec::new(), Vec::new(), Vec::new());
+    // A denial stands, whatever else could not be told.
+    let mut denied = false;
     for (image, verdicts) in judged {
         let told = |why: &str| format!("{}: {}: {why}", image.pointer, image.text);
         for verdict in verdicts {
@@ -107,6 +109,7 @@ pub fn answer(review: &Review, hook: Hook, style: Style, judged: &[(Image, Vec<V
                 Verdict::Approved(digest)
                     if style.effect == Effect::Enforce && !image.text.ends_with(&format!("@{digest}")) =>
                 {
+                    denied = true;
                     refused.push(told(&format!(
                         "denied: not named by the digest that is allowed, {digest}; the mutating webhook puts it there"
                     )));
@@ -115,7 +118,10 @@ pub fn answer(review: &Review, hook: Hook, style: Style, judged: &[(Image, Vec<V
                 Verdict::Permitted(why) => {
                     warnings.push(told(&format!("would be denied, the policy is permissive: {why}")));
                 }
-                Verdict::Denied(why) => refused.push(told(&format!("denied: {why}"))),
+                Verdict::Denied(why) => {
+                    denied = true;
+                    refused.push(told(&format!("denied: {why}")));
+                }
                 Verdict::Unknown(why) => refused.push(told(&format!("could not tell: {why}"))),
             }
             seen.push(format!("{} {}", image.text, verdict.word()));
@@ -125,11 +131,7 @@ pub fn answer(review: &Review, hook: Hook, style: Style, judged: &[(Image, Vec<V
         answer.annotations.insert("images", style.line(&seen.join("; "), ANNOTATION_CHARS));
     }
     answer.warnings = warnings.iter().map(|warning| style.line(warning, WARNING_CHARS)).collect();
-    // A denial stands, whatever else could not be told.
-    let mut verdicts = judged.iter().flat_map(|(_, verdicts)| verdicts);
-    let only_unknown = verdicts.clone().any(|verdict| matches!(verdict, Verdict::Unknown(_)))
-        && !verdicts.any(|verdict| matches!(verdict, Verdict::Denied(_)));
-    answer.refuse(style, if only_unknown { 503 } else { 403 }, &refused);
+    answer.refuse(style, if denied { 403 } else { 503 }, &refused);
     answer
 }
 
@@ -238,7 +240,7 @@ impl Operation {
 }
 
 /// The new name of an image that is allowed and has no digest yet.
-fn patch((image, verdicts): &(Image, Vec<Verdict>)) -> Option<(String, String)> {
+fn patch((image, verdicts): &(&Image, Vec<Verdict>)) -> Option<(String, String)> {
     let digest = verdicts.iter().find_map(|verdict| match verdict {
         Verdict::Approved(digest) => Some(digest),
         _ => None,
@@ -270,7 +272,7 @@ mod tests {
     fn judged(hook: Hook, effect: Effect, images: &[(&str, Verdict)]) -> Answer {
         let review = review(&images.iter().map(|(image, _)| *image).collect::<Vec<_>>());
         let verdicts = images.iter().map(|(_, verdict)| vec![Verdict::NotJudged, verdict.clone()]);
-        let judged: Vec<_> = review.images().unwrap().into_iter().zip(verdicts).collect();
+        let judged: Vec<_> = review.images.as_ref().unwrap().iter().zip(verdicts).collect();
         answer(&review, hook, style(effect), &judged)
     }
 
@@ -329,8 +331,10 @@ mod tests {
             assert_eq!(sent["response"]["allowed"], json!(false));
             assert_eq!(sent["response"]["status"]["message"], json!(message));
         }
-        let both = [("a", Verdict::Denied("x".to_owned())), ("b", Verdict::Unknown("y".to_owned()))];
-        assert_eq!(judged(Hook::Validate, Effect::Enforce, &both).refusal.unwrap().0, 403);
+        for denied in [Verdict::Denied("x".to_owned()), approved()] {
+            let both = [("a", denied), ("b", Verdict::Unknown("y".to_owned()))];
+            assert_eq!(judged(Hook::Validate, Effect::Enforce, &both).refusal.unwrap().0, 403, "{both:?}");
+        }
     }
 
     // [V-325]

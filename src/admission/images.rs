@@ -1,6 +1,7 @@
 //! Where objects name images.
 
 use super::Kind;
+use crate::limits::{REVIEW_IMAGES, REVIEW_IMAGES_BYTES, REVIEW_NAME_BYTES};
 use serde_json::{Map, Value};
 
 /// The lists of a pod's containers.
@@ -13,6 +14,12 @@ pub struct Image {
     pub pointer: String,
     /// The name as it is written; empty where there is none.
     pub text: String,
+}
+
+/// An image where it was found.
+#[derive(Debug)]
+pub(super) struct Found {
+    image: Image,
     /// The list, and the name in it of the container or volume.
     slot: (String, String),
 }
@@ -35,16 +42,29 @@ pub enum ImagesError {
     /// Neither a known kind nor anything with containers.
     #[error("no pod is found in a {0}: the webhook's rules should leave the kind out")]
     NoPod(String),
-    /// More images than are judged at once.
-    #[error("{0} images, at most {max} are judged at once", max = crate::limits::REVIEW_IMAGES)]
-    TooMany(usize),
+    /// More than is judged at once.
+    #[error(
+        "more than {REVIEW_IMAGES} images, or {REVIEW_IMAGES_BYTES} bytes of their names and places, are not judged at once"
+    )]
+    TooMany,
+    /// A place whose name is out of all proportion.
+    #[error("a pod at a place whose name has more than {REVIEW_NAME_BYTES} bytes")]
+    TooDeep,
 }
 
-impl Image {
+impl Found {
     /// Whether it is the same name for the same container or volume.
-    pub(super) fn is_same(&self, other: &Self) -> bool {
-        self.slot == other.slot && self.text == other.text && !self.slot.1.is_empty()
+    fn is_same(&self, other: &Self) -> bool {
+        self.slot == other.slot && self.image.text == other.image.text && !self.slot.1.is_empty()
     }
+}
+
+/// The images of what was found that were not there before.
+pub(super) fn new(found: Vec<Found>, old: &[Found]) -> Result<Vec<Image>, ImagesError> {
+    let new = found.into_iter().filter(|found| !old.iter().any(|old| old.is_same(found)));
+    let images: Vec<_> = new.map(|found| found.image).collect();
+    let bytes: usize = images.iter().map(|image| image.pointer.len() + image.text.len()).sum();
+    if bytes > REVIEW_IMAGES_BYTES { Err(ImagesError::TooMany) } else { Ok(images) }
 }
 
 /// Where a kind has the description of its pod.
@@ -66,7 +86,7 @@ pub(super) fn pod<'o>(kind: &Kind, object: &'o Value) -> Option<&'o Value> {
 }
 
 /// The images of an object: of a known kind's pod; else of all that is shaped as one.
-pub(super) fn find(kind: &Kind, object: &Value) -> Result<Vec<Image>, ImagesError> {
+pub(super) fn find(kind: &Kind, object: &Value) -> Result<Vec<Found>, ImagesError> {
     let mut images = Vec::new();
     match path(kind) {
         Some(path) => {
@@ -76,7 +96,7 @@ pub(super) fn find(kind: &Kind, object: &Value) -> Result<Vec<Image>, ImagesErro
             in_pod(pod.ok_or_else(shape)?, &pointer, &mut images)?;
         }
         None => {
-            by_shape(object, "", &mut images)?;
+            by_shape(object, &mut String::new(), &mut images)?;
             if images.is_empty() {
                 let Kind { group, version, kind } = kind;
                 let group = if group.is_empty() { String::new() } else { format!("{group}/") };
@@ -88,22 +108,25 @@ pub(super) fn find(kind: &Kind, object: &Value) -> Result<Vec<Image>, ImagesErro
 }
 
 /// The images of what describes a pod.
-fn in_pod(pod: &Map<String, Value>, pointer: &str, images: &mut Vec<Image>) -> Result<(), ImagesError> {
+fn in_pod(pod: &Map<String, Value>, pointer: &str, images: &mut Vec<Found>) -> Result<(), ImagesError> {
+    if pointer.len() > REVIEW_NAME_BYTES {
+        return Err(ImagesError::TooDeep);
+    }
     for list in CONTAINERS {
         let here = format!("{pointer}/{list}");
         for (at, container) in items(pod, list, &here)?.iter().enumerate() {
             let place = format!("{here}/{at}/image");
-            images.push(Image::of(container, container.get("image"), &here, place)?);
+            images.push(Found::of(container, container.get("image"), &here, place)?);
         }
     }
     let here = format!("{pointer}/volumes");
     for (at, volume) in items(pod, "volumes", &here)?.iter().enumerate() {
         if let Some(image) = volume.get("image").filter(|image| !image.is_null()) {
             let place = format!("{here}/{at}/image/reference");
-            images.push(Image::of(volume, image.get("reference"), &here, place)?);
+            images.push(Found::of(volume, image.get("reference"), &here, place)?);
         }
     }
-    Ok(())
+    if images.len() > REVIEW_IMAGES { Err(ImagesError::TooMany) } else { Ok(()) }
 }
 
 fn items<'p>(pod: &'p Map<String, Value>, list: &str, pointer: &str) -> Result<&'p [Value], ImagesError> {
@@ -114,7 +137,7 @@ fn items<'p>(pod: &'p Map<String, Value>, list: &str, pointer: &str) -> Result<&
     }
 }
 
-impl Image {
+impl Found {
     fn of(item: &Value, image: Option<&Value>, list: &str, pointer: String) -> Result<Self, ImagesError> {
         let text = match image {
             None | Some(Value::Null) => String::new(),
@@ -122,24 +145,31 @@ impl Image {
             Some(_) => return Err(ImagesError::Shape { pointer, expected: "an image's name" }),
         };
         let name = item.get("name").and_then(Value::as_str).unwrap_or_default();
-        Ok(Self { pointer, text, slot: (list.to_owned(), name.to_owned()) })
+        Ok(Self { image: Image { pointer, text }, slot: (list.to_owned(), name.to_owned()) })
     }
 }
 
-/// Whatever has lists of containers, at any depth: a resource of others with a pod in it. Depth is bounded by decoding.
-fn by_shape(value: &Value, pointer: &str, images: &mut Vec<Image>) -> Result<(), ImagesError> {
+/// Whatever has lists of containers, at any depth: a resource of others with pods in it. One may hide no other, so nothing of
+/// the object is passed over. Depth is bounded by decoding.
+fn by_shape(value: &Value, place: &mut String, images: &mut Vec<Found>) -> Result<(), ImagesError> {
+    let here = place.len();
     match value {
         Value::Object(members) => {
-            if CONTAINERS.iter().any(|list| members.get(*list).is_some_and(is_list_of_objects)) {
-                return in_pod(members, pointer, images);
+            if CONTAINERS.iter().any(|list| members.get(*list).is_some_and(has_objects)) {
+                in_pod(members, place, images)?;
             }
             for (key, value) in members {
-                by_shape(value, &format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1")), images)?;
+                place.push('/');
+                place.push_str(&key.replace('~', "~0").replace('/', "~1"));
+                by_shape(value, place, images)?;
+                place.truncate(here);
             }
         }
         Value::Array(items) => {
             for (at, item) in items.iter().enumerate() {
-                by_shape(item, &format!("{pointer}/{at}"), images)?;
+                place.push_str(&format!("/{at}"));
+                by_shape(item, place, images)?;
+                place.truncate(here);
             }
         }
         _ => {}
@@ -147,8 +177,8 @@ fn by_shape(value: &Value, pointer: &str, images: &mut Vec<Image>) -> Result<(),
     Ok(())
 }
 
-fn is_list_of_objects(value: &Value) -> bool {
-    value.as_array().is_some_and(|items| !items.is_empty() && items.iter().all(Value::is_object))
+fn has_objects(list: &Value) -> bool {
+    list.as_array().is_some_and(|items| items.iter().any(Value::is_object))
 }
 
 #[cfg(test)]
@@ -161,7 +191,7 @@ mod tests {
     }
 
     fn pointers(group: &str, name: &str, object: &Value) -> Vec<String> {
-        find(&kind(group, name), object).unwrap().into_iter().map(|image| image.pointer).collect()
+        find(&kind(group, name), object).unwrap().into_iter().map(|found| found.image.pointer).collect()
     }
 
     // [V-321]
@@ -233,6 +263,43 @@ mod tests {
         }
         // A container without an image is found, and its name is none.
         let none = find(&kind("", "Pod"), &json!({ "spec": { "containers": [{ "name": "a" }] } })).unwrap();
-        assert_eq!(none.iter().map(|image| image.text.as_str()).collect::<Vec<_>>(), [""]);
+        assert_eq!(none.iter().map(|found| found.image.text.as_str()).collect::<Vec<_>>(), [""]);
+        let mixed = json!({ "spec": { "containers": ["a", { "image": "x" }] } });
+        let error = find(&kind("x.example", "Thing"), &mixed).unwrap_err();
+        assert!(matches!(&error, ImagesError::Shape { pointer, .. } if pointer == "/spec/containers"), "{error}");
+    }
+
+    // [V-321]
+    #[test]
+    fn no_list_hides_another() {
+        let pod = |image: &str| json!({ "spec": { "containers": [{ "image": image }] } });
+        let beside = json!({ "spec": { "initContainers": [{ "image": "a" }], "worker": pod("b"), "containers": [] } });
+        let found = ["/spec/initContainers/0/image", "/spec/worker/spec/containers/0/image"];
+        assert_eq!(pointers("x.example", "Fleet", &beside), found);
+        let within =
+            json!({ "containers": [{ "image": "a", "more": pod("b") }], "volumes": [{ "template": pod("c") }] });
+        let found = [
+            "/containers/0/image",
+            "/containers/0/more/spec/containers/0/image",
+            "/volumes/0/template/spec/containers/0/image",
+        ];
+        assert_eq!(pointers("x.example", "Fleet", &within), found);
+    }
+
+    // [V-321]
+    #[test]
+    fn what_is_kept_of_an_object_is_bounded() {
+        let container = |image: String| json!({ "name": "a", "image": image });
+        let of = |images: Vec<Value>| {
+            let found = find(&kind("", "Pod"), &json!({ "spec": { "containers": images } }))?;
+            new(found, &[]).map(|images| images.len())
+        };
+        let honest = format!("registry.example.com/team/app:{}@sha256:{}", "1".repeat(40), "1".repeat(64));
+        assert_eq!(of(vec![container(honest.clone()); REVIEW_IMAGES]), Ok(REVIEW_IMAGES));
+        assert_eq!(of(vec![container(honest); REVIEW_IMAGES + 1]), Err(ImagesError::TooMany));
+        assert_eq!(of(vec![container("a".repeat(REVIEW_IMAGES_BYTES))]), Err(ImagesError::TooMany));
+        let pods = vec![json!({ "containers": [{ "image": "a" }] }); 2];
+        let far = json!({ "a".repeat(REVIEW_NAME_BYTES): pods });
+        assert_eq!(find(&kind("x.example", "Fleet"), &far).unwrap_err(), ImagesError::TooDeep);
     }
 }

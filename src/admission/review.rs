@@ -1,7 +1,10 @@
-use super::images::{Image, ImagesError, find};
+use super::{
+    account::{Account, AccountError},
+    images::{Image, ImagesError, find, new},
+};
 use crate::{
     json::{JsonError, decode_value_within},
-    limits::{REVIEW_IMAGES, REVIEW_VALUES},
+    limits::{REVIEW_NAME_BYTES, REVIEW_VALUES},
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -11,7 +14,8 @@ const API_VERSION: &str = "admission.k8s.io/v1";
 /// The subresource of pods by which images come in.
 const EPHEMERAL: &str = "ephemeralcontainers";
 
-/// What an API server asks: may this object be written? All of it was written by whoever sends the object.
+/// What an API server asks: may this object be written? All of it was written by whoever sends the object, of which only this
+/// is kept: it may wait long for its judgement.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Review {
     /// Names the review; stands in the answer.
@@ -26,8 +30,15 @@ pub struct Review {
     pub namespace: String,
     /// The object's name; empty where the API server makes one up.
     pub name: String,
-    object: Value,
-    old_object: Value,
+    /// The images that have to be judged: those of the object, on an update without those that the same container or volume
+    /// had before. A pod is judged when it is created, whatever made it; so who annotates or scales what runs already is not
+    /// held up by what happened to its image since.
+    ///
+    /// What is deleted or connected to brings no image. A subresource brings one where it has the shape, as
+    /// `ephemeralcontainers` has. An object that is not as Kubernetes has it, or of a kind in which no pod is found, is no leave.
+    pub images: Result<Vec<Image>, ImagesError>,
+    /// Whose credentials are its pod's.
+    pub account: Result<Account, AccountError>,
 }
 
 /// What is done with an object.
@@ -75,6 +86,9 @@ pub enum ReviewError {
     /// There is no uid to answer to.
     #[error("the AdmissionReview has no request with a uid of 1 to 128 characters")]
     Uid,
+    /// A name is out of all proportion.
+    #[error("the AdmissionReview has an operation, a kind or a name of more than {REVIEW_NAME_BYTES} bytes")]
+    Name,
 }
 
 #[derive(Deserialize)]
@@ -111,79 +125,57 @@ impl Review {
     /// Decodes a review.
     ///
     /// # Errors
-    /// Bytes that are no AdmissionReview of `admission.k8s.io/v1`, are nested too deep, or have more than
-    /// [`REVIEW_VALUES`] values.
+    /// Bytes that are no AdmissionReview of `admission.k8s.io/v1`, are nested too deep, have more than [`REVIEW_VALUES`]
+    /// values, or names of more than [`REVIEW_NAME_BYTES`].
     pub fn decode(bytes: &[u8]) -> Result<Self, ReviewError> {
         let wire = Wire::deserialize(decode_value_within(bytes, REVIEW_VALUES)?).map_err(JsonError::from)?;
         if (wire.api_version.as_str(), wire.kind.as_str()) != (API_VERSION, "AdmissionReview") {
             return Err(ReviewError::Version { api_version: wire.api_version, kind: wire.kind });
         }
         let request = wire.request.filter(|request| (1..=128).contains(&request.uid.len())).ok_or(ReviewError::Uid)?;
-        Ok(Self {
-            uid: request.uid,
-            operation: match request.operation.as_str() {
-                "CREATE" => Operation::Create,
-                "UPDATE" => Operation::Update,
-                "DELETE" => Operation::Delete,
-                "CONNECT" => Operation::Connect,
-                _ => Operation::Other(request.operation),
-            },
-            kind: request.kind,
-            sub_resource: request.sub_resource.filter(|name| !name.is_empty()),
-            namespace: request.namespace,
-            name: request.name,
-            object: request.object,
-            old_object: request.old_object,
-        })
-    }
-
-    /// The images that have to be judged: those of the object, on an update without those that the same container or volume
-    /// had before. A pod is judged when it is created, whatever made it; so who annotates or scales what runs already is not
-    /// held up by what happened to its image since.
-    ///
-    /// What is deleted or connected to brings no image. A subresource brings one where it has the shape, as
-    /// `ephemeralcontainers` has.
-    ///
-    /// # Errors
-    /// The object is not as Kubernetes has it, or of a kind in which no pod is found: that is no leave.
-    pub fn images(&self) -> Result<Vec<Image>, ImagesError> {
-        let old = match &self.operation {
-            Operation::Delete | Operation::Connect => return Ok(Vec::new()),
-            Operation::Other(operation) => return Err(ImagesError::Operation(operation.clone())),
-            Operation::Update => find(&self.kind, &self.old_object).unwrap_or_default(),
-            Operation::Create => Vec::new(),
-        };
-        let part = self.sub_resource.as_ref().is_some_and(|part| part != EPHEMERAL);
-        let mut images = match find(&self.kind, &self.object) {
-            // Scale, Binding, Eviction: other kinds, written through the object.
-            Err(ImagesError::NoPod(_)) if part => Vec::new(),
-            found => found?,
-        };
-        images.retain(|image| !old.iter().any(|old| old.is_same(image)));
-        if images.len() > REVIEW_IMAGES {
-            return Err(ImagesError::TooMany(images.len()));
+        let Request { uid, operation, kind, namespace, name, .. } = request;
+        let sub_resource = request.sub_resource.filter(|name| !name.is_empty());
+        let names = [&operation, &kind.group, &kind.version, &kind.kind, &namespace, &name];
+        if names.into_iter().chain(&sub_resource).any(|name| name.len() > REVIEW_NAME_BYTES) {
+            return Err(ReviewError::Name);
         }
-        Ok(images)
+        let operation = Operation::of(operation);
+        let images = images(&operation, &kind, sub_resource.as_deref(), &request.object, &request.old_object);
+        let account = Account::of(&namespace, super::images::pod(&kind, &request.object));
+        Ok(Self { uid, operation, kind, sub_resource, namespace, name, images, account })
     }
+}
 
-    /// The part of the object that describes the pod, where its kind is known.
-    pub(super) fn pod(&self) -> Option<&Value> {
-        super::images::pod(&self.kind, &self.object)
+impl Operation {
+    fn of(word: String) -> Self {
+        match word.as_str() {
+            "CREATE" => Self::Create,
+            "UPDATE" => Self::Update,
+            "DELETE" => Self::Delete,
+            "CONNECT" => Self::Connect,
+            _ => Self::Other(word),
+        }
     }
+}
 
-    /// The names of the pod's pull secrets, in their order.
-    #[must_use]
-    pub fn pull_secrets(&self) -> Vec<String> {
-        let listed = self.pod().and_then(|pod| pod.get("imagePullSecrets")).and_then(Value::as_array);
-        let name = |entry: &Value| entry.get("name")?.as_str().map(str::to_owned);
-        listed.into_iter().flatten().filter_map(name).take(crate::limits::PULL_SECRETS).collect()
-    }
-
-    /// The name of the pod's service account.
-    #[must_use]
-    pub fn service_account(&self) -> &str {
-        let named = self.pod().and_then(|pod| pod.get("serviceAccountName")).and_then(Value::as_str);
-        named.filter(|name| !name.is_empty()).unwrap_or("default")
+/// [`Review::images`].
+fn images(
+    operation: &Operation,
+    kind: &Kind,
+    part: Option<&str>,
+    object: &Value,
+    old: &Value,
+) -> Result<Vec<Image>, ImagesError> {
+    let old = match operation {
+        Operation::Delete | Operation::Connect => return Ok(Vec::new()),
+        Operation::Other(operation) => return Err(ImagesError::Operation(operation.clone())),
+        Operation::Update => find(kind, old).unwrap_or_default(),
+        Operation::Create => Vec::new(),
+    };
+    match find(kind, object) {
+        // Scale, Binding, Eviction: other kinds, written through the object.
+        Err(ImagesError::NoPod(_)) if part.is_some_and(|part| part != EPHEMERAL) => Ok(Vec::new()),
+        found => new(found?, &old),
     }
 }
 
@@ -204,7 +196,7 @@ mod tests {
     }
 
     fn found(review: &Review) -> Vec<String> {
-        review.images().unwrap().into_iter().map(|image| format!("{} {}", image.pointer, image.text)).collect()
+        review.images.as_ref().unwrap().iter().map(|image| format!("{} {}", image.pointer, image.text)).collect()
     }
 
     fn pod(images: &[(&str, &str)]) -> Value {
@@ -236,15 +228,11 @@ mod tests {
             assert!(found(&review(operation, "", ["", "Pod"], &Value::Null, &pod(&[("a", "x")]))).is_empty());
         }
         let other = review("PATCH", "", ["", "Pod"], &pod(&[("a", "x")]), &Value::Null);
-        assert!(matches!(other.images(), Err(ImagesError::Operation(name)) if name == "PATCH"));
+        assert!(matches!(&other.images, Err(ImagesError::Operation(name)) if name == "PATCH"));
         let scale = json!({ "spec": { "replicas": 3 } });
         assert!(found(&review("UPDATE", "scale", ["autoscaling", "Scale"], &scale, &scale)).is_empty());
         let scale = review("UPDATE", "", ["autoscaling", "Scale"], &scale, &scale);
-        assert!(matches!(scale.images(), Err(ImagesError::NoPod(_))));
-        let many: Vec<_> = (0..=REVIEW_IMAGES).map(|n| (n.to_string(), "x")).collect();
-        let many: Vec<_> = many.iter().map(|(name, image)| (name.as_str(), *image)).collect();
-        let many = review("CREATE", "", ["", "Pod"], &pod(&many), &Value::Null);
-        assert!(matches!(many.images(), Err(ImagesError::TooMany(_))));
+        assert!(matches!(scale.images, Err(ImagesError::NoPod(_))));
     }
 
     // [V-320]
@@ -272,15 +260,20 @@ mod tests {
         assert!(Review::decode(review(API_VERSION, "AdmissionReview", "u").as_bytes()).is_ok());
     }
 
+    // [V-320]
     #[test]
-    fn the_pods_own_credentials_are_named() {
-        let mut template = json!({ "spec": { "template": pod(&[("a", "x")]) } });
-        let deployment = |object: &Value| review("CREATE", "", ["apps", "Deployment"], object, &Value::Null);
-        assert_eq!(deployment(&template).service_account(), "default");
-        assert!(deployment(&template).pull_secrets().is_empty());
-        template["spec"]["template"]["spec"]["serviceAccountName"] = "builder".into();
-        template["spec"]["template"]["spec"]["imagePullSecrets"] = json!([{ "name": "one" }, {}, { "name": "two" }]);
-        assert_eq!(deployment(&template).service_account(), "builder");
-        assert_eq!(deployment(&template).pull_secrets(), ["one", "two"]);
+    fn of_a_large_object_little_is_kept() {
+        let mut large = pod(&[("a", "r.example/a:1")]);
+        large["metadata"]["annotations"] = json!({ "large": "x".repeat(1 << 20) });
+        large["spec"]["imagePullSecrets"] = json!([{ "name": "x".repeat(1 << 20) }]);
+        for operation in ["CREATE", "UPDATE"] {
+            let review = review(operation, "", ["", "Pod"], &large, &large);
+            assert!(format!("{review:?}").len() < 4 << 10, "{operation}");
+        }
+        let named = json!({
+            "apiVersion": API_VERSION, "kind": "AdmissionReview",
+            "request": { "uid": "u", "name": "n".repeat(REVIEW_NAME_BYTES + 1) },
+        });
+        assert!(matches!(Review::decode(named.to_string().as_bytes()), Err(ReviewError::Name)));
     }
 }

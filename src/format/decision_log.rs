@@ -43,6 +43,8 @@ pub enum Event {
     Recovered {
         /// Bytes of it.
         bytes: u64,
+        /// The hash of that last entry, in hex; zeros where there is none. The line's `previous` is that of the bytes.
+        after: String,
     },
 }
 
@@ -93,10 +95,23 @@ struct Line<'a> {
 
 /// Of an entry only what chains it; what else stands there is the reader's.
 #[derive(Deserialize)]
-struct Link<'a> {
+struct Written<'a> {
     seq: u64,
     previous: &'a str,
     event: &'a str,
+    #[serde(default)]
+    after: Option<&'a str>,
+}
+
+/// How an entry is chained.
+#[derive(Clone, Copy)]
+struct Link {
+    /// Where the log stands behind it.
+    head: Head,
+    /// The hash of what stands before it: an entry, or what was cut off.
+    previous: LineHash,
+    /// The hash of the last entry before it, where something was cut off between the two.
+    after: Option<LineHash>,
 }
 
 /// What is wrong with a log.
@@ -160,19 +175,17 @@ impl Head {
         Ok((bytes, head))
     }
 
-    /// Where a log stands whose last line this is, with its line feed; what the line follows; whether it says that something
-    /// before it was cut off.
-    fn of(line: &[u8]) -> Result<(Self, LineHash, bool), ChainFault> {
-        if line.len() as u64 > LOG_LINE_BYTES {
-            return Err(ChainFault::TooLong);
-        }
-        let link: Link<'_> = serde_json::from_slice(line).map_err(|error| ChainFault::NoEntry(error.to_string()))?;
-        let previous = link.previous.parse().map_err(|()| ChainFault::NoEntry("previous is no SHA-256".to_owned()))?;
-        Ok((Self { seq: link.seq, hash: LineHash(sha256(line)) }, previous, link.event == "recovered"))
+    /// An entry for what was cut off behind the last one; it stands behind these bytes, the last of which is a line feed.
+    ///
+    /// # Errors
+    /// As [`Head::next`].
+    pub fn recovered(self, torn: &[u8], now: Timestamp) -> Result<(Vec<u8>, Self), ChainFault> {
+        let event = Event::Recovered { bytes: torn.len() as u64, after: self.hash.to_string() };
+        Self { hash: LineHash(sha256(torn)), ..self }.next(&event, now)
     }
 
-    /// Where a log stands that ends like this, and what of the end is no entry: cut off, without an entry that says so.
-    /// `whole` is whether `tail` is all of it. An entry that lacks its line feed alone is one: with it, it is whole.
+    /// Where a log stands that ends like this, with a line feed, and what of the end is no entry: cut off, without an entry
+    /// that says so. `whole` is whether `tail` is all of it.
     ///
     /// # Errors
     /// There is no entry within the tail.
@@ -183,8 +196,8 @@ impl Head {
             // The last line that ends before `end`.
             let Some(feed) = tail.get(..end).and_then(|before| before.iter().rposition(|byte| *byte == b'\n')) else {
                 // Nothing but the beginning of a first entry: everything else is somebody else's file.
-                let begins = tail.starts_with(FIRST) || FIRST.starts_with(tail);
-                return if whole && begins {
+                let begins = tail.starts_with(FIRST) || FIRST.starts_with(tail.strip_suffix(b"\n").unwrap_or(tail));
+                return if whole && begins && tail != b"\n" {
                     Ok((Self::START, tail))
                 } else {
                     Err(fault.unwrap_or(ChainFault::TooLong))
@@ -193,22 +206,35 @@ impl Head {
             let start = tail.get(..feed).and_then(|before| before.iter().rposition(|byte| *byte == b'\n'));
             let start = start.map_or(0, |at| at + 1);
             let line = tail.get(start..=feed).unwrap_or_default();
-            match Self::of(line) {
+            match Link::decode(line) {
                 // A line that begins before the tail does would be none.
-                Ok((head, ..)) if whole || start > 0 => return Ok((head, tail.get(feed + 1..).unwrap_or_default())),
+                Ok(link) if whole || start > 0 => return Ok((link.head, tail.get(feed + 1..).unwrap_or_default())),
                 Ok(_) => {}
                 Err(found) => fault = fault.or(Some(found)),
             }
             end = start;
         }
     }
+}
 
-    /// The head behind an entry that lacks its line feed alone.
-    #[must_use]
-    pub fn completed_by(self, torn: &[u8]) -> Option<Self> {
-        let line = [torn, b"\n"].concat();
-        let (head, previous, recovers) = Self::of(&line).ok()?;
-        (previous == self.hash && head.seq == self.seq.saturating_add(1) && !recovers).then_some(head)
+impl Link {
+    /// Reads a line, with its line feed.
+    fn decode(line: &[u8]) -> Result<Self, ChainFault> {
+        if line.len() as u64 > LOG_LINE_BYTES {
+            return Err(ChainFault::TooLong);
+        }
+        let written: Written<'_> =
+            serde_json::from_slice(line).map_err(|error| ChainFault::NoEntry(error.to_string()))?;
+        let hash = |text: Option<&str>, name: &str| {
+            let parsed = text.and_then(|text| text.parse().ok());
+            parsed.ok_or_else(|| ChainFault::NoEntry(format!("{name} is no SHA-256")))
+        };
+        let recovers = written.event == "recovered";
+        Ok(Self {
+            head: Head { seq: written.seq, hash: LineHash(sha256(line)) },
+            previous: hash(Some(written.previous), "previous")?,
+            after: recovers.then(|| hash(written.after, "after")).transpose()?,
+        })
     }
 }
 
@@ -217,7 +243,7 @@ impl Head {
 pub struct Chain {
     began: Option<Head>,
     last: Option<Head>,
-    /// Lines since the last entry that are none: how many, their hash, and what is wrong with the first.
+    /// Lines since the last entry that are none: how many, their hash, and what is wrong with the first of them.
     torn: Option<(u64, Hasher, ChainFault)>,
     recovered: u64,
 }
@@ -226,45 +252,46 @@ impl Chain {
     /// Takes the next line in, with its line feed.
     ///
     /// # Errors
-    /// It does not follow the one before it. A line that is no entry is only known to be wrong when the next one, or the
-    /// end, does not account for it: the error is that line's then, so many lines back.
+    /// It does not follow the one before it. A line that is no entry is only known to be wrong when the next one that is, or
+    /// the end, does not account for it: the error is that line's then, so many lines back.
     pub fn line(&mut self, line: &[u8]) -> Result<(), (u64, ChainFault)> {
         let read = match line.last() {
-            Some(b'\n') => Head::of(line),
+            Some(b'\n') => Link::decode(line),
             _ => Err(ChainFault::NoEntry("its line feed is missing".to_owned())),
         };
-        let next = self.next();
-        if let Some((count, hasher, fault)) = &mut self.torn {
-            let Hash::Sha256(hash) = hasher.clone().finish() else { return Err((*count, fault.clone())) };
-            return match read {
-                Ok((head, previous, true)) if (previous, head.seq) == (LineHash(hash), next) => {
-                    self.began = self.began.or(Some(Head::START));
-                    self.last = Some(head);
-                    self.torn = None;
-                    self.recovered += 1;
-                    Ok(())
-                }
-                // More of the same crash; anything else that is whole would have to account for it.
-                Err(_) => {
-                    hasher.update(line);
-                    *count += 1;
-                    Ok(())
-                }
-                Ok(_) => Err((*count, fault.clone())),
-            };
-        }
-        match read.and_then(|(head, previous, recovers)| self.follows(head, previous, recovers).map(|()| head)) {
-            Ok(head) => self.last = Some(head),
-            Err(fault) => {
+        let last = self.last.unwrap_or(Head::START);
+        match (&mut self.torn, read) {
+            (None, Ok(link)) => {
+                self.follows(link).map_err(|fault| (0, fault))?;
+                self.last = Some(link.head);
+            }
+            (None, Err(fault)) => {
                 let mut hasher = Hasher::sha256();
                 hasher.update(line);
                 self.torn = Some((1, hasher, fault));
+            }
+            // More of the same crash; anything that is whole has to account for it.
+            (Some((count, hasher, _)), Err(_)) => {
+                hasher.update(line);
+                *count += 1;
+            }
+            (Some((count, hasher, fault)), Ok(Link { head, previous, after })) => {
+                let accounts = after == Some(last.hash)
+                    && Hash::Sha256(previous.0) == hasher.clone().finish()
+                    && head.seq == last.seq.saturating_add(1);
+                if !accounts {
+                    return Err((*count, fault.clone()));
+                }
+                self.began = self.began.or(Some(Head::START));
+                self.last = Some(head);
+                self.torn = None;
+                self.recovered += 1;
             }
         }
         Ok(())
     }
 
-    fn follows(&mut self, head: Head, previous: LineHash, recovers: bool) -> Result<(), ChainFault> {
+    fn follows(&mut self, Link { head, previous, after }: Link) -> Result<(), ChainFault> {
         let last = match self.last {
             Some(last) => last,
             // The first line says what it follows: nothing, or the end of a log that was not given.
@@ -286,12 +313,10 @@ impl Chain {
             return Err(ChainFault::Number { expected, found: head.seq });
         }
         // It would have to account for something, and nothing is there.
-        if recovers { Err(ChainFault::NoEntry("recovered, behind a whole entry".to_owned())) } else { Ok(()) }
-    }
-
-    /// The number of the next entry.
-    fn next(&self) -> u64 {
-        self.last.map_or(0, |last| last.seq).saturating_add(1)
+        match after {
+            Some(_) => Err(ChainFault::NoEntry("recovered, behind a whole entry".to_owned())),
+            None => Ok(()),
+        }
     }
 
     /// The end of a file.
@@ -299,11 +324,7 @@ impl Chain {
     /// # Errors
     /// Its last lines are no entries, and nothing accounts for them.
     pub fn end(&self) -> Result<(), (u64, ChainFault)> {
-        match &self.torn {
-            Some((count, _, ChainFault::NoEntry(_) | ChainFault::TooLong)) => Err((*count, ChainFault::Torn)),
-            Some((count, _, fault)) => Err((*count, fault.clone())),
-            None => Ok(()),
-        }
+        self.torn.as_ref().map_or(Ok(()), |(count, ..)| Err((*count, ChainFault::Torn)))
     }
 
     /// What its first line follows; its beginning, or the end of another log.

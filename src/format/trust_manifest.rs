@@ -135,11 +135,14 @@ fn decode_layer(name: &str, layer: &Descriptor) -> Result<TrustLayer, TrustManif
         .ok_or_else(|| TrustManifestError::Inline(name.to_owned()))
 }
 
+/// What [`staging_tag`]s begin with; 32 hex digits follow.
+pub const STAGING_TAGS: &str = "boltseal.role.";
+
 /// The tag under which one writer stages one role: nobody else writes there, so nothing is overwritten.
 #[must_use]
 pub fn staging_tag(role: &RoleName, key: Fingerprint) -> String {
     let hash = crate::crypto::hash::sha256(format!("{role}\n{key}").as_bytes());
-    format!("boltseal.role.{}", hex::encode(hash).get(..32).unwrap_or_default())
+    format!("{STAGING_TAGS}{}", hex::encode(hash).get(..32).unwrap_or_default())
 }
 
 #[cfg(test)]

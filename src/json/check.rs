@@ -1,6 +1,6 @@
 //! Strictness without a tree: the same rules, where a document is too large to be held as values.
 
-use super::JsonError;
+use super::{JsonError, refuse_reserved};
 use crate::limits::JSON_DEPTH;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use std::{borrow::Cow, cell::Cell, collections::BTreeSet, fmt};
@@ -82,6 +82,7 @@ impl<'de> Visitor<'de> for Check<'_> {
         let inner = self.deeper()?;
         let mut names = Names::default();
         while let Some(name) = map.next_key_seed(Name)? {
+            refuse_reserved(&name)?;
             if let Err(twice) = names.add(name) {
                 return Err(A::Error::custom(format_args!("member {twice:?} appears twice")));
             }

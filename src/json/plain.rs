@@ -4,6 +4,7 @@
 //! text, and no numbers but integers of 64 bits. So no member can be there twice, and what canonical JSON makes of any part
 //! of it are that part's own bytes. Large documents of machines are plain; all others are read the long way.
 
+use super::refuse_reserved;
 use crate::limits::{JSON_DEPTH, JSON_VALUES};
 use serde::{
     de::{
@@ -193,6 +194,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Members<'_, 'de, A> {
         let name = self.inner.inner.next_key::<&'de str>()?;
         self.came(name.is_some());
         let Some(name) = name else { return Ok(None) };
+        refuse_reserved(name)?;
         if self.last.is_some_and(|last| last >= name) {
             return Err(A::Error::custom("a name that is not behind the one before it"));
         }

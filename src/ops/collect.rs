@@ -4,7 +4,10 @@
 mod embedded;
 
 use crate::{
-    limits::{ATTACHMENT_BYTES, ATTACHMENTS, ATTACHMENTS_BYTES, CONCURRENCY, LARGE_AT_ONCE, LARGE_MANIFEST_BYTES},
+    limits::{
+        ATTACHMENT_BYTES, ATTACHMENTS, ATTACHMENTS_BYTES, ATTACHMENTS_BYTES_AT_ONCE, CONCURRENCY, LARGE_AT_ONCE,
+        LARGE_MANIFEST_BYTES,
+    },
     oci::{Descriptor, Digest, Embedded, ImageManifest, Manifest, media_type},
     registry::{Fault, Fetched, ListSource, Listing, RegistryError, Repo, Selector},
     verify::{Blob, BlobKind, Collected, LegacyMaterial, Place, Subject, Unread, Via},
@@ -15,28 +18,42 @@ use futures_util::{
     stream,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// The bytes of attachments that may be in memory: the process's, as its memory is.
+static ROOM: Semaphore = Semaphore::const_new(ATTACHMENTS_BYTES_AT_ONCE as usize);
+
+/// Room in memory that is taken until this is dropped. Whoever holds some must not wait for more.
+pub(super) type Room = SemaphorePermit<'static>;
+
+/// What was read, and the room that it takes until it is judged.
+#[derive(Default)]
+pub(super) struct Held {
+    pub collected: Collected,
+    pub room: Option<Room>,
+}
 
 /// Reads all that hangs on these digests: a subject's, and that of the index which lists it.
-pub(super) async fn collect(repo: &Repo, digests: impl Iterator<Item = Digest>) -> Collected {
+pub(super) async fn collect(repo: &Repo, digests: impl Iterator<Item = Digest>) -> Held {
     let found = join_all(digests.map(|digest| find(repo, digest))).await;
     read(repo, Found::merge(found)).await
 }
 
 /// As [`collect`], with what lies in the index that the subject is or that lists it: BuildKit's attestation manifests, the
 /// statements in them, and, where `signed` says so, what hangs on these manifests.
-pub(super) async fn collect_embedded(repo: &Repo, subject: &Subject, signed: bool) -> (Collected, Option<Embedded>) {
+pub(super) async fn collect_embedded(repo: &Repo, subject: &Subject, signed: bool) -> (Held, Option<Embedded>) {
     let hanging = join_all(subject.digests().map(|digest| find(repo, digest)));
     let (hanging, (lying, embedded)) = join(hanging, embedded::find(repo, subject, signed)).await;
     (read(repo, Found::merge(hanging.into_iter().chain([lying]))).await, embedded)
 }
 
 /// Reads what a list of referrers that was read already leads to.
-pub(super) async fn collect_listed(repo: &Repo, subject: Digest, listing: Listing) -> Collected {
+pub(super) async fn collect_listed(repo: &Repo, subject: Digest, listing: Listing) -> Held {
     read(repo, listed(repo, subject, listing).await).await
 }
 
 /// Reads the layers of a `.sig` or `.att` manifest that was read already.
-pub(super) async fn collect_tagged(repo: &Repo, subject: Digest, via: Via, fetched: &Fetched) -> Collected {
+pub(super) async fn collect_tagged(repo: &Repo, subject: Digest, via: Via, fetched: &Fetched) -> Held {
     read(repo, layers(subject, via, fetched).within(ATTACHMENTS)).await
 }
 
@@ -181,8 +198,8 @@ fn layers(subject: Digest, via: Via, fetched: &Fetched) -> Found {
 }
 
 /// Reads what was named, each content once. What a producer claims of a size costs nobody else: what is too large by
-/// itself is left out, and of what is left the small comes first.
-async fn read(repo: &Repo, found: Found) -> Collected {
+/// itself is left out, and of what is left the small comes first. It waits until there is room for all of it.
+async fn read(repo: &Repo, found: Found) -> Held {
     let mut contents: BTreeMap<(u64, Digest), Vec<(Place, BlobKind)>> = BTreeMap::new();
     for named in found.named {
         contents.entry((named.size, named.digest)).or_default().push((named.place, named.kind));
@@ -203,6 +220,7 @@ async fn read(repo: &Repo, found: Found) -> Collected {
             lost.push(Unread { what: what(), why });
         }
     }
+    let room = room(ATTACHMENTS_BYTES - left).await;
     let read: Vec<_> = stream::iter(work).buffered(CONCURRENCY).collect().await;
     let mut all = found.rest;
     all.unread.extend(lost);
@@ -211,7 +229,14 @@ async fn read(repo: &Repo, found: Found) -> Collected {
         all.unread.extend(part.unread);
     }
     all.blobs.sort_by(|one, other| one.place.cmp(&other.place));
-    all
+    Held { collected: all, room }
+}
+
+/// Room for so many bytes, once there is; never for more than there can be.
+async fn room(bytes: u64) -> Option<Room> {
+    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(ATTACHMENTS_BYTES_AT_ONCE);
+    // What takes none waits for nobody. The semaphore is never closed.
+    if bytes == 0 { None } else { ROOM.acquire_many(bytes).await.ok() }
 }
 
 async fn content(repo: &Repo, layer: Descriptor, uses: Vec<(Place, BlobKind)>) -> Collected {
@@ -274,3 +299,6 @@ fn describe(image: &ImageManifest) -> String {
     let layer = image.layers.first().map_or("no layers", |layer| layer.media_type.as_str());
     format!("{} ({layer})", image.effective_artifact_type())
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,8 @@ use std::{
 /// The report's name in its folder, and that of the layout beside it.
 const REPORT: &str = "report.json";
 const LAYOUT: &str = "evidence";
+/// Decisions of one image that are kept in one second.
+const SAME: usize = 1_000;
 /// The version of such a report.
 const VERSION: u64 = 1;
 
@@ -92,9 +94,10 @@ impl Keeper {
     ) -> Result<Verification, OpsError> {
         let about = format!("{reference} {}", platform.map_or("", |platform| &platform.0));
         let name: String = Digest::sha256(about.as_bytes()).hex().chars().take(16).collect();
-        let folder = self.dir.join(format!("{}-{name}", verifier.now.strftime("%Y%m%dT%H%M%SZ")));
+        let name = format!("{}-{name}", verifier.now.strftime("%Y%m%dT%H%M%SZ"));
+        let folder =
+            new_folder(&self.dir, &name).map_err(|source| OpsError::Io { path: self.dir.join(name), source })?;
         let failed = |source| OpsError::Io { path: folder.clone(), source };
-        fs::create_dir_all(&folder).map_err(failed)?;
         let kept = async {
             let layout = Layout::open(&folder.join(LAYOUT), Access::PullPush)?;
             let (verification, unkept) = verifier.verify_and_keep(reference, platform, &layout).await?;
@@ -107,11 +110,25 @@ impl Keeper {
             Ok(verification)
         };
         let kept: Result<_, OpsError> = kept.await;
-        if kept.is_err() && !folder.join(REPORT).exists() {
+        if kept.is_err() {
             let _ = fs::remove_dir_all(&folder);
         }
         kept
     }
+}
+
+/// A folder that nobody else has: another run may keep the same image in the same second.
+fn new_folder(dir: &Path, name: &str) -> io::Result<PathBuf> {
+    fs::create_dir_all(dir)?;
+    let numbered = (2..=SAME).map(|number| format!("{name}-{number}"));
+    for name in std::iter::once(name.to_owned()).chain(numbered) {
+        let folder = dir.join(name);
+        match fs::create_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return made.map(|()| folder),
+        }
+    }
+    Err(io::Error::other(format!("{SAME} decisions of the same image and second")))
 }
 
 /// The folders of kept decisions that a path stands for: itself, or those in it, oldest first.
@@ -155,12 +172,17 @@ impl Kept {
         let digest = |text: &str| text.parse::<Digest>().map_err(|error| wrong(format!("{text:?}: {error}")));
         let Judged { reference, digest: judged, index, decision, unread } = report.result;
         let lost = unread.iter().chain(&report.unkept).next();
+        let reference: Reference = reference.parse().map_err(|error| wrong(format!("{reference:?}: {error}")))?;
+        let (judged, index) = (digest(&judged)?, index.as_deref().map(digest).transpose()?);
+        if reference.digest.is_some_and(|named| named != judged && Some(named) != index) {
+            return Err(wrong(format!("{reference} is not what was judged: {judged}")));
+        }
         Ok(Self {
             folder: folder.to_owned(),
             time: report.time,
-            reference: reference.parse().map_err(|error| wrong(format!("{reference:?}: {error}")))?,
-            digest: digest(&judged)?,
-            index: index.as_deref().map(digest).transpose()?,
+            reference,
+            digest: judged,
+            index,
             decision,
             incomplete: lost.map(|lost| format!("not everything was read then: {}", lost.what)),
         })

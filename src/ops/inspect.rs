@@ -95,8 +95,8 @@ pub async fn inspect(session: &Session, reference: &Reference) -> Result<Node, O
     let listed: Vec<_> = listed.chain(others.map(|entry| (entry, role(entry)))).collect();
     let nodes = stream::iter(listed.iter().map(|(entry, role)| with_sbom(&repo, entry, *role)));
     let subject = Subject::new(reference.clone(), fetched.descriptor.digest);
-    let (nodes, (collected, _)) =
-        join(nodes.buffered(DIGESTS_AT_ONCE).collect::<Vec<_>>(), collect_embedded(&repo, &subject, false)).await;
+    let lying = async { collect_embedded(&repo, &subject, false).await.0.collected };
+    let (nodes, collected) = join(nodes.buffered(DIGESTS_AT_ONCE).collect::<Vec<_>>(), lying).await;
     let (statements, hanging): (Vec<_>, Vec<_>) =
         collected.blobs.into_iter().partition(|blob| blob.place.via == Via::Index);
     let collected = Collected { blobs: hanging, unread: collected.unread };
@@ -131,7 +131,8 @@ fn role(entry: &Descriptor) -> Role {
 /// A node with the SBOM that cosign attached to it, if it is an image.
 async fn with_sbom(repo: &Repo, descriptor: &Descriptor, role: Role) -> Node {
     let sbom = async { if role == Role::Image { sbom(repo, descriptor.digest).await } else { Ok(None) } };
-    let (collected, sbom) = join(collect(repo, std::iter::once(descriptor.digest)), sbom).await;
+    let hanging = async { collect(repo, std::iter::once(descriptor.digest)).await.collected };
+    let (collected, sbom) = join(hanging, sbom).await;
     let mut node = node(descriptor, role, collected);
     match sbom {
         Ok(sbom) => node.beside.extend(sbom),
@@ -148,7 +149,7 @@ async fn sbom(repo: &Repo, image: Digest) -> Result<Option<Node>, Unread> {
         Err(error) if error.is_not_found() => return Ok(None),
         Err(error) => return Err(Unread { what: format!("the sbom-tag of {image}"), why: error.to_string() }),
     };
-    let hanging = collect(repo, std::iter::once(fetched.descriptor.digest)).await;
+    let hanging = collect(repo, std::iter::once(fetched.descriptor.digest)).await.collected;
     let mut node = node(&fetched.descriptor, Role::Sbom, hanging);
     if let Some(manifest) = fetched.image() {
         node.attachments.extend(bare(image, &fetched, manifest));

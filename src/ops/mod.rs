@@ -16,6 +16,7 @@ pub mod evidence;
 mod image;
 pub mod import_dct;
 pub mod inspect;
+pub mod isolated;
 mod pin;
 pub mod pin_files;
 pub mod policy_file;

@@ -7,6 +7,7 @@ use crate::{
     limits::{POLICY_BYTES, REGO_BYTES},
     oci::Digest,
     policy::{Policy, PolicyError},
+    rego::Runner,
     store::{KeySource, TrustLockError, load_public_key, read_trust_lock},
     trust::tuf::TrustLock,
 };
@@ -17,6 +18,7 @@ use std::{
     fs::File,
     io::{self, Read as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// A policy and the file that it came from.
@@ -87,11 +89,11 @@ pub fn find(named: Option<PathBuf>, places: &[PathBuf]) -> Result<PathBuf, Polic
 }
 
 /// Loads a policy; the keys, locks and files of trusted roots that it names are read from its own folder, trusted roots that it
-/// names by a word come from `roots`.
+/// names by a word come from `roots`, and `rego` runs the Rego programs that it names.
 ///
 /// # Errors
 /// The file, one of its keys, locks or trusted roots can't be read, or the policy can't be used.
-pub fn load(path: &Path, roots: &Roots) -> Result<PolicyFile, PolicyFileError> {
+pub fn load(path: &Path, roots: &Roots, rego: &Arc<dyn Runner>) -> Result<PolicyFile, PolicyFileError> {
     let read = |source| PolicyFileError::Read { path: path.to_owned(), source };
     // One byte more than is allowed: the parser says which limit was passed.
     let mut bytes = Vec::new();
@@ -106,7 +108,7 @@ pub fn load(path: &Path, roots: &Roots) -> Result<PolicyFile, PolicyFileError> {
     };
     let file = |name: &str| {
         if name.ends_with(".rego") {
-            let program = rego(&folder.join(name)).map_err(|error| error.to_string())?;
+            let program = read_rego(&folder.join(name)).map_err(|error| error.to_string())?;
             named.borrow_mut().has(name, &program);
             return Ok(Some(program));
         }
@@ -115,7 +117,7 @@ pub fn load(path: &Path, roots: &Roots) -> Result<PolicyFile, PolicyFileError> {
         named.borrow_mut().expires(roots.expires(name).map_err(|error| error.to_string())?);
         Ok(file)
     };
-    let policy = Policy::parse_with(text, &key, &file)
+    let policy = Policy::parse_run_by(text, &key, &file, rego)
         .map_err(|source| PolicyFileError::Policy { path: path.to_owned(), source: Box::new(source) })?;
     let lock = |name: &str| Ok((name.to_owned(), read_trust_lock(&folder.join(name))?));
     let locks = policy.locks().map(lock).collect::<Result<BTreeMap<_, _>, _>>();
@@ -126,8 +128,8 @@ pub fn load(path: &Path, roots: &Roots) -> Result<PolicyFile, PolicyFileError> {
     Ok(PolicyFile { digest: digest(&bytes, &policy), policy, path: path.to_owned(), locks, material, until })
 }
 
-/// One byte more than is allowed, where there are: whoever compiles it says which limit was passed.
-fn rego(path: &Path) -> io::Result<Vec<u8>> {
+/// One byte more than is allowed, where there are: whoever takes it says which limit was passed.
+fn read_rego(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(REGO_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
@@ -172,9 +174,10 @@ impl Named {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rego::InProcess;
 
     fn load(path: &Path) -> Result<PolicyFile, PolicyFileError> {
-        super::load(path, &Roots::new(None, Timestamp::UNIX_EPOCH))
+        super::load(path, &Roots::new(None, Timestamp::UNIX_EPOCH), &(Arc::new(InProcess) as Arc<dyn Runner>))
     }
 
     // [V-30]

@@ -1,10 +1,10 @@
 /// Text from a registry or a signature on one line, with nothing in it that a terminal or a page would obey: neither control
-/// characters nor those that change the direction of writing.
+/// characters nor those that change the direction of writing, nor what no XML document may hold.
 #[must_use]
 pub fn printable(text: &str) -> String {
     let obeyed = |c: char| {
         c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
     };
     text.chars().map(|c| if obeyed(c) { '\u{fffd}' } else { c }).collect()
 }
@@ -17,6 +17,7 @@ mod tests {
     fn foreign_text_stays_on_its_line() {
         let forged = "x)\nallowed  registry.example.com/app:1.0\r\u{1b}[2K\u{202e}";
         assert!(!printable(forged).contains(['\n', '\r', '\u{1b}', '\u{202e}']));
+        assert_eq!(printable("\u{fffe}\u{ffff}"), "\u{fffd}\u{fffd}", "no Char of XML 1.0, 2.2");
         assert_eq!(printable("grün: ok"), "grün: ok");
     }
 }

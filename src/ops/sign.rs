@@ -186,7 +186,7 @@ impl Task<'_> {
             Some(RegistryError { fault: Fault::Limit { .. } | Fault::Entries(_), .. }) | None => {}
             Some(fault) => return Err(fault.into()),
         }
-        let there = collect_listed(self.repo, digest, listing).await;
+        let there = collect_listed(self.repo, digest, listing).await.collected;
         if self.is_there(Format::Bundle, there) {
             return Ok((Written::Already, None));
         }
@@ -205,7 +205,7 @@ impl Task<'_> {
         let tag = attachment_tag(&digest, Via::SignatureTag);
         let read = self.repo.read_tag(&tag).await?;
         if let Some(fetched) = &read.fetched {
-            let there = collect_tagged(self.repo, digest, Via::SignatureTag, fetched).await;
+            let there = collect_tagged(self.repo, digest, Via::SignatureTag, fetched).await.collected;
             if self.is_there(Format::SimpleSigning, there) {
                 return Ok(Written::Already);
             }

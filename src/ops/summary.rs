@@ -12,7 +12,7 @@ use crate::{
         tuf::percent_encode,
     },
     oci::{Digest, Repository, RepositoryName},
-    policy::{Approved, Asked, Decision, Topic},
+    policy::{Approved, Asked, Decision, Policy, Topic},
     registry::Session,
     verify::{Claim, Verified},
 };
@@ -46,9 +46,12 @@ pub enum Unsaid {
     /// The policy's mode is `disabled`.
     #[error("the policy's mode is disabled: nothing was judged")]
     NotJudged,
-    /// Another verifier decided: said on, its decision would look newer than it is.
+    /// Another verifier decides: said on, its decision would look newer than it is.
     #[error("the decision rests on another verifier's summary, which would look newer than it is")]
     Delegated,
+    /// No scope of the policy is about the image, which is denied without being looked at.
+    #[error("no scope of the policy is about the image: nothing was judged")]
+    NoPolicy,
     /// A layout has no name that others know the image by.
     #[error("a layout has no repository's name, which the summary would be about")]
     NoName,
@@ -58,17 +61,20 @@ pub enum Unsaid {
 ///
 /// It claims no more than was judged: PASSED is the policy's allow, FAILED its deny, whatever its mode does with that. The
 /// build level is the one that the policy asked of the provenance and found, else unevaluated. Its inputs are the manifests
-/// of all evidence that held.
+/// of what met the policy; of a deny, of all evidence that held. It is about the tag that was asked for, if one was: for
+/// another the policy may say something else.
 ///
 /// # Errors
 /// There is nothing to say: [`Unsaid`].
-pub fn summary(verification: &Verification, request: &SummaryRequest<'_>) -> Result<Value, Unsaid> {
-    let subject = verification.findings.subject();
-    let Repository::Registry(name) = &subject.reference().repository else { return Err(Unsaid::NoName) };
+pub fn summary(policy: &Policy, verification: &Verification, request: &SummaryRequest<'_>) -> Result<Value, Unsaid> {
+    let reference = verification.findings.subject().reference();
+    let Repository::Registry(name) = &reference.repository else { return Err(Unsaid::NoName) };
     let (result, levels) = match &verification.outcome.decision {
         Decision::Undetermined(_) => return Err(Unsaid::Undetermined),
         Decision::NotJudged => return Err(Unsaid::NotJudged),
         Decision::Allow(approved) if approved.is_delegated() => return Err(Unsaid::Delegated),
+        Decision::Deny(_) if policy.delegates(&reference.repository) => return Err(Unsaid::Delegated),
+        Decision::Deny(_) if policy.scope(&reference.repository).is_none() => return Err(Unsaid::NoPolicy),
         Decision::Allow(approved) => ("PASSED", level(approved)),
         Decision::Deny(_) => ("FAILED", "FAILED".to_owned()),
     };
@@ -76,7 +82,7 @@ pub fn summary(verification: &Verification, request: &SummaryRequest<'_>) -> Res
     Ok(json!({
         "verifier": { "id": request.verifier, "version": { "boltseal": env!("CARGO_PKG_VERSION") } },
         "timeVerified": request.now,
-        "resourceUri": resource(name),
+        "resourceUri": resource(name, reference.tag_or_latest()),
         "policy": { "uri": uri, "digest": algorithm_and_hex(&digest) },
         "inputAttestations": inputs(verification, name),
         "verificationResult": result,
@@ -107,10 +113,11 @@ pub async fn attest_summary(
     attest(session, &subject.reference().at(subject.digest()), &request).await
 }
 
-/// The package URL of a repository.
-fn resource(name: &RepositoryName) -> String {
+/// The package URL of a repository, with the tag that was asked for.
+fn resource(name: &RepositoryName, tag: Option<&str>) -> String {
     let last = name.path.rsplit('/').next().unwrap_or_default();
-    format!("pkg:oci/{last}?repository_url={}", percent_encode(&name.to_string(), b"/:"))
+    let tag = tag.map(|tag| format!("&tag={}", percent_encode(tag, b""))).unwrap_or_default();
+    format!("pkg:oci/{last}?repository_url={}{tag}", percent_encode(&name.to_string(), b"/:"))
 }
 
 fn level(approved: &Approved) -> String {
@@ -124,14 +131,15 @@ fn level(approved: &Approved) -> String {
     asked.map_or("SLSA_BUILD_LEVEL_UNEVALUATED".to_owned(), |level| format!("SLSA_BUILD_LEVEL_{level}"))
 }
 
-/// The manifests of what was judged, each once. Other summaries had no part in it, unless the policy asked for one.
+/// The manifests of what met the policy, each once; of a deny those of all that held, but for other summaries, which had no
+/// part in it.
 fn inputs(verification: &Verification, name: &RepositoryName) -> Vec<Value> {
-    let used = |one: &&Verified| match (one.claim(), &verification.outcome.decision) {
-        (Claim::Attestation { predicate_type, .. }, decision) if Family::of(predicate_type) == Some(Family::Vsa) => {
-            matches!(decision, Decision::Allow(approved)
-                if approved.met().iter().flat_map(|met| &met.by).any(|by| by.place == *one.place()))
+    let used = |one: &&Verified| match (&verification.outcome.decision, one.claim()) {
+        (Decision::Allow(approved), _) => {
+            approved.met().iter().flat_map(|met| &met.by).any(|by| by.place == *one.place())
         }
-        _ => true,
+        (_, Claim::Attestation { predicate_type, .. }) => Family::of(predicate_type) != Some(Family::Vsa),
+        (_, Claim::Signature { .. }) => true,
     };
     let held = verification.findings.verified().iter().filter(used);
     let manifests: BTreeSet<_> = held.filter_map(|one| one.place().manifest).collect();

@@ -4,7 +4,7 @@ mod each;
 
 use super::{
     OpsError, Platform,
-    collect::{collect, collect_embedded},
+    collect::{Held, Room, collect, collect_embedded},
     image::images,
     pin::{Choice, image_of, pin},
     trust::{Provenance, Said, TrustError, TrustReader, asked},
@@ -15,10 +15,11 @@ use crate::{
     policy::{ContentTrust, Mode, Outcome, Policy, Unsigned},
     registry::{Access, Layout, Repo, Selector, Session},
     trust::tuf::TrustRefusal,
-    verify::{Collected, Findings, Subject, Unread, verify_all},
+    verify::{Collected, Findings, Place, Subject, Unread, Via, verify_all},
 };
 use futures_util::future::join;
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 
 /// A verification: what was found and what the policy says of it.
 #[must_use]
@@ -81,12 +82,20 @@ impl Verifier<'_> {
     ) -> Result<(Verification, Vec<Unread>), OpsError> {
         let repo = self.session.open(&reference.repository, Access::Pull)?.copied_to(into.clone());
         let (subject, trust) = self.pin(&repo, reference, Choice::of(platform)).await?;
-        let verification = Verification { trust, ..self.judge(&repo, &subject).await? };
+        let read = self.read(&repo, &subject).await;
+        let judged = hanging(&read.collected, &subject);
+        let verification = Verification { trust, ..self.weigh(&repo, &subject, read).await? };
         // Another policy may count what this one does not, and ask for the configurations. Something else than an image has
         // none: a policy that asks for one will say so.
-        let (collected, _) = collect_embedded(&repo, &subject, true).await;
+        let (held, _) = collect_embedded(&repo, &subject, true).await;
+        let collected = held.collected;
         let _ = images(&repo, &subject).await;
-        let unkept = collected.unread;
+        let now = hanging(&collected, &subject);
+        let mut unkept = collected.unread;
+        if self.asks_for_evidence(&subject) && judged != now {
+            let why = "it changed between the decision and its keeping".to_owned();
+            unkept.push(Unread { what: format!("what hangs on {}", subject.digest()), why });
+        }
         Ok((verification, unkept))
     }
 
@@ -151,7 +160,7 @@ impl Verifier<'_> {
         let signed = self.policy.accepts(repository, Unsigned::CoveredByManifest);
         let collecting = async {
             if !self.asks_for_evidence(subject) {
-                (Collected::default(), None)
+                (Held::default(), None)
             } else if signed || self.policy.accepts(repository, Unsigned::CoveredByIndex) {
                 collect_embedded(repo, subject, signed).await
             } else {
@@ -162,9 +171,9 @@ impl Verifier<'_> {
             let asks = self.is_judged(subject) && self.policy.asks_for_config(repository);
             if asks { Some(images(repo, subject).await) } else { None }
         };
-        let ((mut collected, embedded), looked) = join(collecting, looking).await;
+        let ((Held { mut collected, room }, embedded), looked) = join(collecting, looking).await;
         let images = looked.and_then(|looked| looked.map_err(|unread| collected.unread.push(unread)).ok());
-        Read { collected, embedded, images }
+        Read { collected, room, embedded, images }
     }
 
     async fn weigh(&self, repo: &Repo, subject: &Subject, read: Read) -> Result<Verification, OpsError> {
@@ -183,6 +192,7 @@ impl Verifier<'_> {
         }
         let anchors = self.policy.anchors_for(&subject.reference().repository);
         let findings = verify_all(&judged, read.collected, &anchors, self.now, self.limits);
+        drop(read.room);
         let nothing = findings.verified().is_empty() && findings.unread().is_empty();
         if nothing && self.asks_for_evidence(subject) {
             // A digest that the registry does not have is not an unsigned image, whatever hangs on it.
@@ -192,9 +202,17 @@ impl Verifier<'_> {
     }
 }
 
+/// Where evidence was read that hangs on a subject itself.
+fn hanging(collected: &Collected, subject: &Subject) -> BTreeSet<Place> {
+    let places = collected.blobs.iter().map(|blob| &blob.place);
+    let hangs = |place: &&Place| place.via != Via::Index && subject.digests().any(|digest| digest == place.subject);
+    places.filter(hangs).cloned().collect()
+}
+
 /// What was read of a subject.
 struct Read {
     collected: Collected,
+    room: Option<Room>,
     embedded: Option<Embedded>,
     images: Option<Images>,
 }
@@ -204,13 +222,16 @@ async fn pin_said(repo: &Repo, reference: &Reference, choice: Choice<'_>, said: 
     match said.digest {
         Some(digest) => image_of(repo, Subject::new(reference.clone(), digest), choice).await,
         None => match (pin(repo, reference, choice).await, &said.refusal) {
-            // That nobody signed it is known, whatever the registry says.
-            (Err(OpsError::Registry(error)), Some(refusal)) if error.is_not_found() => {
-                Err(TrustError::refused(&reference.to_string(), refusal.clone()).into())
-            }
+            // That nobody signed it is known, whatever the registry says: that it is not there, or what it means.
+            (Err(OpsError::Moved { .. }), Some(refusal)) => Err(refused(reference, refusal)),
+            (Err(OpsError::Registry(error)), Some(refusal)) if error.is_not_found() => Err(refused(reference, refusal)),
             (pinned, _) => pinned,
         },
     }
+}
+
+fn refused(reference: &Reference, refusal: &TrustRefusal) -> OpsError {
+    TrustError::refused(&reference.to_string(), refusal.clone()).into()
 }
 
 /// The subject with the trust state's proof, or with why there is none.

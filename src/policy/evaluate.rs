@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// [`Findings`] already stand for it: signatures and digests. What was rejected never counts, neither for nor against.
 ///
 /// More evidence never turns an `Allow` into anything else, nor does what could not be read, but where the policy asks for the
-/// newest document (`superseded: refuse`, `ignore-with: vex`, `vsa`): there a newer one by the same authority can deny, and anything
+/// newest document (`superseded: refuse`, `ignore-with: vex`, `vsa`): there a newer one by the same authority, or verifier, can deny, and anything
 /// unread leaves it open; so it is where the scope has a Rego program, which is asked last, sees the attestations, and can only
 /// deny or fail to answer. Elsewhere what could not be read turns a `Deny` that it might have changed into `Undetermined`. Times are as the signer states them. Without a matching
 /// scope the answer is a deny; where the mode is `disabled`, there is none.
@@ -150,7 +150,7 @@ fn weigh_image(
     Err(reasons)
 }
 
-fn is_asked(asked: &Asked, claim: &Claim) -> bool {
+pub(super) fn is_asked(asked: &Asked, claim: &Claim) -> bool {
     match (asked, claim) {
         (Asked::Signature { .. }, Claim::Signature { .. }) => true,
         (Asked::Attestation { predicate, .. }, Claim::Attestation { predicate_type, .. }) => {

@@ -11,8 +11,10 @@ use super::{
 };
 use crate::{
     crypto::PublicKey,
+    format::predicate::Family,
     limits::POLICY_SCOPES,
     oci::RepositoryName,
+    rego::{InProcess, Runner},
     trust::{Anchors, TrustedRoot, count_distinct},
 };
 use authority::{GITHUB, PUBLIC_GOOD, Sources};
@@ -77,14 +79,27 @@ impl Policy {
         Self::parse_with(text, load, &embedded)
     }
 
-    /// Reads a policy file's text (YAML, or JSON, which is YAML).
+    /// As [`Policy::parse_run_by`], with Rego programs that are run in this process: see [`InProcess`] for what that does not hold.
+    ///
+    /// # Errors
+    /// As [`Policy::parse_run_by`].
+    pub fn parse_with(text: &str, load: &KeyLoader<'_>, files: &FileLoader<'_>) -> Result<Self, PolicyError> {
+        Self::parse_run_by(text, load, files, &(Arc::new(InProcess) as Arc<dyn Runner>))
+    }
+
+    /// Reads a policy file's text (YAML, or JSON, which is YAML); `runner` runs the Rego programs that it names.
     ///
     /// Refused, too: a key or field that comes twice, fields that are not known, anchors and aliases, more than one
     /// document, more than [`crate::limits::POLICY_BYTES`].
     ///
     /// # Errors
     /// See [`PolicyError`]; each says where, what, and what would be right.
-    pub fn parse_with(text: &str, load: &KeyLoader<'_>, files: &FileLoader<'_>) -> Result<Self, PolicyError> {
+    pub fn parse_run_by(
+        text: &str,
+        load: &KeyLoader<'_>,
+        files: &FileLoader<'_>,
+        runner: &Arc<dyn Runner>,
+    ) -> Result<Self, PolicyError> {
         let document = document::parse(text)?;
         let count = document.images.0.len();
         if count > POLICY_SCOPES {
@@ -96,7 +111,7 @@ impl Policy {
             let authority = sources.authority(&name, raw)?;
             authorities.insert(name.value, Arc::new(authority));
         }
-        let mut programs = Programs::new(files);
+        let mut programs = Programs::new(files, runner);
         let mut scopes = Vec::with_capacity(count);
         for (text, raw) in document.images.0 {
             scopes.push((Position::of(&text), scope(&text, raw, document.mode, &authorities, &mut programs)?));
@@ -198,6 +213,7 @@ fn scope(
     }
     let mut vsa = raw.vsa.map(|raw| question(rules::summary(raw)?, authorities)).transpose()?;
     unmeetable::identities(place, &pattern, requirements.iter().chain(&vsa))?;
+    unmeetable::dropped_tag(place, vsa.as_ref(), &requirements)?;
     if requirements.is_empty() {
         // In the place of nothing it is what is asked.
         requirements.extend(vsa.take());
@@ -296,6 +312,10 @@ fn is_prefix(text: &str) -> bool {
 }
 
 fn predicate(place: Position, text: &str) -> Result<PredicateType, PolicyError> {
+    if Family::of(text) == Some(Family::Vsa) {
+        let why = format!("{text} may say that an image was refused; expected `vsa: {{ … }}`, which reads it");
+        return Err(PolicyError::Rule { place, field: "type", why });
+    }
     PredicateType::parse(text).map_err(|source| PolicyError::PredicateType { place, source })
 }
 

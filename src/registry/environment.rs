@@ -11,6 +11,8 @@ pub struct Environment {
     pub home: Option<PathBuf>,
     /// `DOCKER_CONFIG`: the folder of Docker's `config.json`.
     pub docker_config: Option<PathBuf>,
+    /// The contents of credential files of others, a pod's pull secrets: `auths` alone counts of them, before all other sources.
+    pub pull_secrets: Vec<Zeroizing<String>>,
     /// `DOCKER_AUTH_CONFIG`: a credential file's content.
     pub docker_auth_config: Option<Zeroizing<String>>,
     /// `REGISTRY_AUTH_FILE`: podman's and skopeo's credential file.
@@ -51,6 +53,7 @@ impl Environment {
         Self {
             home,
             docker_config: path("DOCKER_CONFIG"),
+            pull_secrets: Vec::new(),
             docker_auth_config: text("DOCKER_AUTH_CONFIG").map(Zeroizing::new),
             registry_auth_file: path("REGISTRY_AUTH_FILE"),
             xdg_runtime_dir: path("XDG_RUNTIME_DIR"),
@@ -66,7 +69,7 @@ impl Environment {
 
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // DOCKER_AUTH_CONFIG and the proxies' addresses hold secrets.
+        // Pull secrets, DOCKER_AUTH_CONFIG and the proxies' addresses hold secrets.
         f.debug_struct("Environment")
             .field("home", &self.home)
             .field("docker_config", &self.docker_config)

@@ -130,4 +130,10 @@ impl RegistryError {
     pub fn is_not_found(&self) -> bool {
         matches!(self.fault, Fault::NotFound)
     }
+
+    /// Whether it is nothing of the registry's, but a setting, a file or a layout's folder on this machine.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        matches!(self.fault, Fault::Setting { .. } | Fault::NoLayout(_) | Fault::Io { .. })
+    }
 }

@@ -85,12 +85,13 @@ impl Tags {
 }
 
 impl Layout {
-    /// What `index.json` lists, tagged or not, in its order; what refers to another manifest is left out.
+    /// What `index.json` lists, tagged or not, in its order; what refers to another manifest is left out. What can't be read
+    /// hides nothing else: it may be an image.
     async fn named(&self) -> Result<Vec<Named>, RegistryError> {
         let mut named = Vec::new();
         for entry in self.entries().await? {
             let tag = entry.annotations.get(media_type::REF_NAME_ANNOTATION).cloned();
-            if tag.is_some() || !self.refers(&entry).await? {
+            if tag.is_some() || !self.refers(&entry).await.unwrap_or(false) {
                 named.push(Named { tag, digest: Some(entry.digest) });
             }
         }

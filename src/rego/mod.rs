@@ -1,31 +1,82 @@
-//! Rego, for what the policy's plain words have no question for: a program, compiled once, that is shown a document and names
-//! what it denies. Nothing of it can allow: the answer is a list of messages, and the empty list says nothing.
+//! Rego, for what the policy's plain words have no question for: a program that is shown a document and names what it denies.
+//! Nothing of it can allow: the answer is a list of messages, and the empty list says nothing.
 //!
-//! The language is `regorus`'; what a program can call beside is in `functions.rs`. No clock is read for a program's eyes; the
-//! engine looks at one to end a run that takes too long.
+//! The engine can't be bounded within a process (`engine.rs`). So a program is not run where it is asked but by a [`Runner`],
+//! bytes in, bytes out: `ops::isolated` is one with a process for each run. No clock is read for a program's eyes; the engine
+//! looks at one to end a run that takes too long.
 
+mod engine;
 mod functions;
 
-use crate::limits::{JSON_DEPTH, REGO_BYTES, REGO_INPUT_BYTES, REGO_MESSAGE, REGO_MESSAGES, REGO_STEPS, REGO_TIME};
-use functions::add_functions;
+pub use engine::answer;
+
+use crate::{
+    json,
+    limits::{JSON_VALUES, REGO_BYTES, REGO_INPUT_BYTES, REGO_LOAD_TIME, REGO_MESSAGE, REGO_MESSAGES, REGO_RUN_TIME},
+};
 use jiff::Timestamp;
-use regorus::{Engine, LimitError, Value, utils::limits::ExecutionTimerConfig};
-use serde_json::json;
-use std::fmt;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 /// The rule that a program has to define: a set of messages.
 const RULE: &str = "deny";
 
-/// A compiled Rego program.
+/// An image that nothing was said of; what a program is shown first.
+const NOTHING: &str = r#"{
+    "version": 1, "now": "1970-01-01T00:00:00Z", "scope": "registry.example.com/**",
+    "reference": "registry.example.com/app:1", "repository": "registry.example.com/app", "tag": "1",
+    "digest": "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    "digests": ["sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
+    "met": [], "attestations": []
+}"#;
+
+/// A Rego program that ran once.
 #[derive(Clone)]
 pub struct Program {
-    engine: Engine,
-    /// The rule's path: `data.PACKAGE.deny`.
-    rule: String,
+    name: Arc<str>,
+    text: Arc<str>,
+    runner: Arc<dyn Runner>,
+}
+
+/// Who runs programs.
+pub trait Runner: fmt::Debug + Send + Sync {
+    /// What [`answer`] says to a request, at most [`crate::limits::REGO_ANSWER_BYTES`]; bytes that are no whole answer are none.
+    ///
+    /// # Errors
+    /// There is no answer within this time, or none at all.
+    fn run(&self, request: &[u8], within: Duration) -> Result<Vec<u8>, RegoError>;
+}
+
+/// Runs programs in this process.
+///
+/// Held are the bounds of [`crate::limits`] on program, input and messages, and, between the steps of rules, on the time. Not
+/// held: a function that calls itself ends the process, functions that call many others, and single calls with
+/// a large number or text, can take hours or all memory, and some panic. That is for programs and documents of one's own;
+/// what a server judges by is run by `ops::isolated`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct InProcess;
+
+impl Runner for InProcess {
+    fn run(&self, request: &[u8], _: Duration) -> Result<Vec<u8>, RegoError> {
+        Ok(answer(request))
+    }
+}
+
+/// What a runner is told.
+#[derive(Serialize, Deserialize)]
+struct Request<'r> {
+    #[serde(borrow)]
+    name: Cow<'r, str>,
+    #[serde(borrow)]
+    text: Cow<'r, str>,
+    now: Timestamp,
+    #[serde(borrow)]
+    input: &'r RawValue,
 }
 
 /// Why a program can't be used, or has no answer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum RegoError {
     /// More bytes than are read.
@@ -47,8 +98,8 @@ pub enum RegoError {
     #[error("{0}")]
     Failed(String),
     /// It ran for longer than it may.
-    #[error("no answer within {} ms", REGO_TIME.as_millis())]
-    TooSlow,
+    #[error("no answer within {} ms", .0.as_millis())]
+    TooSlow(Duration),
     /// What it is to be shown is larger than it may be.
     #[error("{0} bytes of input, at most {REGO_INPUT_BYTES} are shown")]
     InputTooLarge(usize),
@@ -58,35 +109,19 @@ pub enum RegoError {
 }
 
 impl Program {
-    /// Compiles a program: one file, Rego version 1, of any package, with the rule `deny`, a set. It is run once, with an image
+    /// Takes a program: one file, Rego version 1, of any package, with the rule `deny`, a set. It is run once, with an image
     /// that nothing was said of: what fails there would fail for the first such image.
+    ///
+    /// The engine reads it again for each run.
     ///
     /// # Errors
     /// As [`RegoError`] says.
-    pub fn compile(name: &str, text: &str) -> Result<Self, RegoError> {
+    pub fn load(name: &str, text: &str, runner: Arc<dyn Runner>) -> Result<Self, RegoError> {
         if text.len() > REGO_BYTES {
             return Err(RegoError::TooLarge(text.len()));
         }
-        // The parser goes down once for each bracket: none is opened deeper than documents are read.
-        if depth(text) > JSON_DEPTH {
-            return Err(RegoError::Compile(format!("brackets more than {JSON_DEPTH} deep")));
-        }
-        let mut engine = Engine::new();
-        engine.set_strict_builtin_errors(true);
-        engine.set_gather_prints(true);
-        engine.set_execution_timer_config(ExecutionTimerConfig { limit: REGO_TIME, check_interval: REGO_STEPS });
-        let compile = |error: &dyn fmt::Display| RegoError::Compile(one_line(&error.to_string()));
-        let package = engine.add_policy(name.to_owned(), text.to_owned()).map_err(|error| compile(&error))?;
-        let has_rule = engine.has_declared_rule_rooted_at(name, RULE).map_err(|error| compile(&error))?;
-        if !has_rule {
-            return Err(RegoError::NoRule(package));
-        }
-        let program = Self { engine, rule: format!("{package}.{RULE}") };
-        let nothing = json!({
-            "version": 1, "reference": "", "repository": "", "tag": null, "digest": "", "digests": [], "scope": "", "now": "",
-            "met": [], "attestations": [],
-        });
-        match program.denials(&nothing.to_string(), Timestamp::UNIX_EPOCH) {
+        let program = Self { name: name.into(), text: text.into(), runner };
+        match program.ask(NOTHING, Timestamp::UNIX_EPOCH, REGO_LOAD_TIME) {
             Ok(_) => Ok(program),
             Err(RegoError::Failed(why)) => Err(RegoError::Compile(why)),
             Err(other) => Err(other),
@@ -105,77 +140,35 @@ impl Program {
         if input.len() > REGO_INPUT_BYTES {
             return Err(RegoError::InputTooLarge(input.len()));
         }
-        let input = Value::from_json_str(input).map_err(|error| RegoError::Input(one_line(&error.to_string())))?;
-        let mut engine = self.engine.clone();
-        let failed = |why: String| RegoError::Failed(one_line(&why));
-        add_functions(&mut engine, now).map_err(failed)?;
-        engine.set_input(input);
-        let answer = engine.eval_rule(self.rule.clone()).map_err(|error| match error.downcast_ref::<LimitError>() {
-            Some(LimitError::TimeLimitExceeded { .. }) => RegoError::TooSlow,
-            _ => failed(error.to_string()),
-        })?;
-        let denied = answer.as_set().map_err(|_| RegoError::NotASet(kind(&answer).to_owned()))?;
-        let mut messages = denied.iter().take(REGO_MESSAGES).map(message).collect::<Result<Vec<_>, _>>()?;
-        if denied.len() > messages.len() {
-            messages.push(format!("and {} more", denied.len() - messages.len()));
-        }
-        Ok(messages)
+        json::check(input.as_bytes(), JSON_VALUES).map_err(|error| RegoError::Input(error.to_string()))?;
+        self.ask(input, now, REGO_RUN_TIME)
     }
+
+    fn ask(&self, input: &str, now: Timestamp, within: Duration) -> Result<Vec<String>, RegoError> {
+        let unshown = |error: serde_json::Error| RegoError::Input(error.to_string());
+        let input = serde_json::from_str(input).map_err(unshown)?;
+        let request = Request { name: (*self.name).into(), text: (*self.text).into(), now, input };
+        let request = serde_json::to_vec(&request).map_err(unshown)?;
+        decode(&self.runner.run(&request, within)?)
+    }
+}
+
+/// Reads a runner's answer. It may come of a process that has failed in any way.
+fn decode(answer: &[u8]) -> Result<Vec<String>, RegoError> {
+    let failed = |why: &str| RegoError::Failed(why.to_owned());
+    let said: Result<Vec<String>, RegoError> =
+        json::decode(answer).map_err(|_| failed("the engine ended without an answer"))?;
+    let messages = said?;
+    let is_long = |text: &String| text.trim().is_empty() || text.chars().count() > REGO_MESSAGE;
+    if messages.len() > REGO_MESSAGES + 1 || messages.iter().any(is_long) {
+        return Err(failed("the engine told more, or longer, messages than it may"));
+    }
+    Ok(messages)
 }
 
 impl fmt::Debug for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Program").field(&self.rule).finish()
-    }
-}
-
-/// A text, or an object's text `msg`.
-fn message(denied: &Value) -> Result<String, RegoError> {
-    let text = match denied {
-        Value::Object(members) => members.get(&Value::from("msg")),
-        other => Some(other),
-    };
-    match text.and_then(|text| text.as_string().ok()) {
-        Some(text) if text.trim().is_empty() => Ok("no message".to_owned()),
-        Some(text) => Ok(text.chars().take(REGO_MESSAGE).collect()),
-        None => Err(RegoError::NotAMessage(kind(denied).to_owned())),
-    }
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "an array",
-        Value::Set(_) => "a set",
-        Value::Object(_) => "an object",
-        _ => "undefined",
-    }
-}
-
-/// How deep brackets are open at once, at most: those in texts and comments count, too.
-fn depth(text: &str) -> usize {
-    let (mut open, mut most) = (0_usize, 0);
-    for byte in text.bytes() {
-        match byte {
-            b'(' | b'[' | b'{' => open += 1,
-            b')' | b']' | b'}' => open = open.saturating_sub(1),
-            _ => {}
-        }
-        most = most.max(open);
-    }
-    most
-}
-
-/// The engine's message without its drawing of the source: the place, and what is wrong.
-fn one_line(text: &str) -> String {
-    let place = text.lines().find_map(|line| line.trim_start().strip_prefix("--> "));
-    let error = text.lines().find_map(|line| line.trim_start().strip_prefix("error: "));
-    match (place, error) {
-        (Some(place), Some(error)) => format!("{}: {}", place.trim(), error.trim()),
-        _ => text.split_whitespace().collect::<Vec<_>>().join(" "),
+        f.debug_tuple("Program").field(&self.name).finish()
     }
 }
 

@@ -24,7 +24,6 @@ use futures_util::{FutureExt as _, future::BoxFuture, future::Shared};
 use jiff::Timestamp;
 use std::{
     collections::HashMap,
-    path::Path,
     sync::{Arc, Mutex},
     time::Instant,
 };
@@ -96,21 +95,14 @@ impl Judge {
         session.0.clone()
     }
 
-    /// Connections with a credential file's content beside what the operator has.
+    /// Connections with pull secrets that come before what the operator has.
     ///
     /// # Errors
     /// Certificates for registries that can't be read.
-    pub fn session_with(&self, credentials: Zeroizing<String>) -> Result<Session, RegistryError> {
+    pub fn session_with(&self, pull_secrets: Vec<Zeroizing<String>>) -> Result<Session, RegistryError> {
         let mut options = self.inner.settings.options();
-        options.environment.registry_auth_file = None;
-        options.environment.docker_auth_config = Some(credentials);
+        options.environment.pull_secrets = pull_secrets;
         Session::new(options)
-    }
-
-    /// The operator's credential file.
-    #[must_use]
-    pub fn auth_file(&self) -> Option<&Path> {
-        self.inner.settings.auth_file.as_deref()
     }
 
     /// The cache that this server shares with others, if it does.

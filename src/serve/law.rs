@@ -1,13 +1,12 @@
 //! The policy that a server judges by, read again when it changes.
 
-use super::{JudgeSettings, ServeError};
+use super::{JudgeSettings, ServeError, Words};
 use crate::{
     crypto::hash::Hasher,
     oci::Digest,
     ops::{
         policy_file::{self, PolicyFile},
         trust::Memory,
-        trusted_root::Roots,
     },
     policy::Policy,
     store::{TrustStore, read_trust_lock},
@@ -38,18 +37,18 @@ pub struct Law {
 /// The law that counts now.
 pub struct Laws {
     settings: JudgeSettings,
-    roots: fn() -> Roots,
+    words: Words,
     current: RwLock<Arc<Law>>,
 }
 
 impl Laws {
-    /// Loads the policy that settings name. `roots` gives the trusted roots of this machine, at the time of the call.
+    /// Loads the policy that settings name, with the trusted roots and the runner of programs that `words` gives.
     ///
     /// # Errors
     /// The policy or something that it names can't be used.
-    pub fn load(settings: JudgeSettings, roots: fn() -> Roots) -> Result<Self, ServeError> {
-        let law = Law::load(&settings, &roots())?;
-        Ok(Self { settings, roots, current: RwLock::new(Arc::new(law)) })
+    pub fn load(settings: JudgeSettings, words: Words) -> Result<Self, ServeError> {
+        let law = Law::load(&settings, words)?;
+        Ok(Self { settings, words, current: RwLock::new(Arc::new(law)) })
     }
 
     /// The law that counts now.
@@ -63,7 +62,7 @@ impl Laws {
     /// # Errors
     /// As [`Laws::load`].
     pub fn refresh(&self, settle: Duration) -> Result<bool, ServeError> {
-        let load = || Law::load(&self.settings, &(self.roots)());
+        let load = || Law::load(&self.settings, self.words);
         let law = load()?;
         if law.is(&self.current()) {
             return Ok(false);
@@ -85,9 +84,9 @@ impl Laws {
 }
 
 impl Law {
-    fn load(settings: &JudgeSettings, roots: &Roots) -> Result<Self, ServeError> {
+    fn load(settings: &JudgeSettings, words: Words) -> Result<Self, ServeError> {
         let PolicyFile { policy, digest: file, locks, material, until, .. } =
-            policy_file::load(&settings.policy, roots)?;
+            policy_file::load(&settings.policy, &(words.roots)(), &(words.rego)())?;
         let lock = settings.lock.as_deref().map(read_trust_lock).transpose()?;
         let mut hasher = Hasher::sha256();
         hasher.update(material.bytes());
@@ -110,7 +109,7 @@ impl Law {
 impl Laws {
     /// The law on disk, as if its trusted roots counted until then.
     pub(super) fn load_until(&self, until: Timestamp) {
-        let law = Law::load(&self.settings, &(self.roots)()).unwrap();
+        let law = Law::load(&self.settings, self.words).unwrap();
         *self.current.write().unwrap() = Arc::new(Law { until: Some(until), ..law });
     }
 }
@@ -118,7 +117,7 @@ impl Laws {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::serve::tests::{judge_settings, no_roots};
+    use crate::serve::tests::{WORDS, judge_settings};
     use std::{fs, thread};
 
     // [V-308]
@@ -127,7 +126,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let write = |text: &str| fs::write(home.path().join("policy.yaml"), text).unwrap();
         write("version: 1\nimages: {}\n");
-        let laws = Laws::load(judge_settings(home.path()), no_roots).unwrap();
+        let laws = Laws::load(judge_settings(home.path()), WORDS).unwrap();
         let old = laws.current().digest;
         let half = "version: 1\nimages:\n  \"**\": { mode: disabled }\n";
         write(half);

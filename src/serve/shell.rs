@@ -9,6 +9,7 @@ use super::{
 use crate::{
     limits::{SERVE_LOG_END, SERVE_RELOAD, SERVE_SETTLE},
     ops::{trusted_root::Roots, verify::Verification},
+    rego::Runner,
 };
 use std::{
     net::SocketAddr,
@@ -25,6 +26,8 @@ use tokio::{net::TcpListener, sync::watch};
 pub struct Words {
     /// The trusted roots of this machine, at the time of the call.
     pub roots: fn() -> Roots,
+    /// Who runs the policies' Rego programs.
+    pub rego: fn() -> Arc<dyn Runner>,
     /// Why a decision is what it is, on one line.
     pub reasons: fn(&Verification) -> String,
     /// Foreign text with nothing in it that a terminal would obey.
@@ -61,7 +64,7 @@ impl Shell {
         log: Log,
     ) -> Result<Self, ServeError> {
         let metrics = Arc::new(Metrics::of(&log));
-        let laws = Arc::new(Laws::load(judge.clone(), words.roots)?);
+        let laws = Arc::new(Laws::load(judge.clone(), words)?);
         let judging = (judge.clone(), cache.clone(), words);
         let judge = Arc::new(Judge::new(judge, cache, Arc::clone(&laws), Arc::clone(&metrics), words)?);
         let named = settings.certificate.clone().unwrap_or_default();
@@ -83,7 +86,7 @@ impl Shell {
     pub fn judge_by(&mut self, policy: PathBuf) -> Result<Arc<Judge>, ServeError> {
         let (settings, cache, words) = &self.judging;
         let settings = JudgeSettings { policy, ..settings.clone() };
-        let laws = Arc::new(Laws::load(settings.clone(), words.roots)?);
+        let laws = Arc::new(Laws::load(settings.clone(), *words)?);
         self.laws.push(Arc::clone(&laws));
         Ok(Arc::new(Judge::new(settings, cache, laws, Arc::clone(&self.metrics), *words)?))
     }

@@ -34,23 +34,22 @@ pub fn replace_files(files: &[(PathBuf, &[u8])]) -> io::Result<()> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => (path.clone(), None),
             Err(error) => return Err(error),
         };
-        let one = Staged::write(&target, bytes, old.as_ref().map_or(0o644, mode_of))?;
-        if let Some(old) = &old {
-            keep_owner(&one.temporary, old)?;
-        }
-        staged.push(one);
+        staged.push(match &old {
+            Some(old) => Staged::write_as(&target, bytes, old)?,
+            None => Staged::write(&target, bytes, 0o644)?,
+        });
     }
     staged.into_iter().try_for_each(Staged::replace)
 }
 
 #[cfg(unix)]
-fn mode_of(file: &fs::Metadata) -> u32 {
+pub(super) fn mode_of(file: &fs::Metadata) -> u32 {
     use std::os::unix::fs::PermissionsExt as _;
     file.permissions().mode() & 0o777
 }
 
 #[cfg(not(unix))]
-fn mode_of(_file: &fs::Metadata) -> u32 {
+pub(super) fn mode_of(_file: &fs::Metadata) -> u32 {
     0o644
 }
 
@@ -107,6 +106,13 @@ impl Staged {
         set_mode(&file, mode)?;
         file.write_all(bytes)?;
         file.sync_all()?;
+        Ok(staged)
+    }
+
+    /// As [`Self::write`], with mode and owner of a file that it will take the place of.
+    pub(super) fn write_as(target: &Path, bytes: &[u8], old: &fs::Metadata) -> io::Result<Self> {
+        let staged = Self::write(target, bytes, mode_of(old))?;
+        keep_owner(&staged.temporary, old)?;
         Ok(staged)
     }
 

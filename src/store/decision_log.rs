@@ -1,9 +1,11 @@
 //! The file of a decision log: whole lines under a lock, on the disk before anybody is told.
 
-use super::{atomic::Staged, lock::Lock};
+use super::{
+    atomic::{Staged, mode_of, sync_parent},
+    lock::Lock,
+};
 use crate::{
-    crypto::hash::sha256,
-    format::decision_log::{ChainFault, Event, Head, LineHash},
+    format::decision_log::{ChainFault, Event, Head},
     limits::LOG_TAIL_BYTES,
 };
 use jiff::Timestamp;
@@ -69,7 +71,7 @@ pub fn append(path: &Path, event: &Event, now: Timestamp) -> Result<Head, Decisi
     text.extend(line);
     file.write_all(&text).and_then(|()| file.sync_data()).map_err(io)?;
     if before == Head::START {
-        super::atomic::sync_parent(path);
+        sync_parent(path);
     }
     Ok(head)
 }
@@ -83,14 +85,15 @@ pub fn rotate(path: &Path, aside: &Path, now: Timestamp) -> Result<Head, Decisio
     let _lock = Lock::take(path).map_err(io)?;
     path.symlink_metadata().map_err(io)?;
     let mut file = open(path)?;
-    let mode = mode_of(&file).map_err(io)?;
+    let old = file.metadata().map_err(io)?;
     let (text, before) = mended(path, &mut file, now)?;
     file.write_all(&text).and_then(|()| file.sync_data()).map_err(io)?;
     let from = aside.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let (line, head) = before.next(&Event::Continued { from }, now).map_err(content(path))?;
-    let next = Staged::write(path, &line, mode).map_err(io)?;
-    // A second name first: at no time is there no log, nor is what has the other name overwritten.
+    let next = Staged::write_as(path, &line, &old).map_err(io)?;
+    // A second name first, and on the disk: at no time is there no log, nor is what has the other name overwritten.
     fs::hard_link(path, aside).map_err(|source| DecisionLogError::Io { path: aside.to_owned(), source })?;
+    sync_parent(aside);
     next.replace().map_err(io)?;
     Ok(head)
 }
@@ -105,34 +108,31 @@ fn content(path: &Path) -> impl Fn(ChainFault) -> DecisionLogError {
 fn mended(path: &Path, file: &mut File, now: Timestamp) -> Result<(Vec<u8>, Head), DecisionLogError> {
     let io = |source| DecisionLogError::Io { path: path.to_owned(), source };
     let length = file.metadata().map_err(io)?.len();
+    let mut text = Vec::new();
     let mut found = Err(ChainFault::TooLong);
     let mut tail = Vec::new();
     for most in [USUAL_TAIL, LOG_TAIL_BYTES] {
         let from = length.saturating_sub(most);
         tail.clear();
+        text.clear();
         file.seek(SeekFrom::Start(from)).map_err(io)?;
         file.take(most).read_to_end(&mut tail).map_err(io)?;
+        if tail.last().is_some_and(|last| *last != b'\n') {
+            // An entry that lacks this alone is whole with it.
+            text.push(b'\n');
+            tail.push(b'\n');
+        }
         found = Head::of_tail(&tail, from == 0).map(|(head, torn)| (head, torn.to_vec()));
         if found.is_ok() || from == 0 {
             break;
         }
     }
-    let (head, mut torn) = found.map_err(content(path))?;
-    if torn.is_empty() {
-        return Ok((Vec::new(), head));
+    let (mut head, torn) = found.map_err(content(path))?;
+    if !torn.is_empty() {
+        let (line, behind) = head.recovered(&torn, now).map_err(content(path))?;
+        text.extend(line);
+        head = behind;
     }
-    if let Some(head) = head.completed_by(&torn) {
-        return Ok((b"\n".to_vec(), head));
-    }
-    let mut text = Vec::new();
-    if !torn.ends_with(b"\n") {
-        torn.push(b'\n');
-        text.push(b'\n');
-    }
-    let behind = Head { hash: LineHash(sha256(&torn)), ..head };
-    let event = Event::Recovered { bytes: torn.len() as u64 };
-    let (line, head) = behind.next(&event, now).map_err(content(path))?;
-    text.extend(line);
     Ok((text, head))
 }
 
@@ -154,7 +154,7 @@ fn open(path: &Path) -> Result<File, DecisionLogError> {
     if !named.is_file() || !is_same(&opened, &named) {
         return Err(no_file());
     }
-    let mode = mode_of(&file).map_err(io)?;
+    let mode = mode_of(&opened);
     if mode & 0o002 != 0 {
         return Err(DecisionLogError::Writable { path: path.to_owned(), mode });
     }
@@ -170,17 +170,6 @@ fn is_same(one: &fs::Metadata, other: &fs::Metadata) -> bool {
 #[cfg(not(unix))]
 fn is_same(_: &fs::Metadata, _: &fs::Metadata) -> bool {
     true
-}
-
-#[cfg(unix)]
-fn mode_of(file: &File) -> io::Result<u32> {
-    use std::os::unix::fs::PermissionsExt as _;
-    Ok(file.metadata()?.permissions().mode() & 0o777)
-}
-
-#[cfg(not(unix))]
-fn mode_of(_: &File) -> io::Result<u32> {
-    Ok(MODE)
 }
 
 #[cfg(test)]

@@ -24,7 +24,15 @@ impl Lock {
     }
 
     fn take_within(target: &Path, wait: Duration) -> io::Result<Self> {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(beside(target)?)?;
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt as _;
+            // Whoever can open it can lock it, for reading too, and hold up every writer; a link would make a file elsewhere.
+            options.mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+        }
+        let file = options.open(beside(target)?)?;
         let deadline = Instant::now() + wait;
         let mut pause = Duration::from_millis(1);
         loop {
@@ -55,6 +63,20 @@ fn beside(target: &Path) -> io::Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    // [V-285]
+    #[cfg(unix)]
+    #[test]
+    fn others_can_neither_hold_it_nor_have_it_made_elsewhere() {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        drop(Lock::take(&at("log")).unwrap());
+        assert_eq!(at(".log.lock").metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        symlink(at("made"), at(".linked.lock")).unwrap();
+        Lock::take(&at("linked")).unwrap_err();
+        assert!(!at("made").exists());
+    }
 
     #[test]
     fn a_held_lock_is_waited_for_and_then_given_up() {

@@ -124,6 +124,8 @@ async fn who_is_only_told_is_let_in_as_it_is() {
     let (good, evil) = (table.find("signed").name.clone(), table.find("unsigned").name.clone());
     for (effect, warned) in [("warn", true), ("audit", false)] {
         let webhook = Webhook::start(&table, &configure(&table, &format!("effect = {effect:?}"), ""), &[]);
+        assert!(webhook.ask("/mutate", &pod(&[&evil])).await.patch().is_empty());
+        assert!(webhook.log().iter().all(|line| line["event"] != "decision"), "what changes nothing judges nothing");
         let (object, answered) = webhook.admit(&pod(&[&good, &evil])).await;
         assert!(answered.allowed());
         assert_eq!(object["spec"]["containers"][0]["image"], Value::from(good.as_str()), "{effect} changes nothing");
@@ -144,7 +146,7 @@ async fn a_named_policy_asks_for_more_and_never_for_less() {
     for (name, text) in [("dev", anything), ("strict", nothing)] {
         fs::write(table.file(&format!("{name}.yaml")), text).expect("a policy");
     }
-    let head = "[policies]\ndev = \"dev.yaml\"\nstrict = \"strict.yaml\"";
+    let head = "[policies]\ndev = \"dev.yaml\"\nstrict = \"strict.yaml\"\n";
     let webhook = Webhook::start(&table, &configure(&table, head, ""), &[]);
     let pinned = format!("{good}@{}", table.find("signed").served);
     for (path, image, part) in [
@@ -162,6 +164,20 @@ async fn a_named_policy_asks_for_more_and_never_for_less() {
         assert_eq!(code, 404, "{path}: {text}");
         let told: Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!((&told["kind"], &told["code"]), (&Value::from("Status"), &Value::from(404)));
+    }
+    // Where the server's own policy judges nothing, the named one is what puts digests to names.
+    drop(webhook);
+    fs::copy(table.policy(), table.file("strict.yaml")).expect("a policy");
+    fs::write(table.policy(), anything).expect("a policy");
+    let webhook = Webhook::start(&table, &configure(&table, head, ""), &[]);
+    assert!(webhook.ask("/mutate", &pod(&[&good])).await.patch().is_empty());
+    assert_eq!(
+        webhook.ask("/mutate/strict", &pod(&[&good, &evil])).await.patch(),
+        [("/spec/containers/0/image".to_owned(), pinned.clone())]
+    );
+    for (image, allowed) in [(&good, false), (&pinned, true), (&evil, false)] {
+        assert!(webhook.ask("/validate", &pod(&[image])).await.allowed());
+        assert_eq!(webhook.ask("/validate/strict", &pod(&[image])).await.allowed(), allowed, "{image}");
     }
 }
 

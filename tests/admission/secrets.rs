@@ -87,6 +87,9 @@ async fn a_private_image_is_read_with_the_pods_own_secrets_and_no_others() {
         for (namespace, secret, account, allowed) in [
             ("shop", Some("regcred"), None, true),
             ("shop", None, Some("builder"), true),
+            // Names that are none are no part of a request.
+            ("other", Some("../../shop/secrets/regcred"), None, false),
+            ("other", None, Some("../../shop/serviceaccounts/builder"), false),
             ("other", None, None, false),
             ("other", Some("regcred"), None, false),
             ("wrong", Some("regcred"), None, false),
@@ -101,10 +104,49 @@ async fn a_private_image_is_read_with_the_pods_own_secrets_and_no_others() {
     }
     let said = format!("{:?}", webhook.log());
     assert!(!said.contains("s3cret") && !said.contains(&STANDARD.encode("alice:s3cret")), "{said}");
+    assert!(
+        server
+            .requests()
+            .iter()
+            .all(|request| !request.path_and_query.contains("..") && !request.path_and_query.contains('%'))
+    );
     // What it says counts for some seconds; that it refuses to say is asked again.
     assert!(server.requests().len() <= 8, "{}", server.requests().len());
     drop(server);
     tokio::time::sleep(boltseal::limits::PULL_SECRETS_HELD.0).await;
     let answered = webhook.ask("/validate", &asked("shop", Some("regcred"), None)).await;
     assert!(answered.message().contains("could not tell: the pull secret shop/regcred can't be read"), "{answered:?}");
+}
+
+// [V-330]
+#[tokio::test(flavor = "multi_thread")]
+async fn only_listed_namespaces_secrets_are_asked_for() {
+    let (_registry, table, _) = private("alice:s3cret").await;
+    let auth = json!({ &table.address: { "auth": STANDARD.encode("alice:s3cret") } });
+    fs::write(table.file("auth.json"), json!({ "auths": auth }).to_string()).expect("a file");
+    let server = api_server(vec![("closed/regcred", auth)]).await;
+    let config = configure(&table, "pull-secrets = [\"closed\"]", "auth-file = \"auth.json\"\n");
+    let kubeconfig = kubeconfig(&table, &server.address().to_string());
+    let webhook = Webhook::start(&table, &config, &[("KUBECONFIG", &kubeconfig)]);
+    let image = format!("{}@{}", table.find("signed").name, table.find("signed").served);
+    // The one that is listed may not be asked for; the other one is judged with the operator's credentials.
+    for (namespace, allowed, requests) in [("shop", true, 0), ("closed", false, 1)] {
+        let mut review = pod(&[&image]);
+        review["request"]["namespace"] = namespace.into();
+        review["request"]["object"]["spec"]["imagePullSecrets"] = json!([{ "name": "regcred" }]);
+        let answered = webhook.ask("/validate", &review).await;
+        assert_eq!(answered.allowed(), allowed, "{namespace}: {answered:?}");
+        assert_eq!(server.requests().len(), requests, "{namespace}");
+    }
+    // What was not judged is logged and counted as what was.
+    let decisions: Vec<_> =
+        webhook.log().iter().filter_map(|line| Some(line["decision"].as_str()?.to_owned())).collect();
+    assert_eq!(decisions, ["allowed", "unknown"]);
+    let odd = webhook.ask("/validate", &pod(&["r.example/A"])).await;
+    assert!(!odd.allowed() && webhook.log().last().is_some_and(|line| line["decision"] == "denied"));
+    let metrics = webhook.client().get(format!("https://{}/metrics", webhook.address)).send().await.expect("an answer");
+    let metrics = metrics.text().await.expect("a text");
+    for decision in ["allowed", "unknown", "denied"] {
+        assert!(metrics.contains(&format!("boltseal_decisions_total{{decision=\"{decision}\"}} 1")), "{metrics}");
+    }
 }

@@ -136,13 +136,27 @@ impl Table {
 
     /// Pushes an index of two images; the seed makes its digests differ from others'.
     pub async fn push(&self, repository: &str, tag: &str, seed: &str) -> image::Layout {
-        let home = tempfile::tempdir().expect("a folder");
+        self.push_at(&self.at(&format!("{repository}:{tag}")), seed).await
+    }
+
+    /// The same, in whatever registry.
+    pub async fn push_at(&self, name: &str, seed: &str) -> image::Layout {
+        let reference: Reference = name.parse().expect("a name");
+        let (home, tag) = (tempfile::tempdir().expect("a folder"), reference.tag_or_latest().expect("a tag"));
         let dir = home.path().join("layout");
         let made = image::write(&dir, tag, seed);
         let session = Session::new(Options::default()).expect("a session");
         let from = session.open(&Repository::Layout(dir), Access::Pull).expect("the layout");
-        image::copy(&from, &self.repo(repository), tag, &made).await;
+        let to = session.open(&reference.repository, Access::PullPush).expect("a repository");
+        image::copy(&from, &to, tag, &made).await;
         made
+    }
+
+    /// Has a tag mean these bytes, whatever they are.
+    pub async fn push_bytes(&self, repository: &str, tag: &str, bytes: &[u8]) {
+        let kind = "application/vnd.oci.image.manifest.v1+json";
+        let pushed = self.repo(repository).push_manifest_bytes(&Selector::Tag(tag.to_owned()), kind, bytes).await;
+        pushed.expect("it is pushed");
     }
 
     fn sign(&self, signer: &str, more: &[&str], reference: &str) {

@@ -111,7 +111,7 @@ async fn what_is_not_asked_as_containerd_asks_is_refused() {
     call_with(&table, "containerd.toml", &[&["-name", &other], &good[2..]].concat(), &descriptor).expect(1);
 }
 
-// [V-204]
+// [V-204] [V-285]
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_slow_ends_before_containerd_ends_it() {
     let hook: Hook = Arc::new(|exchange| {
@@ -124,7 +124,7 @@ async fn what_is_slow_ends_before_containerd_ends_it() {
     let (_registry, table) = small(EmbeddedOptions::default()).await;
     let slow = Embedded::start(EmbeddedOptions { hook: Some(hook), ..EmbeddedOptions::default() }).await;
     let slow = slow.expect("a registry");
-    configure(&table, "timeout = 1");
+    configure(&table, "timeout = 1\nlog = \"late.log\"\n");
     let digest = format!("sha256:{}", "1".repeat(64));
     let begun = Instant::now();
     let ran = call(&table, "containerd.toml", &format!("{}/unsigned:1.0", slow.address()), &digest).expect(4);
@@ -139,6 +139,12 @@ async fn what_is_slow_ends_before_containerd_ends_it() {
     let code = tokio::task::block_in_place(|| child.wait()).expect("it ends").code();
     assert_eq!(code, Some(4));
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    // And each is recorded.
+    let text = fs::read_to_string(table.file("late.log")).expect("a log");
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let told = |line: &serde_json::Value| (line["decision"].clone(), line["error"].clone());
+    let late = ("could-not-tell".into(), "no result within 1 s".into());
+    assert_eq!(lines.iter().map(told).collect::<Vec<_>>(), [late.clone(), late]);
 }
 
 // [V-202]

@@ -88,9 +88,45 @@ fn umoci_unpack(bench: &Bench, dir: &Path) -> PathBuf {
     bundle.join("rootfs")
 }
 
+/// An empty filesystem over a folder, until it is dropped.
+struct Covered<'p>(&'p Path);
+
+impl<'p> Covered<'p> {
+    fn new(path: &'p Path) -> Self {
+        Ran::of(Command::new("mount").args(["-t", "tmpfs", "none"]).arg(path)).expect(0);
+        Self(path)
+    }
+}
+
+impl Drop for Covered<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0).status();
+    }
+}
+
+// [V-295] [V-297]
+/// What another filesystem covers is neither gone nor unchanged, unless it lies where all containers have one.
+fn covered(bench: &Bench, reference: &str, rootfs: &Path) {
+    let path = rootfs.join("opt");
+    let mounted = Covered::new(&path);
+    let report = drift(bench, reference, rootfs).expect(4).json();
+    assert_eq!((changes(&report), &report["comparison"]["unknown"][0]["path"]), (vec![], &"/opt".into()));
+    drop(mounted);
+    let path = rootfs.join("proc");
+    fs::create_dir(&path).expect("a folder");
+    let mounted = Covered::new(&path);
+    fs::write(path.join("miner"), "x").expect("a file");
+    let report = drift(bench, reference, rootfs).expect(0).json();
+    let told = report["comparison"]["notChecked"].as_array().expect("sentences").iter();
+    assert!(told.clone().any(|one| one == "what is mounted at /proc: runtimes do that"), "{report:#}");
+    drop(mounted);
+    fs::remove_dir(&path).expect("a folder");
+}
+
 fn umoci(bench: &Bench) {
     let (dir, reference) = signed(bench, false);
     let rootfs = umoci_unpack(bench, &dir);
+    covered(bench, &reference, &rootfs);
     unpacked(bench, &reference, &rootfs);
     // Another's signature allows nothing, and nothing is compared.
     let (key, rootfs) = (OTHER.public(), text(&rootfs));
@@ -151,7 +187,11 @@ fn archive(bench: &Bench) {
     pack(&["--owner=5"]);
     let changed = changes(&drift(bench, &reference, &archive).expect(1).json());
     assert!(changed.contains(&"added /tmp/miner".to_owned()) && changed.contains(&"owner /usr/bin/app".to_owned()));
-    // No archive at all is no answer.
+    // No archive at all is no answer, nor is the beginning of one.
+    let plain = bench.home().join("rootfs.tar");
+    Ran::of(Command::new("tar").args(["-C", &text(&rootfs), "-cf", &text(&plain), "."])).expect(0);
+    fs::OpenOptions::new().write(true).open(&plain).and_then(|file| file.set_len(1_024)).unwrap();
+    drift(bench, &reference, &plain).expect(4);
     fs::write(&archive, "no archive").unwrap();
     drift(bench, &reference, &archive).expect(4);
     drift(bench, &reference, &bench.home().join("nothing")).expect(3);

@@ -1,6 +1,6 @@
 //! The HTML report of an audit in a real Chromium: searched, sorted, opened, printed, without scripts, with hostile words.
 
-use crate::{bench::Case, common::peers};
+use crate::{bench::Case, chain, common::peers};
 use boltseal::{
     oci::Digest,
     ops::{
@@ -13,6 +13,7 @@ use boltseal::{
         },
         provenance::{Build, Chain, Hop, Judged, Link, Reached, Source, Told, Verdict},
     },
+    registry::embedded::{Embedded, EmbeddedOptions},
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -33,7 +34,30 @@ pub fn cases() -> Vec<Case> {
     vec![
         Case::new("Chromium opens an audit's report", &["chromium-report"], || opens(240, false)),
         Case::new("Chromium opens a report of 10,000 images", &["chromium-report"], || opens(10_000, true)),
+        Case::new("Chromium shows the chain of an image that was audited", &["chromium-report"], audited),
     ]
+}
+
+/// A whole audit, from signed provenance in a registry to boxes on a page.
+fn audited() {
+    let page = tokio::runtime::Runtime::new().expect("a runtime").block_on(async {
+        let registry = Embedded::start(EmbeddedOptions::default()).await.expect("a registry");
+        let chain = chain::Chain::build(&registry.address().to_string()).await;
+        let (policy, list, page) = (chain.policy(""), chain.file("images.txt"), chain.file("report.html"));
+        fs::write(&list, &chain.app.name).expect("a file");
+        let report = format!("html={page}");
+        chain.ask(&["audit", "--policy", &policy, "--from", &list, "--provenance", "3", "--report", &report]).expect(0);
+        fs::read(page).expect("the report")
+    });
+    let home = tempfile::tempdir().expect("a folder");
+    let (report, expected) = (home.path().join("report.html"), home.path().join("expected.json"));
+    fs::write(&report, page).expect("a file");
+    let said = ["release", "ci", "qa"]
+        .map(|by| format!("built by https://builds.example/{by} from https://git.example/acme/cart"));
+    let told = json!({ "audited": true, "boxes": 3, "gaps": 0, "uncounted": 0, "said": said });
+    fs::write(&expected, told.to_string()).expect("a file");
+    let mut command = Command::new(peers::folder().join("chromium-report"));
+    crate::common::Ran::of(command.args([&report, &expected])).expect(0);
 }
 
 fn opens(images: usize, large: bool) {
@@ -80,7 +104,9 @@ fn write(path: &std::path::Path, images: usize, large: bool) -> Value {
     json!({
         "rows": images + 1, "denied": denied, "differs": both, "large": large,
         "needle": "registry.example.com/shop/cart-7:1.7.0", "hostile": "pwned=1", "chained": "registry.example.com/shop/cart-1:1.1.0",
-        "boxes": 6, "gaps": 2,
+        "boxes": 4, "gaps": 2, "uncounted": 1,
+        "said": ["refs/tags/v1; said by release", "; said by somebody; does not answer the policy",
+            "as the builder\u{2019}s client said; nobody signed that, it lies in a signed index, by release"],
     })
 }
 
@@ -228,6 +254,7 @@ fn chain() -> Chain {
     };
     let build = Build {
         signed_by: "release".to_owned(),
+        covered: None,
         authorities: vec!["release".to_owned()],
         counts: true,
         builder: "https://github.com/actions/runner/github-hosted".to_owned(),
@@ -243,9 +270,13 @@ fn chain() -> Chain {
         hop("docker.io/library/golang:1.26", 1, Verdict::CouldNotTell, false),
         hop("registry.example.com/base/scratch-tools:4", 2, Verdict::NotVisited, true),
     ];
-    hops[0].builds = vec![build];
+    let uncounted = Build { signed_by: "somebody".to_owned(), counts: false, ..build.clone() };
+    let mut unsigned = Build { covered: Some("index"), ..build.clone() };
+    unsigned.sources[0].by_builder = false;
+    hops[0].builds = vec![build, uncounted, unsigned];
     hops[0].judged.reasons = vec![told("too-few-signers", "1 of 2 signers")];
     hops[0].children = vec![link(1, by(), false), link(2, Reached::Claim, false)];
+    hops[1].builds = hops[0].builds.get(..1).map(<[_]>::to_vec).unwrap_or_default();
     hops[1].children = vec![link(3, by(), false)];
     hops[2].gaps = vec![told("no-provenance", "nobody signed what it was built from")];
     hops[3].gaps = vec![told("depth", "deeper than 2 steps was not looked")];

@@ -88,7 +88,10 @@ async fn what_is_listed_as_a_layer_is_not_given_out_as_a_manifest() {
             let layers = vec![layer("application/vnd.oci.image.layer.v1.tar")];
             let config = Descriptor::of(media_type::IMAGE_CONFIG, b"{}");
             let listing = pushed(&repo, "2.0", ImageManifest::new(config, layers)).await;
-            world.table.ask(&["sign", "--key", &key("release.test.key"), &world.table.at("plain/signed:2.0")]).expect(0);
+            world
+                .table
+                .ask(&["sign", "--key", &key("release.test.key"), &world.table.at("plain/signed:2.0")])
+                .expect(0);
             listing
         } else {
             pushed(&repo, "2.0", ImageManifest::new(Descriptor::empty(), vec![layer(media_type::IN_TOTO)])).await

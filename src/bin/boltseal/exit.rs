@@ -143,10 +143,7 @@ impl From<RegistryError> for Failure {
 }
 
 fn exit_of(error: &RegistryError) -> Exit {
-    match error.fault {
-        Fault::Setting { .. } | Fault::NoLayout(_) | Fault::Io { .. } => Exit::Supplied,
-        _ => Exit::Unknown,
-    }
+    if error.is_local() { Exit::Supplied } else { Exit::Unknown }
 }
 
 /// Denied is what the registry serves, or somebody else made of it; unusable what the operator brought along.

@@ -14,12 +14,17 @@ mod render;
 mod settings;
 
 use args::{BlobCommand, Cli, Command};
+use boltseal::ops::isolated;
 use clap::Parser as _;
 use exit::{Exit, Failure};
 use output::Output;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // Before any word is read: this one is no verb, and only we say it.
+    if std::env::args_os().skip(1).eq([isolated::CALL]) {
+        return if isolated::answer_one().is_ok() { Exit::Done.into() } else { Exit::Bug.into() };
+    }
     if let Some(arguments) = containerd::called() {
         return containerd::run(&arguments);
     }
@@ -37,13 +42,11 @@ fn main() -> ExitCode {
         }
     };
     let output = Output::new(cli.output, cli.quiet, cli.yes);
-    match run(cli, &output) {
-        Ok(exit) => exit.into(),
-        Err(failure) => {
-            output.failure(&failure);
-            failure.exit.into()
-        }
-    }
+    let exit = run(cli, &output).unwrap_or_else(|failure| {
+        output.failure(&failure);
+        failure.exit
+    });
+    output.ended(exit).into()
 }
 
 fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {

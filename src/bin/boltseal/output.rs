@@ -3,7 +3,10 @@
 
 mod confirm;
 
-use crate::{args::Format, exit::Failure};
+use crate::{
+    args::Format,
+    exit::{Exit, Failure},
+};
 pub use boltseal::ops::printable;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -25,11 +28,18 @@ pub struct Output {
     yes: bool,
     /// Nobody reads standard output any more, or it can't be written.
     lost: AtomicBool,
+    /// It can't be written.
+    broken: AtomicBool,
 }
 
 impl Output {
     pub fn new(format: Format, quiet: bool, yes: bool) -> Self {
-        Self { format, quiet, yes, lost: AtomicBool::new(false) }
+        Self { format, quiet, yes, lost: AtomicBool::new(false), broken: AtomicBool::new(false) }
+    }
+
+    /// What a run ends with: results that could not be written are none.
+    pub fn ended(&self, exit: Exit) -> Exit {
+        if self.broken.load(Ordering::Relaxed) { exit.worst(Exit::Supplied) } else { exit }
     }
 
     pub fn is_json(&self) -> bool {
@@ -45,7 +55,7 @@ impl Output {
     }
 
     /// Exactly this, to standard output. If its reader has gone (`… | head`), nothing more is written; the work goes
-    /// on, and the exit code stays what it would have been.
+    /// on, and the exit code stays what it would have been. If it can't be written, see [`Self::ended`].
     pub fn raw(&self, text: &str) {
         if self.lost.load(Ordering::Relaxed) {
             return;
@@ -54,6 +64,7 @@ impl Output {
         if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
             self.lost.store(true, Ordering::Relaxed);
             if error.kind() != io::ErrorKind::BrokenPipe {
+                self.broken.store(true, Ordering::Relaxed);
                 let _ = writeln!(io::stderr(), "error: standard output: {error}");
             }
         }

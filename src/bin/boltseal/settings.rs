@@ -24,12 +24,14 @@ use boltseal::{
     ops::{
         audit::record::Record,
         decisions::DecisionLog,
+        isolated::Isolated,
         policy_file::{self, PolicyFile, PolicyFileError},
         provenance::{Chain, Verdict},
         verify::Verification,
     },
     policy::{Flags, IdentityRule as Rule, Policy},
     registry::{Environment, EvidenceCache, Options, Session},
+    rego::Runner,
     sign::LocalSigner,
     store::{KeySource, LoadedKey, load_private_key, load_public_key, write_atomic},
     trust::tuf::{TrustLock, TrustRefusal},
@@ -250,8 +252,14 @@ fn named_policy(named: Option<PathBuf>) -> Option<PathBuf> {
 }
 
 fn load_policy(path: &Path) -> Result<Judge, Failure> {
-    let PolicyFile { policy, path, digest, locks, .. } = policy_file::load(path, &roots()).map_err(unusable)?;
+    let PolicyFile { policy, path, digest, locks, .. } =
+        policy_file::load(path, &roots(), &rego()).map_err(unusable)?;
     Ok(Judge { policy, file: Some((path, digest)), locks, log: None })
+}
+
+/// Who runs the policies' Rego programs: this program again, for each run.
+pub fn rego() -> Arc<dyn Runner> {
+    Arc::new(Isolated::this())
 }
 
 fn unusable(error: PolicyFileError) -> Failure {

@@ -16,6 +16,20 @@ fn log(count: usize) -> Vec<u8> {
     bytes
 }
 
+/// Four entries and, in the middle, two lines of a crash, and the entry that says so.
+fn recovered_log() -> Vec<u8> {
+    let (mut bytes, torn) = (log(2), b"{\"seq\":3,\"time\":\"20\n{\"s\n");
+    let (line, mut head) = whole(&bytes).unwrap().recovered(torn, Timestamp::UNIX_EPOCH).unwrap();
+    bytes.extend(torn);
+    bytes.extend(line);
+    for name in ["after", "and after"] {
+        let (line, next) = head.next(&decision(name), Timestamp::UNIX_EPOCH).unwrap();
+        bytes.extend(line);
+        head = next;
+    }
+    bytes
+}
+
 /// The last entry's hash if the log is whole.
 fn whole(bytes: &[u8]) -> Option<Head> {
     let mut chain = Chain::default();
@@ -42,18 +56,46 @@ fn faulty(bytes: &[u8]) -> (usize, ChainFault) {
 // [V-286]
 #[test]
 fn every_byte_that_is_another_is_found() {
-    let good = log(4);
-    let head = whole(&good).unwrap();
-    for at in 0..good.len() {
-        for flip in [1, 0x20, 0x80] {
-            let mut bad = good.clone();
-            bad[at] ^= flip;
-            // All but the last entry is held by what follows it; the last one by a hash that was kept.
-            assert_ne!(whole(&bad), Some(head), "byte {at} ^ {flip}");
-            let last = good[..good.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap();
-            assert!(at > last || whole(&bad).is_none(), "byte {at} ^ {flip}");
+    for good in [log(4), recovered_log()] {
+        let head = whole(&good).unwrap();
+        for at in 0..good.len() {
+            for flip in [1, 0x20, 0x80] {
+                let mut bad = good.clone();
+                bad[at] ^= flip;
+                // All but the last entry is held by what follows it; the last one by a hash that was kept.
+                assert_ne!(whole(&bad), Some(head), "byte {at} ^ {flip}");
+                let last = good[..good.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap();
+                assert!(at > last || whole(&bad).is_none(), "byte {at} ^ {flip}");
+            }
         }
     }
+}
+
+// [V-286] [V-287]
+#[test]
+fn what_stands_before_a_crash_can_not_be_written_anew() {
+    let good = recovered_log();
+    let history = log(2).len();
+    let other = String::from_utf8(log(2)).unwrap().replace("allowed", "denied");
+    let mut anew = Vec::new();
+    let mut head = Head::START;
+    for name in ["x:0", "x:1"] {
+        let (line, next) = head.next(&decision(name), Timestamp::UNIX_EPOCH).unwrap();
+        anew.extend(line);
+        head = next;
+    }
+    // Each is a good log by itself, as long as nothing stands behind it, or was cut.
+    assert!(whole(&anew).is_some());
+    for before in [&anew[..], other.as_bytes(), &log(1), b""] {
+        assert_eq!(whole(&[before, &good[history..]].concat()), None);
+    }
+    // A line that says so and names no entry is none.
+    let silent = String::from_utf8(good).unwrap().replace(",\"after\":", ",\"then\":");
+    assert_eq!(whole(silent.as_bytes()), None);
+    // What is whole and follows nothing is no crash, whatever stands behind it.
+    let foreign = log(4).split_inclusive(|byte| *byte == b'\n').nth(3).unwrap().to_vec();
+    let line = whole(&log(2)).unwrap().recovered(&foreign, Timestamp::UNIX_EPOCH).unwrap().0;
+    assert_eq!(faulty(&[log(2), foreign, line].concat()).0, 3);
 }
 
 // [V-286]
@@ -101,19 +143,16 @@ fn what_a_crash_left_is_accounted_for_by_the_next_entry_alone() {
     begins.insert(0, 0);
     for (last, begin) in begins.iter().take(3).enumerate() {
         for end in begin + 1..begins[last + 1] {
-            let (head, torn) = Head::of_tail(&good[..end], true).unwrap();
-            assert_eq!((head.seq as usize, torn), (last, &good[*begin..end]));
-            let complete = head.completed_by(torn);
-            assert_eq!(complete.is_some(), end == begins[last + 1] - 1);
             let mut mended = good[..end].to_vec();
             mended.push(b'\n');
-            if complete.is_some() {
+            let (head, torn) = Head::of_tail(&mended, true).unwrap();
+            if end == begins[last + 1] - 1 {
+                assert_eq!((head.seq as usize, torn), (last + 1, &b""[..]), "it lacks its line feed alone");
                 assert!(whole(&mended).is_some());
                 continue;
             }
-            let hash = LineHash(sha256(&mended[*begin..]));
-            let recovered = Event::Recovered { bytes: 1 };
-            let (line, head) = Head { hash, ..head }.next(&recovered, Timestamp::UNIX_EPOCH).unwrap();
+            assert_eq!((head.seq as usize, torn), (last, &mended[*begin..]));
+            let (line, head) = head.recovered(torn, Timestamp::UNIX_EPOCH).unwrap();
             mended.extend(line);
             mended.extend(head.next(&decision("after"), Timestamp::UNIX_EPOCH).unwrap().0);
             assert!(whole(&mended).is_some(), "cut at {end}");
@@ -125,7 +164,8 @@ fn what_a_crash_left_is_accounted_for_by_the_next_entry_alone() {
     }
     // An entry that says so behind whole ones accounts for nothing.
     let head = whole(&good).unwrap();
-    let (line, head) = head.next(&Event::Recovered { bytes: 0 }, Timestamp::UNIX_EPOCH).unwrap();
+    let recovered = Event::Recovered { bytes: 0, after: head.hash.to_string() };
+    let (line, head) = head.next(&recovered, Timestamp::UNIX_EPOCH).unwrap();
     let after = head.next(&decision("after"), Timestamp::UNIX_EPOCH).unwrap().0;
     assert!(whole(&[good, line, after].concat()).is_none());
 }
@@ -146,9 +186,10 @@ proptest! {
     // [V-286]
     #[test]
     fn no_edit_of_a_log_leaves_it_whole_with_the_same_head(
-        from in 0_usize..1500, length in 0_usize..80, put in proptest::collection::vec(any::<u8>(), 0..80)
+        torn in any::<bool>(), from in 0_usize..1500, length in 0_usize..80,
+        put in proptest::collection::vec(any::<u8>(), 0..80)
     ) {
-        let good = log(6);
+        let good = if torn { recovered_log() } else { log(6) };
         let from = from.min(good.len());
         let to = (from + length).min(good.len());
         let bad = [&good[..from], &put, &good[to..]].concat();

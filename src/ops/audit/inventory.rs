@@ -1,6 +1,6 @@
 //! Images that were found, each once, and of those the share that is audited here.
 
-use super::record::{InputRecord, Place, Shard, Told};
+use super::record::{InputRecord, Place, RUNNING_UNKNOWN, Shard, Told};
 use crate::{
     limits::{AUDIT_ENTRY_SHOWN, AUDIT_PLACES},
     oci::{Digest, Reference},
@@ -15,12 +15,25 @@ pub struct Found {
     pub reference: Reference,
     /// The digest that runs, where the input says it.
     pub running: Option<Digest>,
+    /// Whether the input names what runs by something that no registry has, an image's id or `<none>`: it may have been built
+    /// or loaded on the spot, whatever its tag means in a registry.
+    pub runs_other: bool,
     /// Where it runs; the first [`AUDIT_PLACES`].
     pub places: Vec<Place>,
     /// In how many places.
     pub place_count: u64,
     /// What the input leaves open.
     pub gaps: Vec<Told>,
+}
+
+/// What an input says of the digest that runs.
+pub(super) enum Runs {
+    /// It is this one.
+    Digest(Digest),
+    /// Something is named, and it is no manifest's digest: what.
+    Other(String),
+    /// Nothing: why.
+    Unsaid(&'static str),
 }
 
 /// What comes out of an input.
@@ -37,7 +50,7 @@ pub enum Item {
 /// What was counted on the way.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
-    /// Places that images run in.
+    /// Places that images of this shard run in.
     pub places: u64,
     /// Entries beyond the first of an image.
     pub repeated: u64,
@@ -53,7 +66,26 @@ impl Found {
     /// An image that is named, nothing more.
     #[must_use]
     pub fn named(reference: Reference) -> Self {
-        Self { reference, running: None, places: Vec::new(), place_count: 0, gaps: Vec::new() }
+        Self { reference, running: None, runs_other: false, places: Vec::new(), place_count: 0, gaps: Vec::new() }
+    }
+
+    /// The same, with what the input says of the digest that runs. A digest in its name says that as well.
+    #[must_use]
+    pub(super) fn running(mut self, runs: Runs) -> Self {
+        let why = match runs {
+            Runs::Digest(digest) => {
+                self.running = Some(digest);
+                return self;
+            }
+            _ if self.reference.digest.is_some() => return self,
+            Runs::Other(why) => {
+                self.runs_other = true;
+                why
+            }
+            Runs::Unsaid(why) => why.to_owned(),
+        };
+        self.gaps.push(Told { id: RUNNING_UNKNOWN.to_owned(), message: why });
+        self
     }
 
     /// The same, in a place.
@@ -67,10 +99,14 @@ impl Found {
     /// What makes it one image, whatever machine looks: SHA-256 of name and digest.
     fn key(&self) -> [u8; 32] {
         let digest = self.running.map(|digest| digest.to_string()).unwrap_or_default();
-        match Digest::sha256(format!("{}\n{digest}", self.reference).as_bytes()) {
-            Digest::Sha256(hash) => hash,
-            Digest::Sha512(_) => [0; 32],
-        }
+        hash(&format!("{}\n{digest}", self.reference))
+    }
+}
+
+fn hash(text: &str) -> [u8; 32] {
+    match Digest::sha256(text.as_bytes()) {
+        Digest::Sha256(hash) => hash,
+        Digest::Sha512(_) => [0; 32],
     }
 }
 
@@ -81,11 +117,16 @@ pub(super) fn unusable(at: String, text: &str, problem: impl ToString, exit: u8)
     Item::Unusable(InputRecord { at, text, problem: problem.to_string(), exit })
 }
 
+/// An entry that is an image, and names it by nothing that a registry has.
+pub(super) fn unnamed(at: String, text: &str) -> Item {
+    unusable(at, text, "has no name and no digest of a repository: it was built or loaded here", 4)
+}
+
 /// Nobody reads any more.
 pub(super) struct Closed;
 
-/// Where found images go. Of images that come one by one it remembers 32 bytes each; images that run in places are gathered
-/// until the input ends, since the next entry may be one more place.
+/// Where found images go. Of every image, other shards' too, it remembers 32 bytes; this shard's images that run in places
+/// are gathered until the input ends, since the next entry may be one more place.
 pub(super) struct Sink {
     sender: Sender<Item>,
     shard: Option<Shard>,
@@ -103,61 +144,72 @@ impl Sink {
 
     /// The image as an item, if it is the first of its name and digest, and of this shard.
     pub fn admit(&mut self, found: Found) -> Option<Item> {
-        let key = found.key();
-        self.counts.places += found.place_count;
-        if !self.seen.insert(key) {
-            self.counts.repeated += 1;
-            return None;
-        }
-        self.is_here(&key).then(|| Item::Image(Box::new(found)))
-    }
-
-    fn is_here(&mut self, key: &[u8; 32]) -> bool {
-        let Some(Shard { index, of }) = self.shard else { return true };
-        let head = key.first_chunk::<8>().map_or(0, |head| u64::from_be_bytes(*head));
-        let here = head.checked_rem(of) == Some(index);
-        self.counts.elsewhere += u64::from(!here);
-        here
+        self.is_new(&found.key(), &found).then(|| Item::Image(Box::new(found)))
     }
 
     /// Takes an image that may run in more places.
     pub fn gather(&mut self, found: Found) {
         let key = found.key();
-        self.counts.places += found.place_count;
-        match self.at.get(&key).and_then(|at| self.gathered.get_mut(*at)) {
-            None => {
-                self.at.insert(key, self.gathered.len());
-                self.gathered.push(found);
+        if self.is_new(&key, &found) {
+            self.at.insert(key, self.gathered.len());
+            self.gathered.push(found);
+        } else if let Some(first) = self.at.get(&key).and_then(|at| self.gathered.get_mut(*at)) {
+            first.place_count += found.place_count;
+            let room = AUDIT_PLACES.saturating_sub(first.places.len());
+            first.places.extend(found.places.into_iter().take(room));
+            // One place where something else may run is enough.
+            if found.runs_other && !first.runs_other {
+                (first.runs_other, first.gaps) = (true, found.gaps);
             }
-            Some(first) => {
-                self.counts.repeated += 1;
-                first.place_count += found.place_count;
-                let room = AUDIT_PLACES.saturating_sub(first.places.len());
-                first.places.extend(found.places.into_iter().take(room));
-            }
+        }
+    }
+
+    /// Counts an entry; whether it is the first of its image, and this shard's.
+    fn is_new(&mut self, key: &[u8; 32], found: &Found) -> bool {
+        let (new, here) = (self.seen.insert(*key), self.is_here(key));
+        if here {
+            self.counts.places += found.place_count;
+            self.counts.repeated += u64::from(!new);
+        } else {
+            self.counts.elsewhere += u64::from(new);
+        }
+        new && here
+    }
+
+    fn is_here(&self, key: &[u8; 32]) -> bool {
+        let Some(Shard { index, of }) = self.shard else { return true };
+        let head = key.first_chunk::<8>().map_or(0, |head| u64::from_be_bytes(*head));
+        head.checked_rem(of) == Some(index)
+    }
+
+    /// Whether an item is told by this shard: what names no image is told by one of them, too.
+    fn is_told(&self, item: &Item) -> bool {
+        match item {
+            Item::Unusable(record) => self.is_here(&hash(&format!("{}\n{}", record.at, record.text))),
+            Item::Image(_) | Item::End(_) => true,
         }
     }
 
     /// Sends on; waits until there is room, in a thread that may wait.
     pub fn send(&self, item: Item) -> Result<(), Closed> {
+        if !self.is_told(&item) {
+            return Ok(());
+        }
         self.sender.blocking_send(item).map_err(|_| Closed)
     }
 
     /// The same among others' work.
     pub async fn pass(&self, item: Item) -> Result<(), Closed> {
+        if !self.is_told(&item) {
+            return Ok(());
+        }
         self.sender.send(item).await.map_err(|_| Closed)
     }
 
     /// Sends what was gathered, in the order in which it was named first.
     pub fn release(&mut self) -> Result<(), Closed> {
         self.at.clear();
-        for found in std::mem::take(&mut self.gathered) {
-            let key = found.key();
-            if self.is_here(&key) {
-                self.send(Item::Image(Box::new(found)))?;
-            }
-        }
-        Ok(())
+        std::mem::take(&mut self.gathered).into_iter().try_for_each(|found| self.send(Item::Image(Box::new(found))))
     }
 }
 
@@ -184,6 +236,14 @@ mod tests {
             mine.iter().zip(&mut owners).for_each(|(mine, owners)| *owners += u32::from(*mine));
         }
         assert!(owners.iter().all(|owners| *owners == 1));
+        let mut told = 0;
+        for index in 0..3 {
+            let (sender, mut receiver) = channel(100);
+            let sink = Sink::new(sender, Some(Shard { index, of: 3 }));
+            (0..30).for_each(|n| assert!(sink.send(unusable(format!("line {n}"), "A B", "x", 3)).is_ok()));
+            told += std::iter::from_fn(|| receiver.try_recv().ok()).count();
+        }
+        assert_eq!(told, 30, "what names no image is told once");
         // Stable over versions and machines: what a job finished stays finished.
         let mut sink = Sink::new(channel(1).0, Some(Shard { index: 1, of: 3 }));
         let mine: Vec<_> = (0..6).filter(|n| sink.admit(found(&format!("a.b/c:{n}"))).is_some()).collect();
@@ -204,8 +264,25 @@ mod tests {
         let Some(Item::Image(first)) = receiver.blocking_recv() else { panic!("no image") };
         assert_eq!((first.places.len(), first.place_count), (AUDIT_PLACES, AUDIT_PLACES as u64 + 5));
         assert!(matches!(receiver.blocking_recv(), Some(Item::Image(other)) if other.running.is_some()));
+        assert_eq!((sink.counts.places, sink.counts.repeated), (AUDIT_PLACES as u64 + 6, AUDIT_PLACES as u64 + 4));
         assert!(sink.admit(found("docker.io/library/busybox:2")).is_some());
         assert!(sink.admit(found("busybox:2")).is_none(), "one spelling");
+    }
+
+    // [V-272]
+    #[test]
+    fn places_are_counted_where_their_image_is_judged() {
+        let places: u64 = (0..3)
+            .map(|index| {
+                let mut sink = Sink::new(channel(1).0, Some(Shard { index, of: 3 }));
+                for n in 0..20 {
+                    sink.gather(found(&format!("a.b/c:{}", n % 10)).at(Place::default()));
+                }
+                assert_eq!(sink.gathered.len() as u64 + sink.counts.elsewhere, 10);
+                sink.counts.places
+            })
+            .sum();
+        assert_eq!(places, 20);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::{
     oci::{Digest, Reference},
     ops::{OpsError, pin::Choice, trust::TrustError, verify::Verification, verify::Verifier},
     policy,
+    registry::Fault,
     trust::tuf::TrustRefusal,
     verify::{Pinned, TrustFinding},
 };
@@ -18,6 +19,8 @@ use std::time::Duration;
 struct Judged {
     verification: Result<Verification, OpsError>,
     drift: Drift,
+    /// What is open beside that.
+    gap: Option<Told>,
 }
 
 /// Judges one image of a fleet. Whatever goes wrong with it is said in its record.
@@ -28,8 +31,11 @@ struct Judged {
 /// tag still means that digest, by the repository's signed map where the scope asks for content trust, else by the registry.
 /// Not checked: what the image holds, and whether it really runs.
 pub async fn judge(verifier: &Verifier<'_>, found: Found, patience: Duration, depth: Option<usize>) -> ImageRecord {
-    let reference = found.reference.clone();
+    let (reference, runs_other) = (found.reference.clone(), found.runs_other);
     let mut record = decide(verifier, found, patience).await;
+    if runs_other {
+        tell::unknown_runs(&mut record);
+    }
     match (depth, record.index.or(record.digest)) {
         (Some(depth), Some(digest)) => {
             let start = Reference { digest: Some(digest), ..reference };
@@ -55,10 +61,17 @@ async fn decide(verifier: &Verifier<'_>, found: Found, patience: Duration) -> Im
             let drift = Drift::Unknown { why: why.message.clone() };
             unjudged(verifier, found, Decision::CouldNotTell, why, drift)
         }
-        Ok(Judged { verification: Ok(verification), drift }) => tell::record(verifier, found, &verification, drift),
-        Ok(Judged { verification: Err(error), drift }) => {
-            let (decision, why) = undecided(&error);
-            unjudged(verifier, found, decision, why, drift)
+        Ok(Judged { verification, drift, gap }) => {
+            let mut record = match verification {
+                Ok(verification) => tell::record(verifier, found, &verification, drift),
+                Err(error) => {
+                    let (decision, why) = undecided(&error);
+                    let record = unjudged(verifier, found, decision, why, drift);
+                    ImageRecord { exit: if is_supplied(&error) { 3 } else { record.exit }, ..record }
+                }
+            };
+            record.gaps.extend(gap);
+            record
         }
     }
 }
@@ -67,9 +80,9 @@ async fn one(verifier: &Verifier<'_>, found: &Found) -> Judged {
     let named = &found.reference;
     let Some(runs) = found.running.or(named.digest) else {
         let drift = Drift::Unknown { why: "the input does not say which digest runs".to_owned() };
-        return Judged { verification: verifier.verify(named, None).await, drift };
+        return Judged { verification: verifier.verify(named, None).await, drift, gap: None };
     };
-    let tag = named.tag.clone().or(named.tag_or_latest().map(str::to_owned));
+    let tag = named.tag_or_latest().map(str::to_owned);
     let drift = if tag.is_none() {
         Drift::Unknown { why: "the image is named without a tag".to_owned() }
     } else {
@@ -77,7 +90,7 @@ async fn one(verifier: &Verifier<'_>, found: &Found) -> Judged {
         match verifier.verify_choice(&by_tag, Choice::Running(runs)).await {
             Ok(verification) => {
                 let drift = drift_of(&verification);
-                return Judged { verification: Ok(verification), drift };
+                return Judged { verification: Ok(verification), drift, gap: None };
             }
             Err(OpsError::Moved { now, signed, .. }) => {
                 Drift::Differs { now, basis: if signed { Basis::Signed } else { Basis::Registry } }
@@ -87,21 +100,25 @@ async fn one(verifier: &Verifier<'_>, found: &Found) -> Judged {
             }
             Err(OpsError::Trust(error)) => match *error {
                 TrustError::Refused { refusal, .. } => without_tag(&refusal),
-                error => return Judged { drift: unknown(&error), verification: Err(error.into()) },
+                error => unknown(&error),
             },
-            Err(error) => return Judged { drift: unknown(&error), verification: Err(error) },
+            // What can't be reached by its tag can't be reached at all.
+            Err(OpsError::Registry(error)) if error.is_local() || matches!(error.fault, Fault::Connection(_)) => {
+                return Judged { drift: unknown(&error), verification: Err(error.into()), gap: None };
+            }
+            Err(error) => unknown(&error),
         }
     };
     // The tag says nothing of what runs: it is judged by its digest, or within the index that is named by digest.
     let asked = Reference { digest: named.digest.or(Some(runs)), ..named.clone() };
-    let verification = match verifier.verify_choice(&asked, Choice::Running(runs)).await {
-        Err(OpsError::Moved { .. }) => {
+    match verifier.verify_choice(&asked, Choice::Running(runs)).await {
+        Err(error) if asked.digest != Some(runs) => {
             let itself = Reference { digest: Some(runs), ..named.clone() };
-            verifier.verify(&itself, None).await
+            let gap = Told { id: "runs-other-digest".to_owned(), message: error.to_string() };
+            Judged { verification: verifier.verify(&itself, None).await, drift, gap: Some(gap) }
         }
-        done => done,
-    };
-    Judged { verification, drift }
+        verification => Judged { verification, drift, gap: None },
+    }
 }
 
 fn unknown(error: &dyn std::error::Error) -> Drift {
@@ -140,6 +157,18 @@ fn undecided(error: &OpsError) -> (Decision, Told) {
         OpsError::Registry(inner) if inner.is_not_found() => (Decision::CouldNotTell, told("not-found")),
         OpsError::Registry(_) => (Decision::CouldNotTell, told("registry")),
         _ => (Decision::CouldNotTell, told("unusable")),
+    }
+}
+
+/// Whether it is something of this machine that can't be used: exit code 3, as `verify` has it.
+fn is_supplied(error: &OpsError) -> bool {
+    match error {
+        OpsError::Registry(error) => error.is_local(),
+        OpsError::Trust(error) => match &**error {
+            TrustError::Registry(error) => error.is_local(),
+            error => matches!(error, TrustError::Store(_) | TrustError::Lock(_) | TrustError::File { .. }),
+        },
+        _ => false,
     }
 }
 

@@ -1,79 +1,198 @@
 //! What other tools tell of images, in JSON: `kubectl get pods -o json`, docker, nerdctl, crictl.
 //!
 //! Their members are read as far as they matter; an element that is not as expected is an item of its own, and the others are
-//! read all the same. A document is read as a stream: only what is told of images stays in memory.
+//! read all the same. A document is read as a stream: what is told of images stays in memory, and one element.
 
 mod pod;
 mod stored;
 
 use super::inventory::{Closed, Item, Sink, unusable};
-use crate::{limits::AUDIT_INPUT_BYTES, oci::Digest};
+use crate::{
+    limits::{AUDIT_ELEMENT_BYTES, AUDIT_INPUT_BYTES},
+    oci::Digest,
+};
 use serde::{
     Deserialize, Deserializer,
-    de::{SeqAccess, Visitor},
+    de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapDeserializer},
 };
 use serde_json::value::RawValue;
-use std::{fmt, io::BufRead, marker::PhantomData};
+use std::{
+    cell::Cell,
+    fmt,
+    io::{self, Read},
+};
 
-/// Reads documents one behind the other: objects, as a tool writes one a line, or arrays of them.
-pub(super) fn read(from: impl BufRead, sink: &mut Sink) -> Result<(), Closed> {
-    let documents = serde_json::Deserializer::from_reader(from.take(AUDIT_INPUT_BYTES)).into_iter::<Document>();
-    let mut number = 0_u64;
-    for document in documents {
+/// Reads documents one behind the other: objects, as a tool writes one a line, or arrays of them. An element is read whole,
+/// and handed on before the next one is.
+pub(super) fn read(from: impl Read, sink: &mut Sink) -> Result<(), Closed> {
+    let (element, mut number) = (Cell::new(0), 0_u64);
+    let mut documents = serde_json::Deserializer::from_reader(Bounded { from, whole: 0, element: &element });
+    let mut to = To { sink, element: &element, closed: false };
+    // An input that can't be read fails there again, and is told.
+    while documents.end().is_err() {
         number += 1;
-        match document {
-            Ok(Document::Elements(Each(elements))) => all("", elements, sink)?,
-            Ok(Document::Object(object)) => {
-                let List { items, images, containers, alone } = *object;
-                let lists = [("items", items), ("images", images), ("containers", containers)];
-                let is_list = lists.iter().any(|(_, list)| list.is_some());
-                for (name, list) in lists {
-                    all(name, list.map(|Each(elements)| elements).unwrap_or_default(), sink)?;
-                }
-                if !is_list {
-                    one(&format!("document {number}"), Ok(alone), sink)?;
-                }
-            }
+        let at = format!("document {number}");
+        match (Whole { at: &at, list: None, to: &mut to }).deserialize(&mut documents) {
+            Ok(()) => to.next(),
+            Err(_) if to.closed => return Err(Closed),
             Err(error) => {
-                sink.counts.cut = Some(format!("document {number}: {error}"));
+                to.sink.counts.cut = Some(format!("{at}: {error}"));
                 break;
             }
         }
     }
-    sink.release()
+    to.sink.release()
 }
 
-fn all(list: &str, elements: Vec<Result<Element, Wrong>>, sink: &mut Sink) -> Result<(), Closed> {
-    elements.into_iter().enumerate().try_for_each(|(at, element)| one(&format!("{list}[{at}]"), element, sink))
+/// A reader that ends with an error where one element, or the whole, is too long.
+struct Bounded<'c, R> {
+    from: R,
+    whole: u64,
+    element: &'c Cell<u64>,
 }
 
-fn one(at: &str, element: Result<Element, Wrong>, sink: &mut Sink) -> Result<(), Closed> {
-    let element = match element {
-        Ok(element) => element,
-        Err(Wrong { text, why }) => return sink.send(unusable(at.to_owned(), &text, why, 3)),
-    };
-    for item in element.items(at) {
-        match item {
-            Item::Image(found) => sink.gather(*found),
-            other => sink.send(other)?,
+impl<R: Read> Read for Bounded<'_, R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.from.read(into)?;
+        self.whole = self.whole.saturating_add(read as u64);
+        self.element.set(self.element.get().saturating_add(read as u64));
+        for (what, size, most) in
+            [("one element", self.element.get(), AUDIT_ELEMENT_BYTES), ("the input", self.whole, AUDIT_INPUT_BYTES)]
+        {
+            if size > most {
+                return Err(io::Error::other(format!("{what} has more than {most} bytes")));
+            }
         }
+        Ok(read)
     }
-    Ok(())
 }
 
-enum Document {
-    Elements(Each<Element>),
-    Object(Box<List>),
+/// Where what is read goes.
+struct To<'s> {
+    sink: &'s mut Sink,
+    /// Bytes read of the element that is under way.
+    element: &'s Cell<u64>,
+    closed: bool,
 }
 
-/// A list of one of the tools, or one element alone.
-#[derive(Deserialize)]
-struct List {
-    items: Option<Each<Element>>,
-    images: Option<Each<Element>>,
-    containers: Option<Each<Element>>,
-    #[serde(flatten)]
-    alone: Element,
+impl To<'_> {
+    fn next(&self) {
+        self.element.set(0);
+    }
+
+    fn send<E: Error>(&mut self, sent: impl FnOnce(&mut Sink) -> Result<(), Closed>) -> Result<(), E> {
+        self.next();
+        sent(self.sink).map_err(|Closed| {
+            self.closed = true;
+            E::custom("nobody reads any more")
+        })
+    }
+
+    /// What one of the tools says, or why it could not be read, with its text.
+    fn one<E: Error>(&mut self, at: &str, text: &str, element: Result<Element, impl fmt::Display>) -> Result<(), E> {
+        self.send(|sink| match element {
+            Ok(element) => element.items(at).into_iter().try_for_each(|item| match item {
+                Item::Image(found) => {
+                    sink.gather(*found);
+                    Ok(())
+                }
+                other => sink.send(other),
+            }),
+            Err(why) => sink.send(unusable(at.to_owned(), text, why.to_string(), 3)),
+        })
+    }
+}
+
+/// A document, or the value of the member that is a tool's list: what it holds is handed on while it is read. Whatever stands in
+/// its place is an item of its own, and what follows is read.
+struct Whole<'a, 's> {
+    at: &'a str,
+    /// The member's name; `None` for a document.
+    list: Option<&'a str>,
+    to: &'a mut To<'s>,
+}
+
+impl Whole<'_, '_> {
+    fn other<E: Error>(self, value: impl fmt::Display) -> Result<(), E> {
+        let expected =
+            if self.list.is_some() { "expected an array" } else { "expected an object, or an array of objects" };
+        self.to.one(self.at, &value.to_string(), Err(expected))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Whole<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Whole<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("what kubectl, docker, nerdctl or crictl writes")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
+        let mut number = 0_u64;
+        while let Some(raw) = elements.next_element::<Box<RawValue>>()? {
+            let at = format!("{}[{number}]", self.list.unwrap_or_default());
+            self.to.one(&at, raw.get(), serde_json::from_str(raw.get()))?;
+            number += 1;
+        }
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        if self.list.is_some() {
+            while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            return self.other("an object");
+        }
+        let (mut is_list, mut alone) = (false, Vec::<(String, Box<RawValue>)>::new());
+        while let Some(name) = members.next_key::<String>()? {
+            match name.as_str() {
+                "items" | "images" | "containers" => {
+                    (is_list, alone) = (true, Vec::new());
+                    members.next_value_seed(Whole { at: &name, list: Some(&name), to: &mut *self.to })?;
+                }
+                _ if is_list => drop(members.next_value::<IgnoredAny>()?),
+                _ => alone.push((name, members.next_value()?)),
+            }
+        }
+        if is_list {
+            return Ok(());
+        }
+        let members = MapDeserializer::new(alone.iter().map(|(name, value)| (name.as_str(), &**value)));
+        let element: Result<_, serde_json::Error> = Element::deserialize(members);
+        self.to.one(self.at, "", element)
+    }
+
+    /// Go writes an empty list so.
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        if self.list.is_some() { Ok(()) } else { self.other("null") }
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
+        self.other(value)
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
+        self.other(value)
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
+        self.other(value)
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
+        self.other(value)
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<(), E> {
+        self.other(value)
+    }
 }
 
 /// What one of the tools says of one thing: whose members these are tells which tool it was.
@@ -104,76 +223,13 @@ impl Element {
     }
 }
 
-/// An element that is not as expected.
-struct Wrong {
-    text: String,
-    why: String,
-}
-
-/// The elements of an array, each by itself.
-struct Each<T>(Vec<Result<T, Wrong>>);
-
-impl<'de, T: for<'e> Deserialize<'e>> Deserialize<'de> for Each<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(EachVisitor(PhantomData))
-    }
-}
-
-struct EachVisitor<T>(PhantomData<T>);
-
-impl<'de, T: for<'e> Deserialize<'e>> Visitor<'de> for EachVisitor<T> {
-    type Value = Each<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array")
-    }
-
-    fn visit_unit<E>(self) -> Result<Each<T>, E> {
-        Ok(Each(Vec::new()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Each<T>, A::Error> {
-        let mut each = Vec::new();
-        while let Some(raw) = elements.next_element::<Box<RawValue>>()? {
-            let wrong = |error: serde_json::Error| Wrong { text: raw.get().to_owned(), why: error.to_string() };
-            each.push(serde_json::from_str(raw.get()).map_err(wrong));
-        }
-        Ok(Each(each))
-    }
-}
-
-impl<'de> Deserialize<'de> for Document {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(DocumentVisitor)
-    }
-}
-
-struct DocumentVisitor;
-
-impl<'de> Visitor<'de> for DocumentVisitor {
-    type Value = Document;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object, or an array of objects")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, elements: A) -> Result<Document, A::Error> {
-        EachVisitor(PhantomData).visit_seq(elements).map(Document::Elements)
-    }
-
-    fn visit_map<A: serde::de::MapAccess<'de>>(self, members: A) -> Result<Document, A::Error> {
-        let object = List::deserialize(serde::de::value::MapAccessDeserializer::new(members))?;
-        Ok(Document::Object(Box::new(object)))
-    }
-}
-
 /// The digest at the end of a name: `docker-pullable://a.b/c@sha256:…`.
 fn digest_in(name: &str) -> Option<Digest> {
     name.rsplit_once('@')?.1.parse().ok()
 }
 
 /// Whether a name is an image's id, which is no name: `sha256:…`, or the hex alone, whole or its first twelve digits.
-fn is_id(name: &str) -> bool {
+pub(super) fn is_id(name: &str) -> bool {
     let hex = name.strip_prefix("sha256:").unwrap_or(name);
     (hex.len() == 12 || hex.len() == 64) && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

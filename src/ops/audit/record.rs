@@ -10,6 +10,9 @@ pub use crate::ops::provenance::Told;
 /// The version of the records. A member that is added keeps it; one that goes, or changes its meaning, raises it.
 pub const RECORD_VERSION: u32 = 1;
 
+/// The gap, or the reason, of an image of which the input does not say which digest runs.
+pub const RUNNING_UNKNOWN: &str = "running-digest-unknown";
+
 /// One record with its version: a line of NDJSON.
 #[derive(Clone, Debug, Serialize)]
 pub struct Line<'r> {

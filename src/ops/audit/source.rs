@@ -6,6 +6,8 @@ use super::{
     record::{Place, Role},
 };
 use crate::{
+    format::trust_manifest::{STAGING_TAGS, TRUST_TAG},
+    limits::AUDIT_LINE_BYTES,
     oci::{Reference, ReferenceError, Repository, RepositoryName},
     ops::OpsError,
     registry::{Access, Repo, Session},
@@ -13,7 +15,7 @@ use crate::{
 use std::{
     fmt,
     fs::File,
-    io::{self, BufRead, BufReader},
+    io::{self, BufRead, BufReader, Read as _},
     path::PathBuf,
     str::FromStr,
 };
@@ -119,22 +121,35 @@ fn in_a_thread(from: impl BufRead + Send + 'static, mut sink: Sink) {
 }
 
 fn read(mut from: impl BufRead, sink: &mut Sink) -> Result<(), Closed> {
-    match first_byte(&mut from) {
-        Ok(Some(b'{' | b'[')) => kinds::read(from, sink),
-        Ok(_) => lines::read(from, sink),
+    let head = match beginning(&mut from) {
+        Ok(head) => head,
         Err(error) => {
             sink.counts.cut = Some(error.to_string());
-            Ok(())
+            return Ok(());
         }
-    }
+    };
+    let mut told = head.iter().copied().filter(|byte| !byte.is_ascii_whitespace());
+    let is_json =
+        matches!((told.next(), told.next()), (Some(b'['), Some(b'{' | b']')) | (Some(b'{'), Some(b'"' | b'}')));
+    let from = head.chain(from);
+    if is_json { kinds::read(from, sink) } else { lines::read(from, sink) }
 }
 
-/// The first byte that says something; a byte-order mark before it is taken away.
-fn first_byte(from: &mut impl BufRead) -> io::Result<Option<u8>> {
-    if from.fill_buf()?.starts_with(b"\xef\xbb\xbf") {
-        from.consume(3);
+/// The beginning, to the second byte that says something: a list may begin with `[::1]/app`. A byte-order mark before it is
+/// taken away.
+fn beginning(from: &mut impl BufRead) -> io::Result<Vec<u8>> {
+    const MARK: &[u8] = b"\xef\xbb\xbf";
+    let (mut head, mut told) = (Vec::new(), 0);
+    while told < 2 && (head.len() as u64) < AUDIT_LINE_BYTES {
+        let Some(byte) = from.fill_buf()?.first().copied() else { break };
+        from.consume(1);
+        head.push(byte);
+        if head == MARK {
+            head.clear();
+        }
+        told += usize::from(!byte.is_ascii_whitespace() && !MARK.starts_with(&head));
     }
-    Ok(from.fill_buf()?.iter().copied().find(|byte| !byte.is_ascii_whitespace()))
+    Ok(head)
 }
 
 /// Lists a repository's tags. A list that breaks off is said to, and what came before it counts.
@@ -184,12 +199,14 @@ fn held(reference: Reference) -> Found {
 
 /// Whether a tag is one that evidence is kept under: the fallback tag, cosign's `.sig`, `.att` and `.sbom`, our own.
 fn is_evidence(tag: &str) -> bool {
-    let hash = tag.split('.').next().unwrap_or_default();
-    let is_hash = |algorithm: &str| {
-        let hex = hash.strip_prefix(algorithm);
-        hex.is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
-    };
-    tag == "boltseal.trust" || tag.starts_with("boltseal.trust.") || is_hash("sha256-") || is_hash("sha512-")
+    let is_hex = |text: &str, length| text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let (hash, suffix) = tag.split_once('.').unwrap_or((tag, ""));
+    let is_hash = [("sha256-", 64), ("sha512-", 128)]
+        .iter()
+        .any(|(algorithm, length)| hash.strip_prefix(algorithm).is_some_and(|hex| is_hex(hex, *length)));
+    tag == TRUST_TAG
+        || tag.strip_prefix(STAGING_TAGS).is_some_and(|hex| is_hex(hex, 32))
+        || is_hash && (tag == hash || matches!(suffix, "sig" | "att" | "sbom"))
 }
 
 #[cfg(test)]
@@ -217,11 +234,45 @@ mod tests {
     #[test]
     fn evidence_is_no_image() {
         let hash = "0".repeat(64);
-        for tag in [&format!("sha256-{hash}"), &format!("sha256-{hash}.sig"), "boltseal.trust", "boltseal.trust.x"] {
+        let (sig, fallback) = (format!("sha256-{hash}.sig"), format!("sha256-{hash}"));
+        let staged = format!("{STAGING_TAGS}{}", &hash[..32]);
+        for tag in [&fallback, &sig, &format!("sha256-{hash}.att"), &format!("sha256-{hash}.sbom"), TRUST_TAG, &staged]
+        {
             assert!(is_evidence(tag), "{tag}");
         }
-        for tag in ["1.0", "sha256-1", "boltseal.trusty", &format!("sha256-{hash}x"), &format!("sha1-{hash}")] {
+        let other = ["", "x", ".", ".x", ".sig.x"]
+            .map(|end| format!("sha256-{}{end}", &hash[..hash.len() - usize::from(end.is_empty())]));
+        for tag in other.iter().map(String::as_str).chain([
+            "1.0",
+            "boltseal.trust.x",
+            "boltseal.role.x",
+            &format!("sha1-{hash}"),
+        ]) {
             assert!(!is_evidence(tag), "{tag}");
+        }
+    }
+
+    // [V-270]
+    #[test]
+    fn a_list_is_no_json_because_of_its_first_byte() {
+        for (text, is_json) in [
+            ("[::1]:5000/app:1\na.b/c:1\n", false),
+            ("{x\na.b/c:1\n", false),
+            ("\n [\n {\"Image\":\"a.b/c:1\"}]", true),
+            ("\u{feff}{ \"Image\":\"a.b/c:1\"}", true),
+            ("\u{feff}a.b/c:1", false),
+            ("[]", true),
+        ] {
+            let (sender, mut receiver) = channel(10);
+            let mut sink = Sink::new(sender, None);
+            // A pipe gives what it has: here a byte each time.
+            assert!(read(BufReader::with_capacity(1, text.as_bytes()), &mut sink).is_ok() && sink.counts.cut.is_none());
+            drop(sink);
+            let items: Vec<_> = std::iter::from_fn(|| receiver.blocking_recv()).collect();
+            let last =
+                items.last().map(|item| matches!(item, Item::Image(found) if found.reference.to_string() == "a.b/c:1"));
+            assert_eq!(last, (text != "[]").then_some(true), "{text:?}: {items:?}");
+            assert!(is_json || items.len() == text.trim().lines().count(), "{text:?}: {items:?}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     inventory::Found,
     judge::named_by,
-    record::{Decision, DigestFrom, Drift, ImageRecord, Signed, Signer, Told},
+    record::{Decision, DigestFrom, Drift, ImageRecord, RUNNING_UNKNOWN, Signed, Signer, Told},
 };
 use crate::{
     format::predicate::{Document, Family},
@@ -94,6 +94,16 @@ pub(super) fn record(verifier: &Verifier<'_>, found: Found, verification: &Verif
     (record.checked, record.not_checked) = checks(verifier, verification, &record.drift);
     record.signed = signed;
     record
+}
+
+/// What was judged need not be what runs: that it is allowed says nothing of that.
+pub(super) fn unknown_runs(record: &mut ImageRecord) {
+    record.not_checked.push("what runs: it is not named by the digest of a manifest".to_owned());
+    if record.decision == Decision::Allowed {
+        record.decision = Decision::CouldNotTell;
+        record.exit = exit(record.decision);
+        record.reasons = record.gaps.iter().filter(|gap| gap.id == RUNNING_UNKNOWN).cloned().collect();
+    }
 }
 
 fn told(id: &str, message: impl ToString) -> Told {
@@ -220,22 +230,37 @@ fn gaps(verification: &Verification, approved: Option<&Approved>, from: DigestFr
 fn checks(verifier: &Verifier<'_>, verification: &Verification, drift: &Drift) -> (Vec<String>, Vec<String>) {
     let explained = verifier.policy.explain(verification.findings.subject().reference());
     let scope = explained.scope.filter(|_| explained.mode != Mode::Disabled);
-    let requirements = || scope.into_iter().flat_map(|scope| &scope.requirements);
+    // Another verifier's summary in the place of the work: what that let it skip was not checked here.
+    let instead = match &verification.outcome.decision {
+        policy::Decision::Allow(approved) if scope.is_some_and(|scope| scope.vsa.is_some()) => {
+            Some(approved).filter(|approved| approved.is_delegated())
+        }
+        _ => None,
+    };
+    let asked: Vec<_> = match instead {
+        Some(approved) => approved.met().iter().map(|met| &met.requirement).collect(),
+        None => scope.into_iter().flat_map(|scope| &scope.requirements).collect(),
+    };
     let (mut checked, mut not_checked) = (Vec::new(), vec!["what the layers hold".to_owned()]);
-    for requirement in requirements() {
+    for requirement in &asked {
         let from: Vec<_> = requirement.from.iter().map(|authority| authority.name.as_str()).collect();
         checked.push(format!("{} by {} of {}", requirement.asked, requirement.threshold, from.join(", ")));
     }
     let is_signature = |asked: &Asked| matches!(asked, Asked::Signature { .. });
-    if !requirements().any(|one| is_signature(&one.asked)) {
-        not_checked.push("image signatures: the policy asks for none".to_owned());
-    }
-    if !requirements().any(|one| !is_signature(&one.asked)) {
-        not_checked.push("attestations: the policy asks for none".to_owned());
+    if instead.is_some() {
+        not_checked
+            .push("what else the policy asks of signatures and attestations: the summary is in its place".to_owned());
+    } else {
+        if !asked.iter().any(|one| is_signature(&one.asked)) {
+            not_checked.push("image signatures: the policy asks for none".to_owned());
+        }
+        if !asked.iter().any(|one| !is_signature(&one.asked)) {
+            not_checked.push("attestations: the policy asks for none".to_owned());
+        }
     }
     for (is_checked, what) in [
         (scope.is_some_and(|scope| scope.content_trust.is_some()), "the repository's signed tags"),
-        (scope.is_some_and(|scope| scope.config.is_some()), "the image's configuration"),
+        (instead.is_none() && scope.is_some_and(|scope| scope.config.is_some()), "the image's configuration"),
         (!matches!(drift, Drift::Unknown { .. }), "what the tag means now"),
     ] {
         if is_checked { checked.push(what.to_owned()) } else { not_checked.push(what.to_owned()) }

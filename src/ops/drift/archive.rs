@@ -34,6 +34,9 @@ pub enum ArchiveFault {
         /// What is wrong.
         what: &'static str,
     },
+    /// It ends where another entry could stand. No layer is refused for that: its digest says that it is whole.
+    #[error("it ends without a block of zeros: it is empty, or was cut off")]
+    Cut,
     /// More than is read.
     #[error("more than {limit} {what}")]
     Limit {
@@ -75,12 +78,13 @@ struct Extended {
     xattrs: Xattrs,
 }
 
-/// Reads an archive to its end, and what follows it, too: that is hashed with the rest.
+/// Reads an archive to its end, and what follows it, too: that is hashed with the rest. Beside the entries: whether a block of
+/// zeros marks the end.
 ///
 /// # Errors
 /// As [`ArchiveFault`] says.
-pub fn read(archive: &mut dyn BufRead) -> Result<Vec<Entry>, ArchiveFault> {
-    let mut reader = Reader { archive, entry: 0 };
+pub fn read(archive: &mut dyn BufRead) -> Result<(Vec<Entry>, bool), ArchiveFault> {
+    let mut reader = Reader { archive, entry: 0, ended: false };
     let (mut entries, mut names, mut extended) = (Vec::new(), 0_usize, Extended::default());
     while let Some(header) = reader.header()? {
         let kind = header.as_old().linkflag[0];
@@ -99,24 +103,28 @@ pub fn read(archive: &mut dyn BufRead) -> Result<Vec<Entry>, ArchiveFault> {
         entries.push(entry);
     }
     io::copy(reader.archive, &mut io::sink())?;
-    Ok(entries)
+    Ok((entries, reader.ended))
 }
 
 impl Entry {
+    pub(super) fn is_directory(&self) -> bool {
+        matches!(&self.what, What::Node(Inode { kind: Kind::Directory, .. }))
+    }
+
     fn names(&self) -> usize {
         let (link, inode) = match &self.what {
             What::Node(inode) => (0, inode),
             What::HardLink(target, inode) => (target.len(), inode),
         };
-        let target = if let Kind::Symlink(target) = &inode.kind { target.len() } else { 0 };
-        let xattrs: usize = inode.xattrs.iter().map(|(name, value)| name.len() + value.len()).sum();
-        self.path.len() + link + target + xattrs
+        self.path.len() + link + inode.held()
     }
 }
 
 struct Reader<'a> {
     archive: &'a mut dyn BufRead,
     entry: usize,
+    /// A block of zeros was read.
+    ended: bool,
 }
 
 impl Reader<'_> {
@@ -139,6 +147,7 @@ impl Reader<'_> {
         self.entry += 1;
         let Some(block) = self.block()? else { return Ok(None) };
         if block == [0; BLOCK] {
+            self.ended = true;
             return match self.block()? {
                 None => Ok(None),
                 Some(second) if second == [0; BLOCK] => Ok(None),
@@ -165,8 +174,8 @@ impl Reader<'_> {
         match kind {
             b'L' => extended.gnu_path = Some(until_nul(&body).to_vec()),
             b'K' => extended.gnu_link = Some(until_nul(&body).to_vec()),
-            // Runtimes ignore what is said of all entries.
-            b'g' => {}
+            // Runtimes ignore what is said of all entries; and Go's reader what was said before.
+            b'g' => *extended = Extended::default(),
             _ => {
                 let (gnu_path, gnu_link) = (extended.gnu_path.take(), extended.gnu_link.take());
                 let read = pax(&body).ok_or_else(|| self.malformed("its extended header (PAX) is broken"))?;

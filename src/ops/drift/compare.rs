@@ -1,9 +1,9 @@
 //! What is there beside what the layers say.
 
 use super::{
-    node::{Inode, Kind, Xattrs},
+    node::{Inode, Kind, Xattrs, shown_path},
     report::{Change, Difference, Report, Standing, Unknown},
-    rules::Rules,
+    rules::{Rules, Unread},
     tree::{Node, Tree},
 };
 use crate::limits::DIFFERENCES;
@@ -35,13 +35,19 @@ pub struct Found<'a> {
     pub shared: bool,
 }
 
+impl Found<'_> {
+    fn mode(&self) -> u32 {
+        self.attributes.as_ref().map_or(0, |attributes| attributes.mode)
+    }
+}
+
 /// Attributes of what was found.
 pub struct Attributes {
     pub mode: u32,
     pub uid: u32,
     pub gid: u32,
-    /// `None`: they could not be read.
-    pub xattrs: Option<Xattrs>,
+    /// `None`: there can't be any, or it is not opened. Else why they could not be read.
+    pub xattrs: Result<Option<Xattrs>, String>,
 }
 
 /// A comparison under way.
@@ -58,19 +64,24 @@ pub struct Comparison<'a> {
     owners: u64,
     xattrs: u64,
     implied: u64,
+    /// Paths that are not known and do not count.
+    apart: u64,
+    /// Where another filesystem is mounted that every container has.
+    mounts: Vec<String>,
 }
 
 impl<'a> Comparison<'a> {
     pub fn new(expected: &'a Tree, rules: &'a Rules, comparable: Comparable) -> Self {
         let (links, report) = (expected.links(), Report::default());
         let (seen, there, back) = Default::default();
-        Self { expected, links, rules, comparable, seen, there, back, report, owners: 0, xattrs: 0, implied: 0 }
+        let (owners, xattrs, implied, apart, mounts) = Default::default();
+        Self { expected, links, rules, comparable, seen, there, back, report, owners, xattrs, implied, apart, mounts }
     }
 
     /// Compares all but the content of a file: where that has to be hashed, its hash by the layers.
     pub fn meet(&mut self, found: &Found<'_>) -> Option<[u8; 32]> {
         let Some((path, node)) = self.expected.entry(found.path) else {
-            self.differ(found.path, Change::Added(found.kind.clone()));
+            self.differ(found.path, Change::Added { kind: found.kind.clone(), mode: found.mode() });
             return None;
         };
         let (number, inode) = self.expected.inode(node)?;
@@ -90,7 +101,8 @@ impl<'a> Comparison<'a> {
                 if size == there && hash.is_none() {
                     return *content;
                 }
-                (size != there || content != hash).then_some(Change::Content { expected: *size, found: *there })
+                let change = Change::Content { expected: *size, found: *there, mode: found.mode() };
+                (size != there || content != hash).then_some(change)
             }
             (Kind::Symlink(a), Kind::Symlink(b)) => {
                 (a != b).then(|| Change::Target { expected: a.clone(), found: b.clone() })
@@ -107,6 +119,9 @@ impl<'a> Comparison<'a> {
     }
 
     fn attributes(&mut self, found: &Found<'_>, node: Node, inode: &Inode) {
+        if let Some(Attributes { xattrs: Err(why), .. }) = &found.attributes {
+            self.not_known(found.path, Unread::Itself, format!("its extended attributes: {why}"));
+        }
         let Some(Attributes { mode, uid, gid, xattrs }) = found.attributes.as_ref().filter(|_| !node.implied) else {
             self.implied += 1;
             return;
@@ -122,28 +137,34 @@ impl<'a> Comparison<'a> {
             self.owners += 1;
         }
         match xattrs {
-            Some(xattrs) if self.comparable.xattrs => self.same_xattrs(found.path, &inode.xattrs, xattrs),
-            _ if inode.xattrs.is_empty() => {}
-            _ => self.xattrs += 1,
+            Ok(Some(xattrs)) if self.comparable.xattrs => self.same_xattrs(found.path, &inode.xattrs, xattrs),
+            Ok(_) => self.xattrs += u64::from(!inode.xattrs.is_empty()),
+            Err(_) => {}
         }
     }
 
     fn same_xattrs(&mut self, path: &[u8], expected: &Xattrs, found: &Xattrs) {
-        // Only root gives files other attributes than those that belong to users.
+        // Only root gives files other attributes than those that belong to users; that one was added, anybody sees.
         let owners = self.comparable.owners;
-        let is_compared = |name: &[u8]| is_image_s(name) && (owners || name.starts_with(b"user."));
-        self.xattrs += u64::from(expected.keys().any(|name| is_image_s(name) && !is_compared(name)));
-        let mut differ = |name: &[u8], how| self.differ(path, Change::Xattr { name: name.to_vec(), how });
-        for (name, value) in expected.iter().filter(|(name, _)| is_compared(name)) {
+        let mut untold = false;
+        let mut differ = |name: &[u8], how| {
+            if owners || how == "added" || name.starts_with(b"user.") {
+                self.differ(path, Change::Xattr { name: name.to_vec(), how });
+            } else {
+                untold = true;
+            }
+        };
+        for (name, value) in expected.iter().filter(|(name, _)| is_image_s(name)) {
             match found.get(name) {
                 None => differ(name, "deleted"),
                 Some(other) if other != value => differ(name, "changed"),
                 Some(_) => {}
             }
         }
-        for name in found.keys().filter(|name| is_compared(name) && !expected.contains_key(*name)) {
+        for name in found.keys().filter(|name| is_image_s(name) && !expected.contains_key(*name)) {
             differ(name, "added");
         }
+        self.xattrs += u64::from(untold);
     }
 
     /// Paths that share an inode by the layers have to share one here, and no others.
@@ -160,8 +181,8 @@ impl<'a> Comparison<'a> {
     }
 
     /// The content of a file is another than its hash says.
-    pub fn other_content(&mut self, path: &[u8], size: u64) {
-        self.differ(path, Change::Content { expected: size, found: size });
+    pub fn other_content(&mut self, path: &[u8], size: u64, mode: u32) {
+        self.differ(path, Change::Content { expected: size, found: size, mode });
     }
 
     pub fn hashed(&mut self, bytes: u64) {
@@ -169,17 +190,25 @@ impl<'a> Comparison<'a> {
     }
 
     /// Something could not be read. What the layers have there and below is neither here nor gone.
-    pub fn unread(&mut self, path: &[u8], why: String) {
+    pub fn unread(&mut self, path: &[u8], what: Unread, why: String) {
         if let Some((path, _)) = self.expected.entry(path) {
             self.seen.insert(path);
         }
         for (below, _) in self.expected.below(path) {
             self.seen.insert(below);
         }
-        let standing = self.rules.standing_of_unread(path);
-        self.report.unknowns += u64::from(standing == Standing::Drift);
-        if self.report.unknown.len() < DIFFERENCES {
+        self.not_known(path, what, why);
+    }
+
+    fn not_known(&mut self, path: &[u8], what: Unread, why: String) {
+        let standing = self.rules.standing_of_unread(path, what);
+        let count = if standing == Standing::Drift { &mut self.report.unknowns } else { &mut self.apart };
+        *count += 1;
+        if *count <= DIFFERENCES {
             self.report.unknown.push(Unknown { path: path.to_vec(), why, standing });
+        }
+        if standing == Standing::Runtime {
+            self.mounts.push(shown_path(path));
         }
     }
 
@@ -203,6 +232,13 @@ impl<'a> Comparison<'a> {
     fn say_unchecked(&mut self) {
         let unchecked = &mut self.report.unchecked;
         unchecked.push("times of change: runtimes and copies set them".to_owned());
+        unchecked.push(
+            "the machine's own extended attributes: security.selinux, .ima and .evm, those of overlays, system.* but access lists"
+                .to_owned(),
+        );
+        if !self.mounts.is_empty() {
+            unchecked.push(format!("what is mounted at {}: runtimes do that", self.mounts.join(", ")));
+        }
         if !self.comparable.owners {
             unchecked.push(format!(
                 "owners: only root can unpack them, and this is not root; {} paths have others than in the layers",
@@ -214,19 +250,23 @@ impl<'a> Comparison<'a> {
                 .push("extended attributes: there are none in what was compared, or they can't be read".to_owned());
         } else if self.xattrs > 0 {
             unchecked.push(format!(
-                "extended attributes of {} paths, which could not be read or that only root can set",
+                "extended attributes of {} paths, which can't have any there, are not opened, or that only root can set",
                 self.xattrs
             ));
         }
         if self.implied > 0 {
-            unchecked.push(format!("mode and owner of {} directories that are listed on one side only", self.implied));
+            unchecked.push(format!(
+                "mode, owner and extended attributes of {} directories that are listed on one side only",
+                self.implied
+            ));
         }
     }
 
     fn differ(&mut self, path: &[u8], change: Change) {
         let standing = self.rules.standing(path, &change);
-        *self.report.counts.entry((standing, change.id())).or_default() += 1;
-        if self.report.differences.len() < DIFFERENCES {
+        let count = self.report.counts.entry((standing, change.id())).or_default();
+        *count += 1;
+        if *count <= DIFFERENCES {
             self.report.differences.push(Difference { path: path.to_vec(), change, standing });
         }
     }
@@ -237,9 +277,10 @@ fn same<K: Hash + Eq, V: PartialEq + Copy>(met: &mut HashMap<K, V>, key: K, valu
     *met.entry(key).or_insert(value) == value
 }
 
-/// Attributes that an image brings along; the others are the machine's: its labels, its measurements, its overlays.
-fn is_image_s(name: &[u8]) -> bool {
+/// Attributes that an image brings along, or that somebody adds; the others are the machine's: its labels, its measurements,
+/// its overlays.
+pub fn is_image_s(name: &[u8]) -> bool {
     const MACHINE: [&[u8]; 4] = [b"security.selinux", b"security.ima", b"security.evm", b"system."];
     const OVERLAY: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
-    !MACHINE.iter().chain(&OVERLAY).any(|prefix| name.starts_with(prefix))
+    name.starts_with(b"system.posix_acl_") || !MACHINE.iter().chain(&OVERLAY).any(|prefix| name.starts_with(prefix))
 }

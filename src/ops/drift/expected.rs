@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     format::image_config::ImageConfig,
-    limits::IMAGE_CONFIG_BYTES,
+    limits::{IMAGE_CONFIG_BYTES, LAYERS_AT_ONCE},
     oci::{Descriptor, Digest, ImageManifest},
     ops::OpsError,
     registry::{RegistryError, Repo, Selector},
@@ -29,13 +29,13 @@ pub async fn tree(repo: &Repo, image: Digest) -> Result<(Tree, Vec<LayerRead>), 
     let fetched = repo.manifest(&Selector::Digest(image)).await.map_err(OpsError::from)?;
     let manifest = fetched.image().ok_or_else(|| DriftError::NoLayers(image, "it is an index".to_owned()))?;
     let diff_ids = diff_ids(repo, image, manifest).await?;
-    let at_once = thread::available_parallelism().map_or(1, usize::from);
+    let at_once = thread::available_parallelism().map_or(1, usize::from).min(LAYERS_AT_ONCE);
     let work = manifest.layers.iter().zip(&diff_ids).map(|(layer, diff_id)| read(repo, layer, *diff_id));
     let mut work = stream::iter(work).buffered(at_once);
     let (mut tree, mut layers) = (Tree::default(), Vec::new());
     for layer in &manifest.layers {
         let Some(unpacked) = work.next().await else { break };
-        let Unpacked { entries, bytes, digest } = unpacked?;
+        let Unpacked { entries, bytes, digest, .. } = unpacked?;
         layers.push(LayerRead { digest: layer.digest, diff_id: digest, bytes });
         let added = tokio::task::spawn_blocking(move || tree.apply(entries).map(|()| tree)).await;
         tree = added

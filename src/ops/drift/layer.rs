@@ -24,6 +24,8 @@ const SKIPPABLE: [u8; 3] = [0x2a, 0x4d, 0x18];
 pub struct Unpacked {
     /// Its entries.
     pub entries: Vec<Entry>,
+    /// Whether a block of zeros marks its end; else it may have been cut off between two entries.
+    pub ended: bool,
     /// Its bytes.
     pub bytes: u64,
     /// SHA-256 of them, or of the algorithm that was asked for.
@@ -40,11 +42,14 @@ pub fn most(compressed: u64) -> u64 {
 ///
 /// # Errors
 /// It can't be decompressed, or is not read; see [`ArchiveFault`].
-pub fn unpack(source: impl Read, cap: u64, hasher: Hasher) -> Result<Unpacked, ArchiveFault> {
-    let mut source = BufReader::with_capacity(BUFFER, source);
+pub fn unpack(mut source: impl Read, cap: u64, hasher: Hasher) -> Result<Unpacked, ArchiveFault> {
+    // Its beginning in one piece, however it comes.
+    let mut start = Vec::with_capacity(ZSTD.len());
+    source.by_ref().take(ZSTD.len() as u64).read_to_end(&mut start)?;
+    let mut source = BufReader::with_capacity(BUFFER, start.as_slice().chain(source));
     let mut metered = Metered { inner: decompress(&mut source)?, hasher, read: 0, cap };
-    let entries = read(&mut BufReader::with_capacity(BUFFER, &mut metered))?;
-    Ok(Unpacked { entries, bytes: metered.read, digest: metered.hasher.finish().into() })
+    let (entries, ended) = read(&mut BufReader::with_capacity(BUFFER, &mut metered))?;
+    Ok(Unpacked { entries, ended, bytes: metered.read, digest: metered.hasher.finish().into() })
 }
 
 /// By how the bytes begin, as runtimes do it: the media type is a producer's word.

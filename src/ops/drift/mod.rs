@@ -17,11 +17,12 @@ pub use archive::{ArchiveFault, Entry, What};
 pub use layer::{Unpacked, most, unpack};
 pub use node::{Inode, Kind, Shown, Xattrs, shown_path};
 pub use report::{Change, Difference, Report, Standing, Unknown};
-pub use rules::{IgnoreError, Rules};
+pub use rules::{IgnoreError, Rules, Unread};
 pub use tree::{Node, Tree, TreeFault};
 
 use super::{
     OpsError, Platform,
+    decisions::word,
     pin::Choice,
     pull::{here, may_be_used},
     verify::{Verification, Verifier},
@@ -30,6 +31,7 @@ use crate::{
     crypto::hash::Hasher,
     limits::LAYER_BYTES,
     oci::{Digest, Reference},
+    policy::Decision,
     registry::Access,
 };
 use compare::{Attributes, Comparable, Comparison, Found};
@@ -122,11 +124,13 @@ pub struct Drift {
     pub verification: Verification,
     /// The layers that were read, the lowest first.
     pub layers: Vec<LayerRead>,
-    /// The comparison; `None` if the image is not allowed.
+    /// The comparison; `None` if the image may not be used. What is compared with one that is not allowed and may be used (its
+    /// scope is permissive or disabled) says so among [`Report::unchecked`].
     pub report: Option<Report>,
 }
 
-/// Verifies an image and, if it may be used, compares a filesystem with its layers.
+/// Verifies an image and, if it may be used, compares a filesystem with its layers. That is what [`super::pull`] would fetch:
+/// what is allowed, and where its scope is permissive or disabled whatever there is.
 ///
 /// Compared are type, content, mode, owner, extended attributes, targets and hard links. Not compared are times, and what the
 /// report lists as unchecked.
@@ -150,7 +154,13 @@ pub async fn drift(
     let repo = verifier.session.open(&reference.repository, Access::Pull).map_err(OpsError::from)?;
     let (tree, layers) = expected::tree(&repo, verification.findings.subject().digest()).await?;
     let compared = tokio::task::spawn_blocking(move || there.compare(&tree, &rules)).await;
-    let report = compared.map_err(|_| DriftError::Thread)??;
+    let mut report = compared.map_err(|_| DriftError::Thread)??;
+    if !matches!(verification.outcome.decision, Decision::Allow(_)) {
+        let word = word(&verification.outcome);
+        report
+            .unchecked
+            .insert(0, format!("whether the image is the right one: the policy does not allow it ({word})"));
+    }
     Ok(Drift { verification, layers, report: Some(report) })
 }
 
@@ -183,9 +193,12 @@ impl There {
                 Ok(comparison.finish())
             }
             Self::Archive(archive, cap) => {
-                let entries = unpack(archive, cap, Hasher::sha256())?.entries;
+                let unpacked = unpack(archive, cap, Hasher::sha256())?;
+                if !unpacked.ended {
+                    return Err(ArchiveFault::Cut.into());
+                }
                 let mut found = Tree::default();
-                found.add_all(entries)?;
+                found.add_all(unpacked.entries)?;
                 Ok(beside(expected, rules, &found))
             }
         }
@@ -211,7 +224,7 @@ fn beside(expected: &Tree, rules: &Rules, found: &Tree) -> Report {
         if let Kind::File { size, .. } = kind {
             comparison.hashed(size);
         }
-        let attributes = (!node.implied).then_some(Attributes { mode, uid, gid, xattrs: Some(xattrs) });
+        let attributes = (!node.implied).then_some(Attributes { mode, uid, gid, xattrs: Ok(Some(xattrs)) });
         let shared = links.get(number).is_some_and(|links| *links > 1);
         comparison.meet(&Found { path, kind, attributes, identity: (0, number as u64), shared });
     }

@@ -58,6 +58,14 @@ pub struct Inode {
     pub xattrs: Xattrs,
 }
 
+impl Inode {
+    /// Bytes that are held for it beside itself, about.
+    pub(super) fn held(&self) -> usize {
+        let target = if let Kind::Symlink(target) = &self.kind { target.len() } else { 0 };
+        target + self.xattrs.iter().map(|(name, value)| 64 + name.len() + value.len()).sum::<usize>()
+    }
+}
+
 /// A path's bytes as text: what is no UTF-8 as `\x..`.
 #[derive(Clone, Copy)]
 pub struct Shown<'a>(pub &'a [u8]);

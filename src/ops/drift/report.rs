@@ -5,7 +5,12 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// It is there, and in no layer.
-    Added(Kind),
+    Added {
+        /// What it is.
+        kind: Kind,
+        /// Its permission bits; 0 of a directory that an archive does not list.
+        mode: u32,
+    },
     /// It is in the layers, and not there.
     Deleted(Kind),
     /// A file's content is another.
@@ -14,6 +19,8 @@ pub enum Change {
         expected: u64,
         /// Bytes that are there.
         found: u64,
+        /// The permission bits of the file that is there.
+        mode: u32,
     },
     /// It is something of another type.
     Type {
@@ -66,7 +73,7 @@ impl Change {
     #[must_use]
     pub fn id(&self) -> &'static str {
         match self {
-            Self::Added(_) => "added",
+            Self::Added { .. } => "added",
             Self::Deleted(_) => "deleted",
             Self::Content { .. } => "content",
             Self::Type { .. } => "type",
@@ -129,9 +136,9 @@ pub struct Unknown {
 #[must_use]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// The differences by their paths; at most [`crate::limits::DIFFERENCES`] of them.
+    /// The differences by their paths; at most [`crate::limits::DIFFERENCES`] of each standing and word.
     pub differences: Vec<Difference>,
-    /// What is not known; as many at most.
+    /// What is not known by its paths; as many of those that count, and of the others.
     pub unknown: Vec<Unknown>,
     /// How many differences there are of each standing and word, those that are not listed too.
     pub counts: BTreeMap<(Standing, &'static str), u64>,

@@ -193,7 +193,9 @@ proptest! {
         builder.append_dir_all("", disk.path()).unwrap();
         let archive = builder.into_inner().unwrap();
         let mut flat = Tree::default();
-        flat.add_all(unpack(&archive[..], LAYER_BYTES, Hasher::sha256()).unwrap().entries).unwrap();
+        let unpacked = unpack(&archive[..], LAYER_BYTES, Hasher::sha256()).unwrap();
+        prop_assert!(unpacked.ended);
+        flat.add_all(unpacked.entries).unwrap();
         let report = beside(&tree, &Rules::parse(&[]).unwrap(), &flat);
         // tar's builder writes each name as a file of its own.
         let other: Vec<_> = report.differences.iter().filter(|one| one.change != Change::Links).collect();
@@ -314,18 +316,183 @@ fn what_is_ignored_or_the_runtime_s_is_told_and_what_can_t_be_read_is_unknown() 
         [Standing::Runtime, Standing::Ignored]
     );
     assert_eq!((report.count(Standing::Drift), report.count(Standing::Runtime)), (0, 1));
-    let mut deep = disk.path().join("deep");
-    for _ in 0..crate::limits::WALK_DEPTH {
-        deep.push("d");
+    // Nor is what can't be read where runtimes put things: there, too, a program may lie.
+    for top in ["deep", "dev/shm/deep", "log/deep"] {
+        let mut deep = disk.path().join(top);
+        deep.extend(["d"; crate::limits::WALK_DEPTH]);
+        fs::create_dir_all(&deep).unwrap();
     }
-    fs::create_dir_all(&deep).unwrap();
-    let report = compare_directory(&tree, &rules, disk.path()).unwrap();
-    assert_eq!(report.unknowns, 1, "{:?}", report.unknown);
+    let compare = |pattern: &str| {
+        let report = compare_directory(&tree, &Rules::parse(&[pattern.to_owned()]).unwrap(), disk.path()).unwrap();
+        (report.unknowns, report.unknown.len())
+    };
+    // Of the directories on the way `/log/**` names all that is below, `/log/*` and `/*` do not.
+    assert_eq!((compare("/log/**"), compare("/log/*"), compare("/*")), ((2, 3), (3, 3), (3, 3)));
     // Root reads everything.
     if !rustix::process::geteuid().is_root() {
-        fs::set_permissions(disk.path().join("etc"), fs::Permissions::from_mode(0o0)).unwrap();
-        assert_eq!(compare_directory(&tree, &rules, disk.path()).unwrap().unknowns, 2);
-        fs::set_permissions(disk.path().join("etc"), fs::Permissions::from_mode(0o755)).unwrap();
+        for closed in ["etc", "dev/shm"] {
+            fs::set_permissions(disk.path().join(closed), fs::Permissions::from_mode(0o0)).unwrap();
+        }
+        assert_eq!(compare("/log/**"), (3, 4), "the one below /dev/shm is not reached any more");
+        for closed in ["etc", "dev/shm"] {
+            fs::set_permissions(disk.path().join(closed), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+    }
+}
+
+/// A tree of files with these attributes, and what is found beside it.
+fn met(comparable: Comparable, all: &[(&str, &[&str], Result<Option<&[&str]>, &str>)]) -> Report {
+    let named = |names: &[&str]| names.iter().map(|name| (name.as_bytes().to_vec(), b"1".to_vec())).collect::<Xattrs>();
+    let kind = || Kind::File { size: 0, content: Some([0; 32]) };
+    let entry = |(path, names, _): &(&str, &[&str], _)| {
+        let inode = Inode { kind: kind(), mode: 0o644, uid: 0, gid: 0, xattrs: named(names) };
+        Entry { path: path.as_bytes().to_vec(), what: What::Node(inode) }
+    };
+    let (mut tree, rules) = (Tree::default(), Rules::parse(&[]).unwrap());
+    tree.add_all(all.iter().map(entry)).unwrap();
+    let mut comparison = Comparison::new(&tree, &rules, comparable);
+    for (at, (path, _, there)) in all.iter().enumerate() {
+        let xattrs = there.map(|names| names.map(named)).map_err(str::to_owned);
+        let attributes = Some(Attributes { mode: 0o644, uid: 1, gid: 0, xattrs });
+        let (path, identity) = (path.as_bytes(), (0, at as u64));
+        comparison.meet(&Found { path, kind: kind(), attributes, identity, shared: false });
+    }
+    comparison.finish()
+}
+
+// [V-294] [V-295]
+#[test]
+fn attributes_that_can_t_be_read_are_unknown_and_access_lists_are_the_image_s() {
+    let root = Comparable { owners: false, xattrs: true };
+    let report = met(root, &[("a", &[], Err("too many")), ("b", &[], Ok(Some(&[])))]);
+    assert_eq!((report.unknowns, found(&report)), (1, vec![]));
+    assert_eq!(report.unknown[0].why, "its extended attributes: too many");
+    let there: &[&str] = &["system.posix_acl_access", "security.selinux", "security.ima", "system.nfs4_acl"];
+    let report = met(root, &[("a", &[], Ok(Some(there))), ("b", &[], Ok(None))]);
+    let change = Change::Xattr { name: b"system.posix_acl_access".to_vec(), how: "added" };
+    assert_eq!(report.differences.iter().map(|one| &one.change).collect::<Vec<_>>(), [&change]);
+    assert!(report.unchecked.iter().any(|one| one.contains("security.selinux")), "{:?}", report.unchecked);
+    // A descriptor that is good for nothing; and more names than a list of them can have.
+    let path = rustix::fs::open("/", rustix::fs::OFlags::PATH, rustix::fs::Mode::empty()).unwrap();
+    assert!(walk::xattrs(std::os::fd::AsFd::as_fd(&path)).is_err());
+    let Ok(memory) = tempfile::tempdir_in("/dev/shm") else { return };
+    fs::write(memory.path().join("a"), "x").unwrap();
+    let file = fs::File::open(memory.path().join("a")).unwrap();
+    let set = |at: u32| {
+        let name = format!("user.{at:0>240}");
+        rustix::fs::fsetxattr(&file, name, b"1", rustix::fs::XattrFlags::empty()).is_ok()
+    };
+    if (0..300).all(set) {
+        let unpacked =
+            unpack(&pack(&[Part::File("a".into(), 0o644, b"x".into())], memory.path())[..], 1 << 20, Hasher::sha256());
+        let mut tree = Tree::default();
+        tree.apply(unpacked.unwrap().entries).unwrap();
+        let report = compare_directory(&tree, &Rules::parse(&[]).unwrap(), memory.path()).unwrap();
+        assert_eq!((report.unknowns, found(&report)), (1, vec![]));
+    }
+}
+
+// [V-297]
+#[test]
+fn to_whoever_is_not_root_owners_are_not_compared_and_added_capabilities_are_drift() {
+    let capability: &[&str] = &["security.capability"];
+    let all: &[(&str, &[&str], _)] = &[
+        ("added", &[], Ok(Some(capability))),
+        ("gone", capability, Ok(Some(&[]))),
+        ("same", capability, Ok(Some(capability))),
+    ];
+    let report = met(Comparable { owners: false, xattrs: true }, all);
+    assert_eq!(found(&report), [("/added".into(), "xattr")]);
+    for told in ["this is not root; 3 paths have others", "extended attributes of 1 paths"] {
+        assert!(report.unchecked.iter().any(|one| one.contains(told)), "{told}: {:?}", report.unchecked);
+    }
+    let report = met(Comparable { owners: true, xattrs: true }, all);
+    assert_eq!(report.count(Standing::Drift), 5, "{:?}", found(&report));
+    assert!(!report.unchecked.iter().any(|one| one.contains("root")), "{:?}", report.unchecked);
+}
+
+// [V-297]
+#[test]
+fn no_link_leads_out_of_what_is_walked_and_no_other_mount_is_entered() {
+    let layers = [vec![Part::File("d/f".into(), 0o644, b"x".to_vec()), Part::File("e".into(), 0o644, b"x".to_vec())]];
+    let (disk, tree) = both(&layers);
+    // Elsewhere lies just what is expected.
+    let (elsewhere, _) = both(&layers);
+    fs::remove_dir_all(disk.path().join("d")).unwrap();
+    symlink(elsewhere.path().join("d"), disk.path().join("d")).unwrap();
+    fs::remove_file(disk.path().join("e")).unwrap();
+    symlink(elsewhere.path().join("e"), disk.path().join("e")).unwrap();
+    let expected =
+        [("/d", "type"), ("/d/f", "deleted"), ("/e", "type")].map(|(path, change)| (path.to_owned(), change));
+    assert_eq!(found(&compared(&disk, &tree)), expected);
+    // Below /dev there are other filesystems; where not, tests/interop mounts one.
+    let device = |path: &str| fs::metadata(path).map(|found| found.dev()).ok();
+    if device("/dev/shm").is_some_and(|shm| Some(shm) != device("/dev")) {
+        let report = compare_directory(&Tree::default(), &Rules::parse(&[]).unwrap(), Path::new("/dev")).unwrap();
+        let shm = report.unknown.iter().find(|one| one.path == b"shm").expect("a mount");
+        assert!(shm.why.contains("another filesystem") && shm.standing == Standing::Drift, "{shm:?}");
+        assert!(!report.differences.iter().any(|one| one.path.starts_with(b"shm/")));
+    }
+}
+
+// [V-294]
+#[test]
+fn a_flood_of_one_kind_hides_no_other() {
+    let (tree, rules) = (Tree::default(), Rules::parse(&["/a/**".to_owned()]).unwrap());
+    let mut comparison = Comparison::new(&tree, &rules, Comparable::default());
+    let mut add = |path: &str, kind| {
+        let found = Found { path: path.as_bytes(), kind, attributes: None, identity: (0, 0), shared: false };
+        comparison.meet(&found);
+        comparison.unread(path.as_bytes(), Unread::Itself, String::new());
+    };
+    let flood = crate::limits::DIFFERENCES + 1;
+    (0..flood).for_each(|at| add(&format!("a/{at}"), Kind::Directory));
+    add("miner", Kind::Fifo);
+    let report = comparison.finish();
+    assert!(
+        report.differences.iter().any(|one| one.path == b"miner")
+            && report.unknown.iter().any(|one| one.path == b"miner")
+    );
+    assert_eq!((report.count(Standing::Ignored), report.differences.len() as u64), (flood, flood));
+    assert_eq!((report.unknowns, report.unknown.len() as u64), (1, flood));
+}
+
+// [V-293]
+#[test]
+fn an_archive_without_an_end_is_no_filesystem() {
+    let parts: Vec<_> = ["a", "b"].map(|path| Part::File(path.into(), 0o644, b"x".to_vec())).into();
+    let (whole, mut tree) = (pack(&parts, Path::new("/")), Tree::default());
+    tree.apply(unpack(&whole[..], 1 << 20, Hasher::sha256()).unwrap().entries).unwrap();
+    let compare = |bytes: &[u8]| {
+        There::Archive(Box::new(io::Cursor::new(bytes.to_vec())), 1 << 20).compare(&tree, &Rules::parse(&[]).unwrap())
+    };
+    assert_eq!(found(&compare(&whole).unwrap()), []);
+    // Cut between two entries, behind the last, within one; nothing at all.
+    for (cut, fault) in [(1_024, "cut off"), (2_048, "cut off"), (1_500, ""), (0, "cut off")] {
+        let error = compare(&whole[..cut]).unwrap_err();
+        assert!(matches!(&error, DriftError::Archive(_)) && error.to_string().contains(fault), "{cut}: {error}");
+    }
+    // A layer's digest says that it is whole; some builders end them so.
+    assert!(unpack(&whole[..2_048], 1 << 20, Hasher::sha256()).is_ok());
+}
+
+/// What comes byte by byte.
+struct Drops<'a>(&'a [u8]);
+
+impl Read for Drops<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = buffer.len().min(1);
+        self.0.read(buffer.get_mut(..length).unwrap_or_default())
+    }
+}
+
+// [V-291]
+#[test]
+fn how_bytes_come_does_not_change_what_they_are() {
+    let archive = pack(&[Part::File("a".into(), 0o644, b"x".into())], Path::new("/"));
+    for how in 0..4 {
+        let unpacked = unpack(Drops(&compressed(&archive, how)), 1 << 20, Hasher::sha256()).unwrap();
+        assert_eq!((unpacked.digest, unpacked.entries.len()), (Digest::sha256(&archive), 1), "{how}");
     }
 }
 

@@ -4,8 +4,8 @@ use super::{
     archive::{Entry, What},
     node::{Inode, Kind, Xattrs, join, split},
 };
-use crate::limits::{LAYER_ENTRIES, LINK_STEPS, LINKS_FOLLOWED, PATH_BYTES};
-use std::collections::BTreeMap;
+use crate::limits::{LAYER_ENTRIES, LINK_STEPS, LINKS_FOLLOWED, PATH_BYTES, TREE_NAME_BYTES};
+use std::collections::{BTreeMap, BTreeSet};
 
 const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
@@ -17,6 +17,8 @@ const WHITEOUT_META: &[u8] = b".wh..wh.";
 pub struct Tree {
     nodes: BTreeMap<Box<[u8]>, Node>,
     inodes: Vec<Inode>,
+    /// Bytes of all paths, targets and attributes, those that nothing leads to any more, too.
+    held: usize,
     steps: usize,
 }
 
@@ -45,7 +47,9 @@ pub enum TreeFault {
     #[error("{0}: a whiteout of no file")]
     Whiteout(String),
     /// More than are held.
-    #[error("the filesystem has more than {LAYER_ENTRIES} entries, or leads through too many symbolic links")]
+    #[error(
+        "the filesystem has more than {LAYER_ENTRIES} entries, {TREE_NAME_BYTES} bytes of names, or too many symbolic links"
+    )]
     Entries,
 }
 
@@ -53,7 +57,7 @@ impl Default for Tree {
     fn default() -> Self {
         let root = Inode { kind: Kind::Directory, mode: 0o755, uid: 0, gid: 0, xattrs: Xattrs::new() };
         let nodes = BTreeMap::from([(Box::default(), Node { inode: 0, implied: true })]);
-        Self { nodes, inodes: vec![root], steps: 0 }
+        Self { nodes, inodes: vec![root], held: 0, steps: 0 }
     }
 }
 
@@ -63,8 +67,16 @@ impl Tree {
     /// # Errors
     /// As [`TreeFault`] says.
     pub fn apply(&mut self, layer: Vec<Entry>) -> Result<(), TreeFault> {
+        let mut replaced = BTreeSet::new();
         for entry in &layer {
-            self.hide(&entry.path)?;
+            if entry.is_directory() && matches!(self.kind(&entry.path), Some(Kind::Symlink(_))) {
+                replaced.insert(&*entry.path);
+            }
+            // Below a directory that takes a link's place there is nothing to hide, least of all where the link led.
+            let mut parents = std::iter::successors(split(&entry.path), |(parent, _)| split(parent));
+            if replaced.is_empty() || !parents.any(|(parent, _)| replaced.contains(parent)) {
+                self.hide(&entry.path)?;
+            }
         }
         let is_whiteout = |entry: &Entry| split(&entry.path).is_some_and(|(_, name)| name.starts_with(WHITEOUT));
         self.add_all(layer.into_iter().filter(|entry| !is_whiteout(entry)))
@@ -164,7 +176,7 @@ impl Tree {
         if !both {
             self.remove(path);
         }
-        self.bounded()?;
+        self.bounded(path.len() + inode.held())?;
         self.inodes.push(inode);
         self.nodes.insert(path.into(), Node { inode: self.inodes.len() - 1, implied: false });
         Ok(())
@@ -182,8 +194,9 @@ impl Tree {
             inode.mode = mode;
         }
         inode.xattrs.extend(xattrs);
+        let held = path.len() + inode.held();
         self.remove(path);
-        self.bounded()?;
+        self.bounded(held)?;
         self.nodes.insert(path.into(), node);
         Ok(())
     }
@@ -246,9 +259,11 @@ impl Tree {
         Ok(Some(reached))
     }
 
-    fn bounded(&self) -> Result<(), TreeFault> {
+    fn bounded(&mut self, more: usize) -> Result<(), TreeFault> {
+        self.held += more;
         // Inodes that nothing leads to any more still take their place.
-        if self.nodes.len() >= LAYER_ENTRIES || self.inodes.len() >= 4 * LAYER_ENTRIES {
+        let entries = self.nodes.len() >= LAYER_ENTRIES || self.inodes.len() >= 4 * LAYER_ENTRIES;
+        if entries || self.held > TREE_NAME_BYTES {
             return Err(TreeFault::Entries);
         }
         Ok(())

@@ -3,8 +3,9 @@
 
 use super::{
     archive::sha256,
-    compare::{Attributes, Comparison, Found},
+    compare::{Attributes, Comparison, Found, is_image_s},
     node::{Kind, Xattrs, join},
+    rules::Unread,
 };
 use crate::{
     crypto::hash::Hasher,
@@ -36,7 +37,7 @@ const FILE: OFlags =
 /// An open directory, the root of what is compared.
 pub struct Root {
     fd: OwnedFd,
-    /// Whether it can hold extended attributes.
+    /// Whether its filesystem can hold extended attributes.
     pub xattrs: bool,
 }
 
@@ -44,7 +45,7 @@ impl Root {
     /// Opens it; the last link of the path itself is followed.
     pub fn open(path: &Path) -> io::Result<Self> {
         let fd = fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        let xattrs = xattrs(fd.as_fd()).is_some();
+        let xattrs = !matches!(xattrs(fd.as_fd()), Ok(None));
         Ok(Self { fd, xattrs })
     }
 
@@ -52,7 +53,7 @@ impl Root {
     pub fn walk(self, comparison: &mut Comparison<'_>) -> io::Result<()> {
         let stat = fs::fstat(&self.fd)?;
         let (jobs, waiting) = mpsc::sync_channel::<Job>(WAITING);
-        let (waiting, told) = (Mutex::new(waiting), Mutex::new(Vec::new()));
+        let (waiting, told) = (Mutex::new(waiting), Mutex::new((0, Vec::new())));
         let hash_all = || {
             let mut buffer = vec![0; BUFFER];
             let next = || waiting.lock().ok().and_then(|waiting| waiting.recv().ok());
@@ -60,7 +61,8 @@ impl Root {
                 let size = job.size;
                 let outcome = job.hash(&mut buffer);
                 if let Ok(mut told) = told.lock() {
-                    told.push((size, outcome));
+                    told.0 += size;
+                    told.1.extend(outcome);
                 }
             }
         };
@@ -73,12 +75,12 @@ impl Root {
             walk.comparison.meet(&found);
             walk.all(self.fd)
         })?;
-        for (size, outcome) in told.into_inner().unwrap_or_default() {
-            comparison.hashed(size);
+        let (bytes, outcomes) = told.into_inner().unwrap_or_default();
+        comparison.hashed(bytes);
+        for outcome in outcomes {
             match outcome {
-                Outcome::Same => {}
-                Outcome::Other(path) => comparison.other_content(&path, size),
-                Outcome::Unread(path, why) => comparison.unread(&path, why),
+                Outcome::Other { path, size, mode } => comparison.other_content(&path, size, mode),
+                Outcome::Unread(path, why) => comparison.unread(&path, Unread::Itself, why),
             }
         }
         Ok(())
@@ -90,17 +92,18 @@ struct Job {
     path: Vec<u8>,
     file: File,
     size: u64,
+    mode: u32,
     expected: [u8; 32],
 }
 
+/// What becomes of a file whose content is not the same.
 enum Outcome {
-    Same,
-    Other(Vec<u8>),
+    Other { path: Vec<u8>, size: u64, mode: u32 },
     Unread(Vec<u8>, String),
 }
 
 impl Job {
-    fn hash(mut self, buffer: &mut [u8]) -> Outcome {
+    fn hash(mut self, buffer: &mut [u8]) -> Option<Outcome> {
         let (mut hasher, mut read) = (Hasher::sha256(), 0);
         loop {
             match self.file.read(buffer) {
@@ -112,10 +115,11 @@ impl Job {
                     read += more as u64;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Outcome::Unread(self.path, error.to_string()),
+                Err(error) => return Some(Outcome::Unread(self.path, error.to_string())),
             }
         }
-        if sha256(hasher) == Some(self.expected) { Outcome::Same } else { Outcome::Other(self.path) }
+        let Self { path, size, mode, .. } = self;
+        (sha256(hasher) != Some(self.expected)).then_some(Outcome::Other { path, size, mode })
     }
 }
 
@@ -137,7 +141,7 @@ impl Walk<'_, '_> {
                 }
                 Some(Ok(entry)) => entry.file_name().to_owned(),
                 Some(Err(error)) => {
-                    self.comparison.unread(path, error.to_string());
+                    self.comparison.unread(path, Unread::AndBelow, error.to_string());
                     levels.pop();
                     continue;
                 }
@@ -147,14 +151,15 @@ impl Walk<'_, '_> {
             }
             self.entries += 1;
             if self.entries > WALK_ENTRIES {
-                self.comparison.unread(&[], format!("more than {WALK_ENTRIES} files"));
+                self.comparison.unread(&[], Unread::AndBelow, format!("more than {WALK_ENTRIES} files"));
                 return Ok(());
             }
             let below = join(path, name.to_bytes());
             let deeper = self.one(directory.fd()?, &name, &below);
             if let Some(fd) = deeper {
                 if levels.len() >= WALK_DEPTH || below.len() > PATH_BYTES {
-                    self.comparison.unread(&below, format!("more than {WALK_DEPTH} directories deep"));
+                    let why = format!("more than {WALK_DEPTH} directories deep");
+                    self.comparison.unread(&below, Unread::AndBelow, why);
                 } else {
                     levels.push((Dir::new(fd)?, below));
                 }
@@ -168,7 +173,7 @@ impl Walk<'_, '_> {
         let stat = match fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
             Err(error) => {
-                self.comparison.unread(path, format!("it was there a moment ago: {error}"));
+                self.comparison.unread(path, Unread::AndBelow, format!("it was there a moment ago: {error}"));
                 return None;
             }
         };
@@ -182,7 +187,7 @@ impl Walk<'_, '_> {
             FileType::Symlink => match fs::readlinkat(parent, name, Vec::new()) {
                 Ok(target) => Kind::Symlink(target.into_bytes()),
                 Err(error) => {
-                    self.comparison.unread(path, error.to_string());
+                    self.comparison.unread(path, Unread::Itself, error.to_string());
                     return None;
                 }
             },
@@ -198,13 +203,14 @@ impl Walk<'_, '_> {
 
     fn directory(&mut self, parent: BorrowedFd<'_>, name: &CStr, path: &[u8], stat: &Stat) -> Option<OwnedFd> {
         if stat.st_dev != self.device {
-            self.comparison.unread(path, "another filesystem is mounted there; it was not looked into".to_owned());
+            let why = "another filesystem is mounted there; it was not looked into".to_owned();
+            self.comparison.unread(path, Unread::OtherMount, why);
             return None;
         }
         let opened = fs::openat(parent, name, DIRECTORY, Mode::empty()).and_then(|fd| same(stat, fd));
         let found = self.found(path, Kind::Directory, stat, opened.as_ref().ok().map(AsFd::as_fd));
         self.comparison.meet(&found);
-        opened.map_err(|error| self.comparison.unread(path, error.to_string())).ok()
+        opened.map_err(|error| self.comparison.unread(path, Unread::AndBelow, error.to_string())).ok()
     }
 
     fn file(&mut self, parent: BorrowedFd<'_>, name: &CStr, path: &[u8], stat: &Stat) {
@@ -215,18 +221,20 @@ impl Walk<'_, '_> {
         let Some(expected) = self.comparison.meet(&found) else { return };
         match opened {
             Ok(fd) => {
-                let job = Job { path: path.to_vec(), file: File::from(fd), size, expected };
+                let mode = stat.st_mode & 0o7777;
+                let job = Job { path: path.to_vec(), file: File::from(fd), size, mode, expected };
                 if let Err(mpsc::SendError(job)) = self.jobs.send(job) {
-                    self.comparison.unread(&job.path, "no thread is left that hashes it".to_owned());
+                    let why = "no thread is left that hashes it".to_owned();
+                    self.comparison.unread(&job.path, Unread::Itself, why);
                 }
             }
-            Err(error) => self.comparison.unread(path, error.to_string()),
+            Err(error) => self.comparison.unread(path, Unread::Itself, error.to_string()),
         }
     }
 
     fn found<'p>(&self, path: &'p [u8], kind: Kind, stat: &Stat, fd: Option<BorrowedFd<'_>>) -> Found<'p> {
-        let attributes =
-            Attributes { mode: stat.st_mode & 0o7777, uid: stat.st_uid, gid: stat.st_gid, xattrs: fd.and_then(xattrs) };
+        let xattrs = fd.map_or(Ok(None), xattrs).map_err(|error| error.to_string());
+        let attributes = Attributes { mode: stat.st_mode & 0o7777, uid: stat.st_uid, gid: stat.st_gid, xattrs };
         let shared = matches!(kind, Kind::File { .. }) && stat.st_nlink > 1;
         Found { path, kind, attributes: Some(attributes), identity: (stat.st_dev, stat.st_ino), shared }
     }
@@ -243,19 +251,22 @@ fn same(stat: &Stat, fd: OwnedFd) -> rustix::io::Result<OwnedFd> {
     }
 }
 
-/// The extended attributes of an open file; `None` if they can't be read.
-fn xattrs(fd: BorrowedFd<'_>) -> Option<Xattrs> {
+/// The extended attributes of an open file that an image may have brought along; `None` if its filesystem has no such thing.
+pub(super) fn xattrs(fd: BorrowedFd<'_>) -> io::Result<Option<Xattrs>> {
     let mut found = Xattrs::new();
-    if fs::flistxattr_query(fd).ok()? == 0 {
-        return Some(found);
-    }
-    let mut names = vec![0_u8; XATTR_BYTES];
-    let length = fs::flistxattr(fd, &mut names[..]).ok()?;
-    for name in names.get(..length)?.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+    let mut names = match fs::flistxattr_query(fd) {
+        Ok(0) => return Ok(Some(found)),
+        Ok(_) => vec![0_u8; XATTR_BYTES],
+        Err(Errno::NOTSUP) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let length = fs::flistxattr(fd, &mut names[..])?;
+    names.truncate(length);
+    for name in names.split(|byte| *byte == 0).filter(|name| is_image_s(name) && !name.is_empty()) {
         let mut value = vec![0_u8; XATTR_BYTES];
-        let length = fs::fgetxattr(fd, CString::new(name).ok()?, &mut value[..]).ok()?;
+        let length = fs::fgetxattr(fd, CString::new(name)?, &mut value[..])?;
         value.truncate(length);
         found.insert(name.to_vec(), value);
     }
-    Some(found)
+    Ok(Some(found))
 }

@@ -6,7 +6,7 @@ mod content;
 
 pub use chain::{Build, Chain, Claim, Hop, Judged, Link, Reached, Source, Told, Verdict};
 
-use super::{Choice, OpsError, Platform, verify::Verifier};
+use super::{Choice, OpsError, Platform, isolated::waiting, verify::Verifier};
 use crate::{
     limits::CHAIN_AT_ONCE,
     oci::Reference,
@@ -56,7 +56,7 @@ impl Verifier<'_> {
             }
             let wanted = lineage.wanted();
             if wanted.is_empty() {
-                return Ok(assemble::chain(&lineage, &contents));
+                return Ok(waiting(self.policy, || assemble::chain(&lineage, &contents)));
             }
             let one = |image: Reference| self.look_into(image, platform.as_deref());
             let looked: Vec<_> = stream::iter(wanted.into_iter().map(one)).buffered(CHAIN_AT_ONCE).collect().await;
@@ -70,8 +70,8 @@ impl Verifier<'_> {
 
     /// Judges what was found of an image; where the policy asks about the images that it was built from, after these.
     pub(super) async fn settle(&self, findings: &Findings) -> Outcome {
-        let outcome = evaluate(self.policy, findings, self.now);
-        if !matches!(outcome.decision, Decision::Undetermined(_)) {
+        let outcome = waiting(self.policy, || evaluate(self.policy, findings, self.now));
+        if !matches!(outcome.decision, Decision::Undetermined(_)) || outcome.is_left_to_rego() {
             // Whatever it was built from changes nothing.
             return outcome;
         }
@@ -79,7 +79,7 @@ impl Verifier<'_> {
         loop {
             let wanted = lineage.wanted();
             if wanted.is_empty() {
-                return lineage.outcome();
+                return waiting(self.policy, || lineage.outcome());
             }
             for (image, seen) in self.look(wanted).await {
                 lineage.give(&image, seen);

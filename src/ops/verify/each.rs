@@ -43,7 +43,9 @@ impl Verifier<'_> {
         };
         let whole = proven(pinned.clone())?;
         let manifest = async { repo.manifest(&Selector::Digest(pinned.digest())).await };
-        let (fetched, read) = join(manifest, self.read(&repo, &whole)).await;
+        let (fetched, mut read) = join(manifest, self.read(&repo, &whole)).await;
+        // Whoever holds room must not wait for more.
+        read.room = None;
         let fetched = fetched?;
         let trust = said.map(|said| said.read.provenance);
         let shown = |verification: Verification| each(Verification { trust, ..verification });
@@ -66,7 +68,7 @@ impl Verifier<'_> {
     async fn own(&self, repo: &Repo, whole: &Subject, images: &[Digest]) -> Vec<Collected> {
         let evidence = self.asks_for_evidence(whole);
         let own = images.iter().map(|image| async move {
-            if evidence { collect(repo, std::iter::once(*image)).await } else { Collected::default() }
+            if evidence { collect(repo, std::iter::once(*image)).await.collected } else { Collected::default() }
         });
         stream::iter(own).buffered(DIGESTS_AT_ONCE).collect().await
     }
@@ -99,6 +101,6 @@ impl Read {
         collected.blobs.extend(own.blobs);
         collected.unread.extend(own.unread);
         let images = self.images.as_ref().and_then(|images| images.iter().find(|one| one.digest() == image));
-        Self { collected, embedded: self.embedded.clone(), images: images.cloned().map(Images::one) }
+        Self { collected, room: None, embedded: self.embedded.clone(), images: images.cloned().map(Images::one) }
     }
 }

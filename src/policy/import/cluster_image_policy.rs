@@ -7,6 +7,7 @@ use super::{
     keyless::{self, FULCIO, REKOR, is_public_good},
     node::Fields,
 };
+use crate::format::predicate::Family;
 use serde_json::{Value, json};
 
 pub(super) fn read(documents: impl Iterator<Item = Node>, draft: &mut Draft) -> Read<()> {
@@ -174,6 +175,10 @@ fn attestation(node: Node, draft: &mut Draft) -> Read<Option<Value>> {
     fields.take("name");
     let predicate = fields.need("predicateType")?.text()?.to_owned();
     let lost = fields.rest();
+    if Family::of(&predicate) == Some(Family::Vsa) {
+        draft.lose(&here, "a verification summary of whatever verifier and verdict is not taken; see `vsa`");
+        return Ok(None);
+    }
     if !lost.is_empty() {
         draft.lost.extend(lost);
         draft.lose(&here, "what it asks of the predicate has no equal here");

@@ -1,10 +1,10 @@
-//! The Rego files that scopes name, each read and compiled once.
+//! The Rego files that scopes name, each read, and run for the first time, once.
 
 use super::FileLoader;
 use crate::{
     oci::Digest,
     policy::{PolicyError, Position, RegoRule},
-    rego::Program,
+    rego::{Program, Runner},
 };
 use serde_saphyr::Spanned;
 use std::{collections::BTreeMap, sync::Arc};
@@ -14,12 +14,13 @@ const SUFFIX: &str = ".rego";
 
 pub(super) struct Programs<'l> {
     files: &'l FileLoader<'l>,
+    runner: &'l Arc<dyn Runner>,
     read: BTreeMap<String, Arc<RegoRule>>,
 }
 
 impl<'l> Programs<'l> {
-    pub(super) fn new(files: &'l FileLoader<'l>) -> Self {
-        Self { files, read: BTreeMap::new() }
+    pub(super) fn new(files: &'l FileLoader<'l>, runner: &'l Arc<dyn Runner>) -> Self {
+        Self { files, runner, read: BTreeMap::new() }
     }
 
     pub(super) fn load(&mut self, file: &Spanned<String>) -> Result<Arc<RegoRule>, PolicyError> {
@@ -34,7 +35,7 @@ impl<'l> Programs<'l> {
         }
         let bytes = (self.files)(name).map_err(refused)?.unwrap_or_default();
         let text = std::str::from_utf8(&bytes).map_err(|_| refused("not UTF-8 text".to_owned()))?;
-        let program = Program::compile(name, text).map_err(|error| refused(error.to_string()))?;
+        let program = Program::load(name, text, Arc::clone(self.runner)).map_err(|error| refused(error.to_string()))?;
         let rule = Arc::new(RegoRule { file: name.clone(), digest: Digest::sha256(&bytes), program });
         self.read.insert(name.clone(), Arc::clone(&rule));
         Ok(rule)

@@ -1,4 +1,4 @@
-//! What is well written and can never be met.
+//! What is well written and can never be met, or would not be kept.
 
 use crate::policy::{IdentityRule, Pattern, PolicyError, Position, Requirement};
 
@@ -26,4 +26,23 @@ pub(super) fn identities<'r>(
         }
     }
     Ok(())
+}
+
+/// A summary in the place of what is bound to a tag has to be bound to it, too.
+pub(super) fn dropped_tag(
+    place: Position,
+    vsa: Option<&Requirement>,
+    requirements: &[Requirement],
+) -> Result<(), PolicyError> {
+    let is_of_tag = |one: &Requirement| one.identity == IdentityRule::Tag;
+    match vsa {
+        Some(vsa) if !is_of_tag(vsa) && requirements.iter().any(is_of_tag) => {
+            let why = format!(
+                "`{}` in `vsa` would drop the `tag` that is asked for beside it; expected `identity: tag` in `vsa`, too",
+                vsa.identity
+            );
+            Err(PolicyError::Rule { place, field: "identity", why })
+        }
+        _ => Ok(()),
+    }
 }

@@ -22,7 +22,7 @@ pub(in crate::policy) struct Beside<'b> {
     vex: Vec<Vex>,
     bases: &'b Bases,
     /// Where the newest document of each authority stands among them.
-    newest: BTreeMap<String, (Timestamp, bool)>,
+    newest: BTreeMap<String, (Option<Timestamp>, bool)>,
     all_read: bool,
 }
 
@@ -45,24 +45,30 @@ impl<'b> Beside<'b> {
         };
         for verified in findings.verified() {
             let Claim::Attestation { predicate_type, predicate, .. } = verified.claim() else { continue };
-            let by: Vec<_> = requirement.from.iter().filter(|one| one.admits(verified).is_ok()).collect();
+            let mut by: Vec<_> = requirement.from.iter().filter(|one| one.admits(verified).is_ok()).collect();
             if by.is_empty() || !wanted(Family::of(predicate_type)) || !requirement.takes(verified, image) {
                 continue;
             }
-            // What can't be read neither helps nor harms; if it is all that there is, it is told where it is judged.
+            // A summary is its verifier's, whichever of its keys signed it.
+            if question.is_of_summary() {
+                by = requirement.from.iter().collect();
+            }
+            // What can't be read neither helps nor harms; if it is all that there is, it is told where it is judged. But of a
+            // verifier's word it may be the newest, and a refusal, and so may one that states no time.
             match Document::decode(predicate_type, predicate.bytes()) {
                 Ok(Some(Document::Vex(vex))) => beside.vex.push(vex),
                 Ok(Some(document)) => {
                     let latest = now.checked_add(skew()).unwrap_or(now);
                     let rank = question.rank(&document, &beside.circumstances());
-                    for rank in rank.into_iter().filter(|(time, _)| *time <= latest) {
+                    beside.all_read &= !(question.is_of_summary() && rank.is_some_and(|(time, _)| time.is_none()));
+                    for rank in rank.into_iter().filter(|(time, _)| time.is_some_and(|time| time <= latest)) {
                         for authority in &by {
                             let newest = beside.newest.entry(authority.name.clone()).or_insert(rank);
                             *newest = rank.max(*newest);
                         }
                     }
                 }
-                _ => {}
+                _ => beside.all_read &= !question.is_of_summary(),
             }
         }
         beside
@@ -89,8 +95,8 @@ impl<'b> Beside<'b> {
                 return Err(Miss::FromFuture { stated });
             }
             let rank = question.rank(&document, &self.circumstances());
-            if let Some((by, _)) = self.newest.get(authority).filter(|newest| rank.is_some_and(|rank| **newest > rank))
-            {
+            let newer = self.newest.get(authority).filter(|newest| rank.is_some_and(|rank| **newest > rank));
+            if let Some((Some(by), _)) = newer {
                 return Err(Miss::Superseded { by: *by });
             }
         }

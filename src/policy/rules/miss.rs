@@ -275,7 +275,9 @@ impl fmt::Display for Miss {
             Self::Unattested => f.write_str(
                 "expected what is asked to hold for each image of the index; found that it does not for this one",
             ),
-            Self::NewestUnknown => f.write_str("expected the newest; found that not everything could be read"),
+            Self::NewestUnknown => f.write_str(
+                "expected the newest; found that something can't be read, or states no time, that may be newer",
+            ),
             Self::Rego { message } => f.write_str(message),
             Self::RegoFailed { why } => write!(f, "expected an answer; found none: {why}"),
             Self::BuildTypeUnknown { found } => {

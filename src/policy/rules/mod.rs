@@ -44,7 +44,8 @@ pub struct Question {
     pub about: Topic,
     /// The greatest age, by the time that it states.
     pub max_age: Option<SignedDuration>,
-    /// Whether only the newest document of an authority counts, so that an older one is superseded.
+    /// Whether only the newest document of an authority counts, so that an older one is superseded; of a summary the newest
+    /// of its verifier, whichever authority signed it.
     pub newest: bool,
 }
 
@@ -113,10 +114,19 @@ impl Question {
         matches!(&self.about, Topic::Vuln(rule) if rule.with_vex)
     }
 
-    /// Where a document stands among those of which the newest counts: by its time, and of one time what refuses last. None
-    /// for one that states no time, or that is not one of them.
+    /// Whether it is about another verifier's decision.
+    pub(super) fn is_of_summary(&self) -> bool {
+        matches!(self.about, Topic::Summary(_))
+    }
+
+    /// Where a document stands among those of which the newest counts: by its time, if it states one, and of one time what
+    /// refuses last. None for one that is not one of them.
     #[must_use]
-    pub fn rank(&self, document: &predicate::Document, beside: &Circumstances<'_>) -> Option<(Timestamp, bool)> {
+    pub fn rank(
+        &self,
+        document: &predicate::Document,
+        beside: &Circumstances<'_>,
+    ) -> Option<(Option<Timestamp>, bool)> {
         let refuses = match (&self.about, document) {
             (Topic::Summary(rule), predicate::Document::Vsa(vsa)) => {
                 rule.concerns(vsa, beside).ok()?;
@@ -124,7 +134,7 @@ impl Question {
             }
             _ => false,
         };
-        Some((document.stated_time()?, refuses))
+        Some((document.stated_time(), refuses))
     }
 
     /// Whether a document answers it.

@@ -4,7 +4,7 @@ use super::Miss;
 use crate::{
     format::predicate::Predicate,
     oci::Digest,
-    policy::{Approved, Policy, Reason, Requirement, Scope},
+    policy::{Approved, Decision, Outcome, Policy, Reason, Requirement, Scope, evaluate::is_asked},
     rego::Program,
     trust::Principal,
     verify::{Claim, Findings, Format},
@@ -30,6 +30,21 @@ impl Policy {
         let named =
             self.scopes.iter().filter_map(|scope| Some((scope.rego.as_ref()?.file.as_str(), scope.rego.as_deref()?)));
         named.collect::<BTreeMap<_, _>>().into_values()
+    }
+}
+
+impl Outcome {
+    /// Whether all the rest allows it, so that the scope's Rego program, where there is one, was asked: what becomes of other
+    /// images changes nothing then.
+    pub(crate) fn is_left_to_rego(&self) -> bool {
+        let is_rego = |reason: &Reason| {
+            matches!(reason, Reason::Document { miss: Miss::Rego { .. } | Miss::RegoFailed { .. }, .. })
+        };
+        match &self.decision {
+            Decision::Allow(_) => true,
+            Decision::Deny(reasons) | Decision::Undetermined(reasons) => reasons.iter().any(is_rego),
+            Decision::NotJudged => false,
+        }
     }
 }
 
@@ -66,7 +81,7 @@ struct Attested<'a> {
 ///
 /// Shown is what is verified and signed by an authority that the scope names: a stranger's certificate of the same trusted
 /// root verifies, too, and must not be able to say anything here. Of the unsigned statements of
-/// an index those are shown that a requirement takes. A program may deny for what it sees, so that what could not
+/// an index those are shown that a requirement takes, and asks for. A program may deny for what it sees, so that what could not
 /// be read leaves its answer open.
 pub(in crate::policy) fn objections(
     scope: &Scope,
@@ -119,7 +134,12 @@ fn attestations<'a>(requirements: &'a [Requirement], findings: &'a Findings) -> 
     let mut shown = Vec::new();
     for verified in findings.verified() {
         let Claim::Attestation { predicate_type, predicate, references } = verified.claim() else { continue };
-        let taking = requirements.iter().filter(|requirement| requirement.takes(verified, *verified.digest()));
+        let signed = !matches!(verified.format(), Format::CoveredByIndex | Format::CoveredByManifest);
+        // What nobody signed is shown as a requirement takes it, and no authority's word on anything else.
+        let taking = requirements.iter().filter(|requirement| {
+            requirement.takes(verified, *verified.digest())
+                && (signed || is_asked(&requirement.asked, verified.claim()))
+        });
         let named = taking.flat_map(|requirement| &requirement.from).filter(|one| one.admits(verified).is_ok());
         let authorities: BTreeSet<_> = named.map(|authority| authority.name.as_str()).collect();
         if authorities.is_empty() {
@@ -132,7 +152,7 @@ fn attestations<'a>(requirements: &'a [Requirement], findings: &'a Findings) -> 
             authorities,
             digest: verified.digest().to_string(),
             references: references.iter().map(ToString::to_string).collect(),
-            signed: !matches!(verified.format(), Format::CoveredByIndex | Format::CoveredByManifest),
+            signed,
         });
     }
     shown

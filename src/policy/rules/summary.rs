@@ -1,6 +1,6 @@
 //! What another verifier decided, in the place of deciding it again.
 
-use super::{Circumstances, Miss, Topic, miss::shown};
+use super::{Circumstances, Miss, miss::shown};
 use crate::{
     format::predicate::{Dependency, Vsa, VsaVerdict},
     oci::{Digest, Reference, Repository},
@@ -65,21 +65,30 @@ impl Approved {
 }
 
 impl Policy {
-    /// The policy for who says on what it decides: another's decision counts only where nothing else is asked.
+    /// The policy for who says on what it decides: another's decision counts only where nothing else is asked. What never was
+    /// another's to decide, content trust and Rego, stays.
     #[must_use]
     pub fn undelegated(mut self) -> Self {
         self.scopes.iter_mut().for_each(|scope| scope.vsa = None);
         self
     }
+
+    /// Whether of a repository's images nothing but another verifier's decision is asked, so that a deny is no own one.
+    #[must_use]
+    pub fn delegates(&self, repository: &Repository) -> bool {
+        let asked = self.scope(repository).map_or(&[][..], |scope| &scope.requirements);
+        !asked.is_empty() && asked.iter().all(is_summary)
+    }
 }
 
 fn is_summary(requirement: &Requirement) -> bool {
-    matches!(&requirement.asked, Asked::Document(question) if matches!(question.about, Topic::Summary(_)))
+    matches!(&requirement.asked, Asked::Document(question) if question.is_of_summary())
 }
 
 impl VsaRule {
     /// Whether a summary is of this verifier, about this image, by this policy, and says that it passed, with these levels.
-    /// Neither its age nor whether there is a newer one: [`super::Question`] and the evidence beside it say that.
+    /// Neither its age nor whether there is a newer one, by whichever authority: [`super::Question`] and the evidence beside
+    /// it say that.
     ///
     /// # Errors
     /// What is not.

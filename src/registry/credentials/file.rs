@@ -59,6 +59,13 @@ impl CredentialFile {
         })
     }
 
+    /// Takes another file's entries for what this one has none; the other's helpers would be its owner's word, and are not taken.
+    pub(super) fn add(&mut self, other: Self) {
+        for (key, entry) in other.auths.into_iter().filter(|(_, entry)| !entry.is_empty()) {
+            self.auths.entry(normal_key(&key)).or_insert(entry);
+        }
+    }
+
     /// The helper set for one of these names, the most specific first.
     pub(super) fn helper(&self, names: &[String]) -> Option<&str> {
         most_specific(&self.cred_helpers, names).map(String::as_str)

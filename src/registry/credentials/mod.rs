@@ -34,7 +34,7 @@ pub(super) enum Credential {
 
 /// Credentials by repository, read once a run.
 ///
-/// The first source that has something for the repository wins:
+/// Pull secrets come first, where a caller has any; then, the first source that has something for the repository wins:
 ///
 /// 1. the file that `REGISTRY_AUTH_FILE` names; where it is set no other source is asked (podman, skopeo);
 /// 2. `DOCKER_AUTH_CONFIG`, the content of such a file (docker, GitLab);
@@ -101,12 +101,19 @@ impl Credentials {
     /// Where credentials may stand, in order.
     fn places(&self) -> Vec<Place> {
         let env = &self.environment;
-        if let Some(path) = &env.registry_auth_file {
-            return vec![Place::Named(path.clone())];
+        let mut places = Vec::new();
+        if !env.pull_secrets.is_empty() {
+            places.push(Place::PullSecrets);
         }
-        let variable = env.docker_auth_config.is_some().then_some(Place::Variable);
-        let files = files(env).into_iter().map(|(path, wrapped)| Place::File(path, wrapped));
-        variable.into_iter().chain(files).collect()
+        if let Some(path) = &env.registry_auth_file {
+            places.push(Place::Named(path.clone()));
+            return places;
+        }
+        if env.docker_auth_config.is_some() {
+            places.push(Place::Variable);
+        }
+        places.extend(files(env).into_iter().map(|(path, wrapped)| Place::File(path, wrapped)));
+        places
     }
 
     /// A source, read once a run and only when it is its turn: a broken file behind the one that answers harms nobody.
@@ -123,6 +130,13 @@ impl Credentials {
     fn load(&self, place: &Place) -> Result<Option<Source>, Fault> {
         let source = |path: &Path, file| Source { name: path.display().to_string(), file };
         match place {
+            Place::PullSecrets => {
+                let (name, mut file) = ("the pull secrets", CredentialFile::default());
+                for content in &self.environment.pull_secrets {
+                    file.add(CredentialFile::decode(content.as_bytes(), name, true)?);
+                }
+                Ok(Some(Source { name: name.to_owned(), file }))
+            }
             Place::Named(path) => match CredentialFile::read(path, true)? {
                 Some(file) => Ok(Some(source(path, file))),
                 None => {
@@ -147,6 +161,8 @@ impl Credentials {
 /// Where credentials may stand.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
+    /// Pull secrets, all of them together.
+    PullSecrets,
     /// `REGISTRY_AUTH_FILE`.
     Named(PathBuf),
     /// `DOCKER_AUTH_CONFIG`.

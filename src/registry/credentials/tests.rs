@@ -65,6 +65,37 @@ async fn sources_are_asked_in_the_documented_order() {
     assert_eq!(find(&Environment::default(), "x.example/app").await.unwrap(), None);
 }
 
+// [V-330]
+#[tokio::test]
+async fn pull_secrets_come_before_all_else_by_their_entries_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut env = everywhere(dir.path());
+    let helpers = r#"{"credsStore":"evil","credHelpers":{"y.example":"evil"},"auths":{"y.example":{}}}"#;
+    let secrets = [
+        auths(&[("x.example", "first"), ("https://index.docker.io/v1/", "first")]),
+        auths(&[
+            ("x.example", "second"),
+            ("x.example/team", "second"),
+            ("docker.io", "second"),
+            ("y.example", "second"),
+        ]),
+    ];
+    env.pull_secrets = [helpers].into_iter().map(str::to_owned).chain(secrets).map(Zeroizing::new).collect();
+    // The operator's entry is longer, and its helper comes before its entries; the pod has one all the same.
+    let own = r#"{"auths":{"x.example/team/app":{"username":"own","password":"pw"},"z.example":{"username":"own","password":"pw"}},
+        "credHelpers":{"x.example":"missing"},"credsStore":""}"#;
+    write(&dir.path().join("registry-auth-file"), own);
+    for (repository, expected) in [
+        ("x.example/app", "first"),
+        ("x.example/team/app", "second"),
+        ("docker.io/library/app", "first"),
+        ("y.example/app", "second"),
+        ("z.example/app", "own"),
+    ] {
+        assert_eq!(find(&env, repository).await.unwrap(), user(expected), "{repository}");
+    }
+}
+
 #[tokio::test]
 async fn registry_auth_file_is_the_only_one_where_it_is_set() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-use super::*;
+use super::{Kind::Blob, *};
 use std::time::Duration;
 
 fn cache(limit: u64) -> (tempfile::TempDir, EvidenceCache) {
@@ -8,11 +8,11 @@ fn cache(limit: u64) -> (tempfile::TempDir, EvidenceCache) {
 }
 
 fn file(cache: &EvidenceCache, content: &[u8]) -> PathBuf {
-    cache.inner.path(&Digest::sha256(content))
+    cache.inner.path(Blob, &Digest::sha256(content))
 }
 
 async fn read(cache: &EvidenceCache, content: &[u8]) -> Option<Vec<u8>> {
-    cache.read(Digest::sha256(content), content.len() as u64).await
+    cache.read(Blob, Digest::sha256(content), content.len() as u64).await
 }
 
 // [V-277]
@@ -22,17 +22,18 @@ async fn what_is_kept_comes_back_and_what_was_touched_does_not() {
     let large = vec![7; EVIDENCE_INLINE_BYTES as usize + 1];
     for content in [&b"evidence"[..], &large, b""] {
         assert_eq!(read(&cache, content).await, None);
-        let _ = cache.inner.write(&Digest::sha256(content), content);
+        let _ = cache.inner.write(Blob, &Digest::sha256(content), content);
         assert_eq!(read(&cache, content).await.as_deref(), Some(content));
     }
     let (content, path) = (b"evidence", file(&cache, b"evidence"));
     for hostile in [&b"evidencE"[..], b"evidenc", b"evidence!", b""] {
         fs::write(&path, hostile).unwrap();
         assert_eq!(read(&cache, content).await, None, "{hostile:?}");
-        let _ = cache.inner.write(&Digest::sha256(content), content);
+        let _ = cache.inner.write(Blob, &Digest::sha256(content), content);
         assert_eq!(read(&cache, content).await.as_deref(), Some(&content[..]));
     }
-    assert_eq!(cache.read(Digest::sha256(content), 9).await, None, "the list states another size");
+    assert_eq!(cache.read(Blob, Digest::sha256(content), 9).await, None, "the list states another size");
+    assert_eq!(cache.read(Kind::Manifest, Digest::sha256(content), 8).await, None, "a blob is no manifest");
 }
 
 // [V-277]
@@ -42,24 +43,24 @@ async fn links_folders_pipes_and_others_files_are_not_opened() {
     use std::os::unix::fs::{MetadataExt as _, chown, symlink};
     let (home, cache) = cache(EVIDENCE_BYTES);
     let (content, digest) = (b"evidence", Digest::sha256(b"evidence"));
-    let _ = cache.inner.write(&digest, content);
+    let _ = cache.inner.write(Blob, &digest, content);
     let path = file(&cache, content);
     let elsewhere = home.path().join("elsewhere");
     fs::rename(&path, &elsewhere).unwrap();
     symlink(&elsewhere, &path).unwrap();
     assert_eq!(read(&cache, content).await, None);
-    let _ = cache.inner.write(&digest, content);
+    let _ = cache.inner.write(Blob, &digest, content);
     assert!(!path.is_symlink() && elsewhere.exists(), "a link is replaced, not followed");
     if fs::metadata(home.path()).unwrap().uid() == 0 {
         chown(&path, Some(12), None).unwrap();
         assert_eq!(read(&cache, content).await, None);
-        let _ = cache.inner.write(&digest, content);
+        let _ = cache.inner.write(Blob, &digest, content);
         assert_eq!(read(&cache, content).await.as_deref(), Some(&content[..]));
     }
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
     assert_eq!(read(&cache, content).await, None);
-    let _ = cache.inner.write(&digest, content);
+    let _ = cache.inner.write(Blob, &digest, content);
     assert_eq!(read(&cache, content).await, None, "it can't be kept, and is fetched each time");
 }
 
@@ -86,7 +87,7 @@ async fn the_oldest_goes_first_and_leftovers_go() {
     let (_home, cache) = cache(10 * EVIDENCE_FILE_BYTES);
     let now = SystemTime::now();
     for n in 0..12_u8 {
-        let _ = cache.inner.write(&Digest::sha256(&[n]), &[n]);
+        let _ = cache.inner.write(Blob, &Digest::sha256(&[n]), &[n]);
         let age = Duration::from_secs(u64::from(n) * 60);
         File::open(file(&cache, &[n])).unwrap().set_modified(now - age).unwrap();
     }
@@ -97,9 +98,28 @@ async fn the_oldest_goes_first_and_leftovers_go() {
     }
     cache.inner.clean(now);
     let kept: Vec<_> = (0..12_u8).filter(|n| file(&cache, &[*n]).exists()).collect();
-    assert_eq!(kept, (0..9).collect::<Vec<_>>());
+    assert_eq!(kept, (0..6).collect::<Vec<_>>());
     assert!(folder.join(format!("{PART}new")).exists() && !folder.join(format!("{PART}old")).exists());
-    assert!(!cache.inner.is_due());
+    assert!(!cache.inner.is_due(SystemTime::now()));
+    assert!(cache.inner.is_due(now - EVIDENCE_STALE * 2), "it was cleaned ahead of the clock");
+    assert!(cache.inner.is_due(now + EVIDENCE_STALE * 2));
+}
+
+// [V-277]
+#[test]
+fn short_runs_together_stay_within_the_limit() {
+    let home = tempfile::tempdir().unwrap();
+    let (folder, limit) = (home.path().join("evidence"), 80 * EVIDENCE_FILE_BYTES);
+    for run in 0..100_u8 {
+        let cache = EvidenceCache::within(&folder, limit).unwrap();
+        for n in 0..3_u8 {
+            cache.keep(Blob, Digest::sha256(&[run, n]), &[run, n]);
+        }
+        drop(cache);
+        let kept = folder.join("sha256");
+        let files = entries(&kept).flat_map(|folder| entries(&folder).collect::<Vec<_>>()).count();
+        assert!(files <= 80, "{files} after {run}");
+    }
 }
 
 // [V-277]
@@ -107,7 +127,7 @@ async fn the_oldest_goes_first_and_leftovers_go() {
 async fn what_was_to_be_kept_is_there_once_it_is_dropped() {
     let (home, cache) = cache(EVIDENCE_BYTES);
     let contents: Vec<_> = (0..50_u8).map(|n| vec![n; 1_000]).collect();
-    contents.iter().for_each(|content| cache.keep(Digest::sha256(content), content));
+    contents.iter().for_each(|content| cache.keep(Blob, Digest::sha256(content), content));
     drop(cache);
     let cache = EvidenceCache::open(&home.path().join("evidence")).unwrap();
     for content in &contents {
@@ -124,8 +144,8 @@ fn processes_write_and_clean_one_folder_at_once() {
             scope.spawn(move || {
                 for n in 0..200_u8 {
                     let (content, digest) = ([n; 3], Digest::sha256(&[n; 3]));
-                    inner.write(&digest, &content).unwrap();
-                    assert!(inner.read(&digest, 3).is_none_or(|read| read == content));
+                    inner.write(Blob, &digest, &content).unwrap();
+                    assert!(inner.read(Blob, &digest, 3).is_none_or(|read| read == content));
                     if n % 50 == 0 {
                         inner.clean(SystemTime::now());
                     }

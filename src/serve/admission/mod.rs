@@ -6,15 +6,15 @@ mod body;
 mod pull_secrets;
 
 use super::{
-    Answer as HttpAnswer, CacheSettings, Caller, Credentials, Decided, Judge, JudgeSettings, Judged, Log, Ruling,
-    ServeError, ServerSettings, Service, Shell, Undecided, Verdict as Ruled, answer::whole,
+    Answer as HttpAnswer, CacheSettings, Caller, Credentials, Decided, Judge, JudgeSettings, Judged, Log, Metrics,
+    Ruling, ServeError, ServerSettings, Service, Shell, Undecided, Verdict as Ruled, answer::whole,
 };
 use crate::{
     admission::{Answer, Effect, Hook, Image, Review, Style, Verdict, answer},
-    limits::{REVIEWS_BYTES, WEBHOOK_TIMEOUT},
+    limits::{REVIEW_AT_ONCE, REVIEWS_BYTES, WEBHOOK_TIMEOUT},
     oci::{Reference, ReferenceError},
 };
-use futures_util::future::join_all;
+use futures_util::{StreamExt as _, future::join_all, stream};
 use http::{Method, Request, StatusCode, Uri};
 use hyper::body::Incoming;
 use pull_secrets::PullSecrets;
@@ -31,7 +31,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-pub use pull_secrets::PullSecretsError;
+pub use pull_secrets::{PullSecretsError, PullSecretsOf};
 
 /// The webhook's settings, as they are written.
 #[derive(Clone, Debug, Deserialize)]
@@ -40,9 +40,9 @@ pub struct AdmissionSettings {
     /// What is done with a refusal: `enforce`, `warn`, `audit`.
     #[serde(default)]
     pub effect: Effect,
-    /// Whether registries are read with the pods' own pull secrets.
+    /// Whose pull secrets registries are read with.
     #[serde(default)]
-    pub pull_secrets: bool,
+    pub pull_secrets: PullSecretsOf,
     /// Policies that a webhook's path may name, which are asked beside the judge's own.
     #[serde(default)]
     pub policies: BTreeMap<String, PathBuf>,
@@ -89,6 +89,7 @@ pub struct Admission {
     named: BTreeMap<String, Arc<Judge>>,
     style: Style,
     log: Arc<Log>,
+    metrics: Arc<Metrics>,
     secrets: Option<PullSecrets>,
     receiving: Semaphore,
 }
@@ -119,9 +120,10 @@ impl Admission {
             let judge = judge.map_err(|source| AdmissionError::Policy { name: name.clone(), source })?;
             named.insert(name.clone(), judge);
         }
-        let secrets = if settings.pull_secrets { Some(PullSecrets::connect(Arc::clone(&own)).await?) } else { None };
+        let secrets = PullSecrets::connect(Arc::clone(&own), settings.pull_secrets.clone()).await?;
         let style = Style { effect: settings.effect, printable };
-        Ok(Self { own, named, style, log: Arc::clone(&shell.log), secrets, receiving: Semaphore::new(REVIEWS_BYTES) })
+        let (log, metrics) = (Arc::clone(&shell.log), Arc::clone(&shell.metrics));
+        Ok(Self { own, named, style, log, metrics, secrets, receiving: Semaphore::new(REVIEWS_BYTES) })
     }
 
     /// What a request asks for. A policy that nobody has configured is none.
@@ -142,8 +144,12 @@ impl Admission {
         let received = body::receive(body, &self.receiving).await?;
         let review = Review::decode(&received.bytes)
             .map_err(|error| Refused(StatusCode::BAD_REQUEST, (self.style.printable)(&error.to_string())))?;
+        // The review waits for its judgement, and its object doesn't.
         drop(received);
-        let images = match review.images() {
+        if asked.hook == Hook::Mutate && self.style.effect != Effect::Enforce {
+            return Ok(Answer::leave(&review));
+        }
+        let images = match &review.images {
             Ok(images) => images,
             Err(error) => {
                 let why = error.to_string();
@@ -158,15 +164,30 @@ impl Admission {
             },
             _ => Ok(None),
         };
-        let judged = join_all(images.into_iter().map(async |image| {
-            let verdicts = match (parse(&image.text), &credentials) {
-                (Err(error), _) => vec![Err(Undecided::Denied(error.to_string()))],
-                (_, Err(why)) => vec![Err(Undecided::Unknown(why.clone()))],
-                (Ok(reference), Ok(by)) => self.judge(asked, &review, &image, &reference, by.as_ref()).await,
-            };
-            (image, verdicts.iter().map(verdict).collect())
-        }));
-        Ok(answer(&review, asked.hook, self.style, &judged.await))
+        let judging: Vec<_> = images.iter().map(|image| self.image(asked, &review, image, &credentials)).collect();
+        let judged: Vec<_> = stream::iter(judging).buffered(REVIEW_AT_ONCE).collect().await;
+        Ok(answer(&review, asked.hook, self.style, &judged))
+    }
+
+    /// What is said of an image.
+    async fn image<'r>(
+        &self,
+        asked: &Asked<'_>,
+        review: &Review,
+        image: &'r Image,
+        credentials: &Result<Option<Credentials>, String>,
+    ) -> (&'r Image, Vec<Verdict>) {
+        let undecided = match (parse(&image.text), credentials) {
+            (Err(error), _) => Undecided::Denied(error.to_string()),
+            (_, Err(why)) => Undecided::Unknown(why.clone()),
+            (Ok(reference), Ok(by)) => {
+                let ruled = self.judge(asked, review, image, &reference, by.as_ref()).await;
+                return (image, ruled.iter().map(verdict).collect());
+            }
+        };
+        let undecided = Err(undecided);
+        self.tell(asked, review, &format!("{} {}", image.pointer, image.text), None, &undecided);
+        (image, vec![verdict(&undecided)])
     }
 
     /// What each policy says of an image.
@@ -190,7 +211,7 @@ impl Admission {
         .await
     }
 
-    /// Logs a decision.
+    /// Logs a decision, and counts it where no judge has: what was not judged, or not in time.
     fn tell(
         &self,
         asked: &Asked<'_>,
@@ -205,6 +226,9 @@ impl Admission {
             Ok(ruled) => (ruled.ruling.name(), ruled.reason.clone()),
             Err(undecided) => (undecided.name(), undecided.to_string()),
         };
+        if judged.is_none() {
+            self.metrics.count(&self.metrics.decisions, "decision", decision);
+        }
         self.log.decision(&Decided {
             id: &asked.caller.id,
             client: asked.caller.address.to_string(),

@@ -1,26 +1,55 @@
 //! A pod's own credentials for registries: its pull secrets, else its service account's, as the kubelet has them.
 
 use crate::{
-    admission::Review,
-    limits::{API_SERVER_TIMEOUT, PULL_SECRETS, PULL_SECRETS_HELD, SERVE_SESSION_AGE},
+    admission::{Account, AccountError, Review},
+    limits::{API_SERVER_TIMEOUT, PULL_SECRETS_HELD, SERVE_SESSION_AGE},
     oci::Digest,
     serve::{Credentials, Judge},
 };
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::{Api, Client, Config};
 use moka::future::Cache;
-use serde_json::{Map, Value};
-use std::{fs, sync::Arc};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::{collections::BTreeSet, sync::Arc};
 use zeroize::Zeroizing;
 
 /// The kinds of secrets that hold credentials: where, and whether they are below `auths`.
 const KINDS: [(&str, &str, bool); 2] =
     [("kubernetes.io/dockerconfigjson", ".dockerconfigjson", true), ("kubernetes.io/dockercfg", ".dockercfg", false)];
 
+/// Whose pull secrets are read: nobody's (`false`), everybody's (`true`), or those of the namespaces that are listed.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged, expecting = "expected true, false, or a list of namespaces")]
+pub enum PullSecretsOf {
+    /// All, or none.
+    All(bool),
+    /// Of these namespaces. Pods of others are judged with the operator's credentials.
+    Namespaces(BTreeSet<String>),
+}
+
+impl Default for PullSecretsOf {
+    fn default() -> Self {
+        Self::All(false)
+    }
+}
+
+impl PullSecretsOf {
+    fn has(&self, namespace: &str) -> bool {
+        match self {
+            Self::All(all) => *all,
+            Self::Namespaces(named) => named.contains(namespace),
+        }
+    }
+}
+
 /// Why a pod's credentials are not known. It holds nothing of what they are.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PullSecretsError {
+    /// A name that goes into no request.
+    #[error("pull secrets: {0}")]
+    Name(#[from] AccountError),
     /// There is no API server.
     #[error("pull secrets: no API server: {0}")]
     Config(String),
@@ -40,49 +69,56 @@ pub enum PullSecretsError {
     Session(String),
 }
 
-/// Whose pod it is: credentials are held for it, and for no other.
-type Pod = (String, String, Vec<String>);
-
 /// Reads pods' credentials. What was read counts for some seconds.
 pub(super) struct PullSecrets {
     client: Client,
     judge: Arc<Judge>,
-    read: Cache<Pod, Option<Credentials>>,
+    of: PullSecretsOf,
+    /// By whose pod it is: held for it, and for no other.
+    read: Cache<Account, Option<Credentials>>,
     sessions: Cache<Digest, Credentials>,
 }
 
 impl PullSecrets {
-    /// Finds the API server: the cluster's own in a pod, else `KUBECONFIG`'s.
-    pub async fn connect(judge: Arc<Judge>) -> Result<Self, PullSecretsError> {
+    /// Finds the API server: the cluster's own in a pod, else `KUBECONFIG`'s. None is looked for where nobody's are read.
+    pub async fn connect(judge: Arc<Judge>, of: PullSecretsOf) -> Result<Option<Self>, PullSecretsError> {
+        if of == PullSecretsOf::default() {
+            return Ok(None);
+        }
         let failed = |error: &dyn std::fmt::Display| PullSecretsError::Config(error.to_string());
         let mut config = Config::infer().await.map_err(|error| failed(&error))?;
         config.connect_timeout = Some(API_SERVER_TIMEOUT);
         config.read_timeout = Some(API_SERVER_TIMEOUT);
         let client = Client::try_from(config).map_err(|error| failed(&error))?;
         let (time, pods) = PULL_SECRETS_HELD;
-        Ok(Self {
+        Ok(Some(Self {
             client,
             judge,
+            of,
             read: Cache::builder().max_capacity(pods).time_to_live(time).build(),
             sessions: Cache::builder().max_capacity(pods / 16).time_to_live(SERVE_SESSION_AGE).build(),
-        })
+        }))
     }
 
-    /// The credentials of a review's pod; none where it has none, then the operator's count.
+    /// The credentials of a review's pod; none where it has none, or they are not to be read: then the operator's count.
     pub async fn of(&self, review: &Review) -> Result<Option<Credentials>, PullSecretsError> {
-        let pod = (review.namespace.clone(), review.service_account().to_owned(), review.pull_secrets());
-        let read = self.read.try_get_with_by_ref(&pod, self.read(&pod)).await;
+        if review.namespace.is_empty() || !self.of.has(&review.namespace) {
+            return Ok(None);
+        }
+        let account = review.account.as_ref().map_err(|error| *error)?;
+        let read = self.read.try_get_with_by_ref(account, self.read(account)).await;
         read.map_err(|error| PullSecretsError::clone(&error))
     }
 
-    async fn read(&self, (namespace, account, named): &Pod) -> Result<Option<Credentials>, PullSecretsError> {
-        let mut names = named.clone();
+    async fn read(&self, account: &Account) -> Result<Option<Credentials>, PullSecretsError> {
+        let namespace = &account.namespace;
+        let mut names = account.pull_secrets.clone();
         if names.is_empty() {
-            names = self.of_account(namespace, account).await?;
+            names = self.of_account(namespace, &account.service_account).await?;
         }
-        let (mut auths, mut identity) = (Map::new(), String::new());
+        let (mut files, mut identity) = (Vec::new(), String::new());
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-        for name in names.iter().take(PULL_SECRETS) {
+        for name in &names {
             let place = format!("{namespace}/{name}");
             let read =
                 secrets.get_opt(name).await.map_err(|error| failed(format!("the pull secret {place}"), &error))?;
@@ -90,16 +126,22 @@ impl PullSecrets {
             let Some(secret) = read else { continue };
             let version = (secret.metadata.uid.as_deref(), secret.metadata.resource_version.as_deref());
             identity.push_str(&format!("{place} {version:?}\n"));
-            for (host, entry) in entries(&secret).ok_or(PullSecretsError::Content(place))? {
-                auths.entry(host).or_insert(entry);
-            }
+            let entries = entries(&secret).ok_or(PullSecretsError::Content(place))?;
+            files.push(Zeroizing::new(json!({ "auths": entries }).to_string()));
         }
-        if auths.is_empty() {
+        if files.is_empty() {
             return Ok(None);
         }
         let identity = Digest::sha256(identity.as_bytes());
-        let made = self.sessions.try_get_with(identity, async { self.session(identity, auths) }).await;
-        made.map(Some).map_err(|error| PullSecretsError::clone(&error))
+        let session = async {
+            let session = self.judge.session_with(files);
+            Ok(Credentials {
+                session: session.map_err(|error| PullSecretsError::Session(error.to_string()))?,
+                identity,
+            })
+        };
+        let made = self.sessions.try_get_with(identity, session).await;
+        made.map(Some).map_err(|error: Arc<PullSecretsError>| PullSecretsError::clone(&error))
     }
 
     async fn of_account(&self, namespace: &str, account: &str) -> Result<Vec<String>, PullSecretsError> {
@@ -107,26 +149,8 @@ impl PullSecrets {
         let read = accounts.get_opt(account).await;
         let read = read.map_err(|error| failed(format!("the service account {namespace}/{account}"), &error))?;
         let listed = read.and_then(|account| account.image_pull_secrets).unwrap_or_default();
-        Ok(listed.into_iter().map(|secret| secret.name).collect())
-    }
-
-    /// Connections with the pod's entries, then those of the operator's file.
-    fn session(&self, identity: Digest, auths: Map<String, Value>) -> Result<Credentials, PullSecretsError> {
-        let failed = |error: &dyn std::fmt::Display| PullSecretsError::Session(error.to_string());
-        let own = match self.judge.auth_file() {
-            Some(path) => {
-                Zeroizing::new(fs::read(path).map_err(|error| failed(&format!("{}: {error}", path.display())))?)
-            }
-            None => Zeroizing::new(b"{}".to_vec()),
-        };
-        let not_json = |_| failed(&"the operator's credential file is no JSON");
-        let mut file: Map<String, Value> = serde_json::from_slice(&own).map_err(not_json)?;
-        let merged = file.entry("auths").or_insert_with(|| Value::Object(Map::new()));
-        let merged = merged.as_object_mut().ok_or_else(|| failed(&"the operator's `auths` is no object"))?;
-        merged.extend(auths);
-        let text = Zeroizing::new(Value::Object(file).to_string());
-        let session = self.judge.session_with(text).map_err(|error| failed(&error))?;
-        Ok(Credentials { session, identity })
+        let named = Account::secrets_named(listed.iter().map(|secret| secret.name.as_str()));
+        Ok(named?)
     }
 }
 

@@ -24,7 +24,7 @@ fn court(policy: &str) -> Court {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join("policy.yaml"), policy).unwrap();
     let settings = judge_settings(home.path());
-    let laws = Arc::new(Laws::load(settings.clone(), WORDS.roots).unwrap());
+    let laws = Arc::new(Laws::load(settings.clone(), WORDS).unwrap());
     let metrics = Arc::new(Metrics::default());
     let cache = toml::from_str("ttl = 60\ntag-ttl = 60").unwrap();
     let judge = Judge::new(settings, &cache, Arc::clone(&laws), Arc::clone(&metrics), WORDS).unwrap();

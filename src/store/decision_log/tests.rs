@@ -76,6 +76,12 @@ fn what_a_crash_left_stays_and_the_log_goes_on() {
     fs::write(&path, &twice).unwrap();
     record(&path, "after").unwrap();
     assert_eq!((read(&[&path]).recovered(), read(&[&path]).head().unwrap().seq), (1, 4));
+    // So it is if the entry that says so lacks its line feed alone.
+    let recovered = fs::read(&path).unwrap();
+    let end = recovered.len() - recovered.split_inclusive(|byte| *byte == b'\n').next_back().unwrap().len();
+    fs::write(&path, &recovered[..end - 1]).unwrap();
+    assert_eq!(record(&path, "after").unwrap(), read(&[&path]).head().unwrap());
+    assert_eq!(fs::read(&path).unwrap(), recovered);
 }
 
 // [V-288]
@@ -86,7 +92,18 @@ fn a_log_goes_on_in_another_file() {
     rotate(&path, &old, Timestamp::UNIX_EPOCH).unwrap_err();
     assert!(!path.exists());
     record(&path, "one").unwrap();
+    #[cfg(unix)]
+    let owned = {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let is_root = fs::metadata(&path).unwrap().uid() == 0;
+        is_root.then(|| chown(&path, Some(12), Some(34)).unwrap());
+        let of = |path: &Path| fs::metadata(path).map(|one| (one.uid(), one.gid(), one.mode())).unwrap();
+        (of(&path), of)
+    };
     rotate(&path, &older, Timestamp::UNIX_EPOCH).unwrap();
+    #[cfg(unix)]
+    assert_eq!(owned.1(&path), owned.0, "whoever wrote and read the log goes on");
     record(&path, "two").unwrap();
     assert!(rotate(&path, &older, Timestamp::UNIX_EPOCH).is_err(), "what is there is not overwritten");
     rotate(&path, &old, Timestamp::UNIX_EPOCH).unwrap();

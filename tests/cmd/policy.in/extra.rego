@@ -7,6 +7,7 @@ deny contains "no review by qa" if {
 
 reviewed if {
     some attestation in input.attestations
+    attestation.signed
     attestation.predicateType == "https://acme.example/review/v1"
     "qa" in attestation.authorities
 }

@@ -91,7 +91,7 @@ pub struct FleetArgs {
     /// Write a report beside what is printed, or in its place where FILE is `-`: ndjson, csv, sarif, junit or html; may be repeated.
     #[arg(long = "report", value_name = "KIND=FILE", value_parser = report)]
     pub reports: Vec<(Kind, PathBuf)>,
-    /// Follow each image to what it was built from, as `provenance` does, to so many levels; for NDJSON.
+    /// Follow each image to what it was built from, as `provenance` does, to so many levels; for NDJSON and HTML.
     #[arg(long, value_name = "DEPTH", value_parser = depth)]
     pub provenance: Option<usize>,
     /// Tell results in the order of the input, not as they are ready.

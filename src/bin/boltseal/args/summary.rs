@@ -16,10 +16,10 @@ pub struct SummaryArgs {
     #[arg(long, requires = "attest_vsa")]
     pub vsa_keyless: bool,
     /// Which services make certificate, log and timestamp: as `attest --signing-config`; else BOLTSEAL_SIGNING_CONFIG.
-    #[arg(long, value_name = "NAME|FILE", requires = "attest_vsa")]
+    #[arg(long, value_name = "NAME|FILE", requires = "attest_vsa", help_heading = "Keyless")]
     pub vsa_signing_config: Option<String>,
     /// What their answers are verified by: as `attest --trusted-root`; else BOLTSEAL_TRUSTED_ROOT.
-    #[arg(long, value_name = "NAME|FILE", requires = "attest_vsa")]
+    #[arg(long, value_name = "NAME|FILE", requires = "attest_vsa", help_heading = "Keyless")]
     pub vsa_trusted_root: Option<String>,
     #[command(flatten)]
     pub password: PasswordArgs,

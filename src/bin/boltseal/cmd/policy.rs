@@ -54,8 +54,8 @@ fn check(file: PathBuf, output: &Output) -> Result<Exit, Failure> {
     let sealed = judge.policy.scopes().iter().filter(|scope| scope.content_trust.is_some()).count();
     let now = Timestamp::now();
     let ended = judge.policy.ended_waivers(now).map(|(scope, waiver)| (scope.pattern.to_string(), waiver));
-    let warnings: Vec<_> =
-        ended.map(|(scope, one)| format!("{scope}: the waiver of {} has ended on {}", one.id, one.until)).collect();
+    let ended = ended.map(|(scope, one)| format!("{scope}: the waiver of {} has ended on {}", one.id, one.until));
+    let warnings: Vec<_> = ended.chain(blind(&judge.policy)).collect();
     warnings.iter().for_each(|warning| output.warn(printable(warning)));
     let rego = judge.policy.rego_files().map(|rule| rule.file.as_str()).collect::<Vec<_>>();
     let value = json!({
@@ -67,6 +67,15 @@ fn check(file: PathBuf, output: &Output) -> Result<Exit, Failure> {
         format!("{}: good, {} scopes{sealed}, {keys} keys\n", file.display(), scopes.len())
     });
     Ok(Exit::Done)
+}
+
+/// Programs that see nothing of what was signed.
+fn blind(policy: &policy::Policy) -> impl Iterator<Item = String> {
+    let blind = policy.scopes().iter().filter(|scope| scope.requirements.is_empty());
+    blind.filter_map(|scope| {
+        let (pattern, file) = (&scope.pattern, &scope.rego.as_ref()?.file);
+        Some(format!("{pattern}: {file} is shown no signer and no attestation, as the scope asks for none"))
+    })
 }
 
 fn explain(reference: &Reference, policy: Option<PathBuf>, output: &Output) -> Result<Exit, Failure> {
@@ -101,7 +110,7 @@ fn init(args: PolicyInitArgs, output: &Output) -> Result<Exit, Failure> {
     let text = starter(&scope, &keys, threshold, args.identity, &folder)?;
     settings::write_new(&args.file, text.as_bytes())?;
     // Read as `verify` will: what can't be used is not left behind.
-    if let Err(error) = policy_file::load(&args.file, &settings::roots()) {
+    if let Err(error) = policy_file::load(&args.file, &settings::roots(), &settings::rego()) {
         let _ = std::fs::remove_file(&args.file);
         return Err(Failure::supplied(error.to_string()));
     }

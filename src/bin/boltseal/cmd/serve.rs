@@ -14,7 +14,7 @@ use boltseal::serve::{
 use std::{path::Path, sync::Arc};
 
 /// What servers know of this program.
-const WORDS: Words = Words { roots: settings::roots, reasons: one_line::reasons, printable };
+const WORDS: Words = Words { roots: settings::roots, rego: settings::rego, reasons: one_line::reasons, printable };
 
 /// Bytes of a thread's stack: as the main thread has them, where all other verbs run.
 const STACK: usize = 8 << 20;

@@ -10,7 +10,7 @@ use crate::{
     },
     settings::{self, Judge},
 };
-use attest::Attester;
+use attest::{Attester, Said};
 use boltseal::{
     limits::Limits,
     oci::Reference,
@@ -27,6 +27,7 @@ use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::{path::PathBuf, time::Duration};
+use tokio::time::Instant;
 
 /// References that are verified at once; results come in the order that was typed, as they are ready.
 const AT_ONCE: usize = 16;
@@ -62,7 +63,8 @@ pub struct Show {
 
 /// What came of one reference.
 enum Judged {
-    One(Box<Verification>),
+    /// With what became of its summary, where one was asked for.
+    One(Box<Verification>, Option<Said>),
     /// An index and its images: shown already, so that no result is kept for the sake of the next.
     Each(Vec<Row>),
 }
@@ -102,23 +104,41 @@ struct Run<'a> {
     patience: Duration,
     each: bool,
     keeper: Option<Keeper>,
+    attest: Option<&'a Attester>,
     show: &'a Show,
     output: &'a Output,
 }
 
 impl Run<'_> {
-    /// Judges one, and records what was decided before anybody is told.
+    /// Judges one, and records what was decided before anybody is told, or it is said on.
     async fn one(&self, reference: &Reference) -> Result<Judged, (Option<TrustRefusal>, Failure)> {
         let unjudged = |refusal: Option<TrustRefusal>, failure| {
             let failure = self.judge.record_unjudged(reference, refusal.as_ref(), failure);
             Err((refusal, failure))
         };
-        match tokio::time::timeout(self.patience, self.judged(reference)).await {
+        let deadline = Instant::now() + self.patience;
+        match tokio::time::timeout_at(deadline, self.judged(reference)).await {
+            Ok(Ok(Judged::One(verification, _))) => {
+                let said = self.said(&verification, deadline).await;
+                Ok(Judged::One(verification, said))
+            }
             Ok(Ok(judged)) => Ok(judged),
             Ok(Err(Unjudged::Unrecorded(failure))) => Err((None, failure)),
             Ok(Err(Unjudged::Error(error))) => unjudged(refusal(&error), error.into()),
             Err(_) => unjudged(None, gave_up(reference, self.patience)),
         }
+    }
+
+    /// Says a decision on. It stands, whatever becomes of that.
+    async fn said(&self, verification: &Verification, deadline: Instant) -> Option<Said> {
+        let Verifier { session, now, .. } = *self.verifier;
+        let saying = self.attest?.say(session, verification, self.judge, now);
+        let late = |_| {
+            let reference = verification.findings.subject().reference();
+            let Failure { exit, message, .. } = gave_up(reference, self.patience);
+            Said::Unsaid(Failure::new(exit, format!("{message}: its summary may be attached, or not")))
+        };
+        Some(tokio::time::timeout_at(deadline, saying).await.unwrap_or_else(late))
     }
 
     async fn judged(&self, reference: &Reference) -> Result<Judged, Unjudged> {
@@ -136,7 +156,7 @@ impl Run<'_> {
         };
         let verification = verification.map_err(Unjudged::Error)?;
         recorded(&verification)?;
-        Ok(Judged::One(Box::new(verification)))
+        Ok(Judged::One(Box::new(verification), None))
     }
 }
 
@@ -169,8 +189,8 @@ async fn judge_each(args: ImagesArgs, how: How<'_>, show: &Show, output: &Output
     let platform = args.platform.map(Platform);
     let patience = Duration::from_secs(args.timeout);
     let keeper = how.keep.map(|dir| Keeper { dir, policy: policy_source(&judge) });
-    let (platform, each) = (platform.as_ref(), how.each);
-    let run = Run { verifier: &verifier, judge: &judge, platform, patience, each, keeper, show, output };
+    let (platform, each, attest) = (platform.as_ref(), how.each, how.attest);
+    let run = Run { verifier: &verifier, judge: &judge, platform, patience, each, keeper, attest, show, output };
     let one = |reference| {
         let run = &run;
         async move { (run.one(&reference).await, reference) }
@@ -185,10 +205,10 @@ async fn judge_each(args: ImagesArgs, how: How<'_>, show: &Show, output: &Output
                     report.one(exit, || value, || text);
                 }
             }
-            Ok(Judged::One(verification)) => {
+            Ok(Judged::One(verification, said)) => {
                 let mut row = Row::of(&verification, &reference, show, output);
-                if let Some(attest) = how.attest {
-                    attest.say(&session, &verification, &judge, now, output).await.add_to(&mut row);
+                if let Some(said) = said {
+                    said.add_to(&mut row, output);
                 }
                 report.one(row.exit, || row.value, || row.text);
             }

@@ -113,7 +113,7 @@ impl Config {
 
     /// The policy: the one that is named here, and no other.
     pub fn judge(&self) -> Result<Judge, Failure> {
-        let loaded = policy_file::load(&self.policy, &settings::roots())
+        let loaded = policy_file::load(&self.policy, &settings::roots(), &settings::rego())
             .map_err(|error| Failure::supplied(error.to_string()))?;
         let file = Some((loaded.path, loaded.digest));
         let recorded = |path: &PathBuf| DecisionLog { path: path.clone(), by: "containerd", policy: file.clone() };

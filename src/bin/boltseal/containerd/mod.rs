@@ -9,6 +9,7 @@ use crate::{
     exit::{Exit, Failure},
     output::printable,
     render::{one_line, verification::to_text},
+    settings::Judge,
 };
 use boltseal::{
     limits::{GRACE, Limits, REASON_BYTES},
@@ -21,11 +22,19 @@ use boltseal::{
     policy::{Decision, Mode},
     registry::Session,
     store::{TrustStore, read_trust_lock},
+    trust::tuf::TrustRefusal,
 };
 use call::Call;
 use config::Config;
 use jiff::Timestamp;
-use std::{env, ffi::OsString, io::Write as _, process::ExitCode, thread, time::Duration};
+use std::{
+    env,
+    ffi::OsString,
+    io::Write as _,
+    process::ExitCode,
+    thread,
+    time::{Duration, Instant},
+};
 
 /// The name under which the program is containerd's verifier, also behind a prefix as `10-`.
 const NAME: &str = "boltseal-containerd";
@@ -45,36 +54,28 @@ pub fn run(arguments: &[OsString]) -> ExitCode {
         Ok(config) => config,
         Err(failure) => return answer(failure.exit, &unjudged(&failure)),
     };
-    let late = format!("could not tell: no result within {} s", config.timeout.as_secs_f64());
-    last_resort(config.timeout + GRACE, late.clone());
+    let deadline = Instant::now() + config.timeout;
+    last_resort(config.timeout + GRACE, unjudged(&late(&config)));
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return answer(Exit::Bug, &format!("could not tell: no runtime: {error}")),
     };
-    let judged = runtime.block_on(async { tokio::time::timeout(config.timeout, judge(arguments, &config)).await });
-    let code = match judged {
-        Ok(Ok((exit, reason))) => answer(exit, &reason),
-        Ok(Err(failure)) => answer(failure.exit, &unjudged(&failure)),
-        Err(_) => answer(Exit::Unknown, &late),
+    let code = match runtime.block_on(judge(arguments, &config, deadline)) {
+        Ok((exit, reason)) => answer(exit, &reason),
+        Err(failure) => answer(failure.exit, &unjudged(&failure)),
     };
     runtime.shutdown_background();
     code
 }
 
-async fn judge(arguments: &[OsString], config: &Config) -> Result<(Exit, String), Failure> {
+/// Judges, and records what will be answered: also that there was nothing to judge, once it is known what about and where to.
+async fn judge(arguments: &[OsString], config: &Config, deadline: Instant) -> Result<(Exit, String), Failure> {
     let call = Call::parse(arguments)?;
-    call.check_descriptor().await?;
     let judge = config.judge()?;
-    let session = Session::new(config.options())?;
-    let (limits, now) = (Limits::default(), Timestamp::now());
-    let lock = config.lock.as_deref().map(read_trust_lock).transpose()?;
-    let memory = Memory { store: Some(TrustStore::at(config.state.clone())), lock, locks: judge.locks.clone() };
-    let reader = TrustReader::new(memory, now);
-    let verifier = Verifier { session: &session, policy: &judge.policy, now, limits: &limits, trust: Some(&reader) };
-    let admitted = verifier.admit(&call.name, call.digest).await.map_err(|error| {
-        let refusal = refusal(&error);
+    let admitted = tokio::time::timeout_at(deadline.into(), admit(&call, &judge, config)).await;
+    let admitted = admitted.unwrap_or_else(|_| Err((None, late(config)))).map_err(|(refusal, failure)| {
         let asked = Reference { digest: Some(call.digest), ..call.name.clone() };
-        judge.record_unjudged(&asked, refusal.as_ref(), error.into())
+        judge.record_unjudged(&asked, refusal.as_ref(), failure)
     })?;
     if let Some(log) = &judge.log {
         log.admitted(&call.name, call.digest, &admitted)?;
@@ -82,6 +83,22 @@ async fn judge(arguments: &[OsString], config: &Config) -> Result<(Exit, String)
     // containerd's log has what the one line leaves out.
     let _ = write!(std::io::stderr(), "{}", to_text(&admitted.verification));
     Ok(verdict(&call, &admitted))
+}
+
+fn late(config: &Config) -> Failure {
+    Failure::new(Exit::Unknown, format!("no result within {} s", config.timeout.as_secs_f64()))
+}
+
+async fn admit(call: &Call, judge: &Judge, config: &Config) -> Result<Admitted, (Option<TrustRefusal>, Failure)> {
+    let unusable = |failure| (None, failure);
+    call.check_descriptor().await.map_err(unusable)?;
+    let session = Session::new(config.options()).map_err(|error| unusable(error.into()))?;
+    let (limits, now) = (Limits::default(), Timestamp::now());
+    let lock = config.lock.as_deref().map(read_trust_lock).transpose().map_err(|error| unusable(error.into()))?;
+    let memory = Memory { store: Some(TrustStore::at(config.state.clone())), lock, locks: judge.locks.clone() };
+    let reader = TrustReader::new(memory, now);
+    let verifier = Verifier { session: &session, policy: &judge.policy, now, limits: &limits, trust: Some(&reader) };
+    verifier.admit(&call.name, call.digest).await.map_err(|error| (refusal(&error), error.into()))
 }
 
 fn verdict(call: &Call, admitted: &Admitted) -> (Exit, String) {
@@ -120,7 +137,8 @@ fn answer(exit: Exit, reason: &str) -> ExitCode {
     exit.into()
 }
 
-/// Ends the program if something blocks that can't be cancelled: before containerd kills it, which would hide the reason.
+/// Ends the program if something blocks that can't be cancelled, the log's disk too: before containerd kills it, which would
+/// hide the reason. Nothing is recorded then, and nothing allowed.
 fn last_resort(after: Duration, reason: String) {
     thread::spawn(move || {
         thread::sleep(after);

@@ -5,8 +5,8 @@ use boltseal::ops::drift::{Change, Difference, Drift, Kind, LayerRead, Report, S
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, fmt::Write as _};
 
-/// Lines of each kind that a person is shown; JSON has them all.
-const SHOWN: usize = 200;
+/// Lines of each kind that a person is shown; JSON has more.
+const SHOWN: u64 = 200;
 
 /// The word for a comparison, and the exit code that goes with it (SPEC.md, "Exit codes").
 pub fn outcome(drift: &Drift) -> (&'static str, Exit) {
@@ -53,26 +53,33 @@ pub fn to_json(report: &Report, layers: &[LayerRead]) -> Value {
 pub fn to_text(report: &Report, word: &str) -> String {
     let mut text = format!("  {word:<9}{} paths compared, {} bytes hashed\n", report.compared, report.hashed);
     for standing in [Standing::Drift, Standing::Runtime, Standing::Ignored] {
-        let mut shown = 0;
-        for one in report.differences.iter().filter(|one| one.standing == standing).take(SHOWN) {
+        // So many of each kind: a flood of one hides no other.
+        let mut left = BTreeMap::new();
+        for one in report.differences.iter().filter(|one| one.standing == standing) {
+            let left = left.entry(one.change.id()).or_insert(SHOWN);
+            if *left == 0 {
+                continue;
+            }
+            *left -= 1;
             let told = sides(&one.change).map(|(expected, found)| format!("  {expected} -> {found}"));
             let (path, told) = (printable(&shown_path(&one.path)), printable(&told.unwrap_or_default()));
             let _ = writeln!(text, "    {:<8} {:<8} {path}{told}", standing.id(), one.change.id());
-            shown += 1;
         }
-        let more = report.count(standing).saturating_sub(shown);
-        if more > 0 {
-            let _ = writeln!(text, "    {:<8} and {more} more", standing.id());
+        for ((_, id), count) in report.counts.iter().filter(|((of, _), count)| *of == standing && **count > SHOWN) {
+            let _ = writeln!(text, "    {:<8} {id:<8} and {} more", standing.id(), count - SHOWN);
         }
     }
-    for one in report.unknown.iter().take(SHOWN) {
-        let apart = if one.standing == Standing::Drift { "" } else { one.standing.id() };
-        let (path, why) = (printable(&shown_path(&one.path)), printable(&one.why));
-        let _ = writeln!(text, "    {:<8} {apart:<8} {path}  {why}", "unknown");
-    }
-    let more = report.unknown.len().saturating_sub(SHOWN);
-    if more > 0 {
-        let _ = writeln!(text, "    unknown  and {more} more");
+    for counts in [true, false] {
+        let unknown = || report.unknown.iter().filter(move |one| (one.standing == Standing::Drift) == counts);
+        for one in unknown().take(SHOWN as usize) {
+            let apart = if counts { "" } else { one.standing.id() };
+            let (path, why) = (printable(&shown_path(&one.path)), printable(&one.why));
+            let _ = writeln!(text, "    {:<8} {apart:<8} {path}  {why}", "unknown");
+        }
+        let all = if counts { report.unknowns } else { unknown().count() as u64 };
+        if all > SHOWN {
+            let _ = writeln!(text, "    unknown  {:<8} and {} more", if counts { "" } else { "apart" }, all - SHOWN);
+        }
     }
     for one in &report.unchecked {
         let _ = writeln!(text, "  not checked: {one}");
@@ -88,9 +95,12 @@ fn sides(change: &Change) -> Option<(String, String)> {
     };
     let numbers = |(a, b): (u32, u32)| format!("{a}:{b}");
     Some(match change {
-        Change::Added(found) => ("nothing".to_owned(), kind(found)),
+        Change::Added { kind: Kind::File { size, .. }, mode } => {
+            ("nothing".to_owned(), format!("file of {size} bytes, {mode:04o}"))
+        }
+        Change::Added { kind: found, .. } => ("nothing".to_owned(), kind(found)),
         Change::Deleted(expected) => (kind(expected), "nothing".to_owned()),
-        Change::Content { expected, found } => (format!("{expected} bytes"), format!("{found} other bytes")),
+        Change::Content { expected, found, .. } => (format!("{expected} bytes"), format!("{found} other bytes")),
         Change::Type { expected, found } => (kind(expected), kind(found)),
         Change::Mode { expected, found } => (format!("{expected:04o}"), format!("{found:04o}")),
         Change::Owner { expected, found } | Change::Device { expected, found } => (numbers(*expected), numbers(*found)),

@@ -175,28 +175,37 @@ function places(record) {
   return list('', items);
 }
 
-// Boxes in boxes: from an image to what it was built from. Solid lines are signed provenance, dashed ones claims.
+// What a document says of a build, and who says it: no more than that is known.
+function said(build) {
+  const by = make('p', build.counts ? 'soft' : 'soft claimed', 'built by ', build.builder ? isolated(build.builder) : 'nobody that is named');
+  for (const source of build.sources) {
+    by.append(' from ', isolated(source.uri), source.reference ? make('span', '', ' at ', isolated(source.reference)) : '', source.byBuilder ? '' : ', as the builder\u2019s client said');
+  }
+  by.append(build.covered ? `; nobody signed that, it lies in a signed ${build.covered}, by ` : '; said by ', isolated(build.signedBy));
+  if (!build.counts) by.append('; does not answer the policy');
+  return by;
+}
+
+const ledBy = (builds) => builds.every((build) => build?.covered) ? 'by provenance that nobody signed, in a signed index' : 'by signed provenance';
+
+// Boxes in boxes: from an image to what it was built from. Solid lines are provenance that counts, dashed ones claims.
 function chain(hops) {
   const seen = new Set();
-  const box = (at, link) => {
+  const box = (at, link, from) => {
     const hop = hops[at], li = make('li', link && link.by === 'claim' ? 'claimed' : '');
     const hopBox = make('div', `hop ${hop.judged.verdict}`, badge(hop.judged.verdict), make('p', '', isolated(hop.reference, 'ref')));
     if (hop.digest) hopBox.append(make('p', '', make('code', 'digest', short(hop.digest)), copyable(hop.digest)));
     li.append(hopBox);
-    if (link) hopBox.append(make('p', 'soft', link.by === 'claim' ? 'a claim, which nobody signed' : hop.proven ? 'by signed provenance' : 'by provenance, behind a claim'));
+    if (link) hopBox.append(make('p', 'soft', link.by === 'claim' ? 'a claim, which nobody signed' : hop.proven ? ledBy(link.builds.map((build) => from.builds[build])) : 'by provenance, behind a claim'));
     if (seen.has(at)) {
       hopBox.append(make('p', 'soft', link && link.cycle ? 'leads back to where it came from' : 'shown above'));
       return li;
     }
     seen.add(at);
-    for (const build of hop.builds) {
-      const by = make('p', 'soft', 'built by ', build.builder ? isolated(build.builder) : 'nobody that is named');
-      for (const source of build.sources) by.append(' from ', isolated(source.uri), source.reference ? make('span', '', ' at ', isolated(source.reference)) : '');
-      hopBox.append(by);
-    }
+    hopBox.append(...hop.builds.map(said));
     for (const reason of hop.judged.reasons) hopBox.append(make('p', '', told(reason)));
     for (const one of hop.contradictions) hopBox.append(make('p', '', told(one)));
-    const below = hop.children.map((child) => box(child.to, { ...(typeof child.reached === 'string' ? { by: child.reached } : child.reached), cycle: child.cycle }));
+    const below = hop.children.map((child) => box(child.to, { ...(typeof child.reached === 'string' ? { by: child.reached } : child.reached), cycle: child.cycle }, hop));
     for (const gap of hop.gaps) below.push(make('li', 'claimed', make('div', 'hop gap', make('b', '', 'Gap '), told(gap))));
     if (below.length) li.append(make('ol', '', ...below));
     return li;

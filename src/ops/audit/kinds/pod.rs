@@ -1,9 +1,9 @@
 //! Pods: containers of all kinds and image volumes, and the digests that the kubelet says it runs (Kubernetes API, core/v1).
 
-use super::digest_in;
+use super::{digest_in, is_id};
 use crate::ops::audit::{
-    inventory::{Found, Item, unusable},
-    record::{Place, Role, Told},
+    inventory::{Found, Item, Runs, unnamed, unusable},
+    record::{Place, Role},
 };
 use serde::Deserialize;
 
@@ -92,16 +92,17 @@ pub(super) fn items(at: &str, metadata: &Metadata, spec: Spec, status: Status) -
 
 /// The name is the pod's own: the kubelet's may be another name that the runtime has for the same digest.
 fn item(at: String, image: &str, image_id: Option<&str>, place: Place) -> Item {
+    if is_id(image) {
+        return unnamed(at, image);
+    }
     let reference = match image.parse() {
         Ok(reference) => reference,
         Err(error) => return unusable(at, image, error, 3),
     };
-    let running = image_id.and_then(digest_in);
-    let why = match image_id {
-        _ if running.is_some() => None,
-        None | Some("") => Some("nothing says which digest runs: it has not started, or is a volume".to_owned()),
-        Some(id) => Some(format!("the runtime names no manifest's digest, but {id:?}")),
+    let runs = match image_id {
+        None | Some("") => Runs::Unsaid("nothing says which digest runs: it has not started, or is a volume"),
+        Some(id) => digest_in(id)
+            .map_or_else(|| Runs::Other(format!("the runtime names no manifest's digest, but {id:?}")), Runs::Digest),
     };
-    let gaps = why.map(|message| Told { id: "running-digest-unknown".to_owned(), message }).into_iter().collect();
-    Item::Image(Box::new(Found { running, gaps, ..Found::named(reference) }.at(place)))
+    Item::Image(Box::new(Found::named(reference).running(runs).at(place)))
 }

@@ -2,10 +2,10 @@
 
 use super::{digest_in, is_id, pod::Metadata};
 use crate::{
-    oci::{Digest, Reference},
+    oci::{Digest, Reference, ReferenceError},
     ops::audit::{
-        inventory::{Found, Item, unusable},
-        record::{Place, Role, Told},
+        inventory::{Found, Item, Runs, unnamed, unusable},
+        record::{Place, Role},
     },
 };
 use serde::{Deserialize, Deserializer};
@@ -84,12 +84,15 @@ impl Stored {
         let repository = |name: &String| name.parse::<Reference>().ok().map(|reference| reference.repository);
         let of = |tag: &String| digests.iter().find(|digest| repository(digest) == repository(tag));
         let alone = digests.iter().filter(|digest| !tags.iter().any(|tag| repository(tag) == repository(digest)));
-        let tagged = tags.iter().map(|tag| (tag, of(tag).and_then(|digest| digest_in(digest))));
-        let all: Vec<_> = tagged.chain(alone.map(|digest| (digest, None))).collect();
+        let other =
+            || Runs::Other("no digest of its repository is known: it was built, loaded or tagged here".to_owned());
+        let runs = |tag: &String| of(tag).and_then(|digest| digest_in(digest)).map_or_else(other, Runs::Digest);
+        let tagged = tags.iter().map(|tag| (tag, runs(tag)));
+        let all: Vec<_> = tagged.chain(alone.map(|digest| (digest, other()))).collect();
         if all.is_empty() {
-            return vec![unnamed(at, "")];
+            return vec![unnamed(at.to_owned(), "")];
         }
-        all.into_iter().map(|(name, running)| item(at, name, running, stored())).collect()
+        all.into_iter().map(|(name, runs)| item(at, name, runs, stored())).collect()
     }
 
     /// A container.
@@ -116,30 +119,42 @@ impl Stored {
             }
             None => None,
         };
-        let named = self.config.and_then(|config| config.image).or(named);
         let reference = self.image_ref.unwrap_or_default();
+        // docker names the image by its id beside the name that it was started by, crictl here and there.
+        let id = named.clone().filter(|name| is_id(name)).or(Some(reference.clone()).filter(|name| !name.is_empty()));
+        let named = self.config.and_then(|config| config.image).or(named);
         let running = self.image_manifest_descriptor.and_then(|found| found.digest).or_else(|| digest_in(&reference));
         let name = match named {
             Some(name) if !is_id(&name) => name,
             // The runtime has no name for it but the one that its digest came by.
             named => match running {
                 Some(_) if !reference.is_empty() => reference,
-                _ => return unnamed(at, named.as_deref().unwrap_or_default()),
+                _ => return unnamed(at.to_owned(), named.as_deref().unwrap_or_default()),
             },
         };
-        item(at, &name, running, place)
+        let runs = match (running, id) {
+            (Some(digest), _) => Runs::Digest(digest),
+            (None, Some(id)) => Runs::Other(format!("the runtime names no manifest's digest, but {id:?}")),
+            (None, None) => Runs::Unsaid("the runtime does not say which digest it runs"),
+        };
+        item(at, &name, runs, place)
     }
 }
 
 /// A line of `docker images`.
 fn listed(at: &str, repository: &str, tag: Option<&str>, digest: Option<&str>) -> Item {
     let is = |text: &&str| !text.is_empty() && *text != "<none>";
-    let running = digest.filter(is).and_then(|digest| digest.parse().ok());
+    let running = digest.and_then(|digest| digest.parse().ok());
+    let runs = match (running, digest) {
+        (Some(digest), _) => Runs::Digest(digest),
+        (None, Some(digest)) => Runs::Other(format!("its digest is given as {digest:?}: it was built or loaded here")),
+        (None, None) => Runs::Unsaid("the list has no digests"),
+    };
     match (tag.filter(is), running) {
-        _ if !is(&repository) => unnamed(at, repository),
-        (Some(tag), running) => item(at, &format!("{repository}:{tag}"), running, stored()),
-        (None, Some(digest)) => item(at, &format!("{repository}@{digest}"), None, stored()),
-        (None, None) => unnamed(at, repository),
+        _ if !is(&repository) => unnamed(at.to_owned(), repository),
+        (Some(tag), _) => item(at, &format!("{repository}:{tag}"), runs, stored()),
+        (None, Some(digest)) => item(at, &format!("{repository}@{digest}"), Runs::Unsaid("its name has it"), stored()),
+        (None, None) => unnamed(at.to_owned(), repository),
     }
 }
 
@@ -147,19 +162,9 @@ fn stored() -> Place {
     Place { role: Role::Stored, ..Place::default() }
 }
 
-fn unnamed(at: &str, text: &str) -> Item {
-    unusable(at.to_owned(), text, "has no name and no digest of a repository: it was built or loaded here", 4)
-}
-
-fn item(at: &str, name: &str, running: Option<Digest>, place: Place) -> Item {
-    let reference: Reference = match name.parse() {
-        Ok(reference) => reference,
-        Err(error) => return unusable(at.to_owned(), name, error, 3),
-    };
-    let mut found = Found { running, ..Found::named(reference) };
-    if running.is_none() && found.reference.digest.is_none() {
-        let message = "the runtime does not say which digest it runs".to_owned();
-        found.gaps.push(Told { id: "running-digest-unknown".to_owned(), message });
+fn item(at: &str, name: &str, runs: Runs, place: Place) -> Item {
+    match name.parse() {
+        Ok(reference) => Item::Image(Box::new(Found::named(reference).running(runs).at(place))),
+        Err(error) => unusable(at.to_owned(), name, error as ReferenceError, 3),
     }
-    Item::Image(Box::new(found.at(place)))
 }

@@ -61,6 +61,7 @@ fn pods_name_containers_of_all_kinds_and_image_volumes() {
     let two = pod("two", json!("a.b/c:1"), &format!("a.b/c@{digest}"));
     let list = json!({ "apiVersion": "v1", "kind": "List", "metadata": {}, "items": [
         one, two, pod("three", json!(7), ""), { "kind": "Service" }, pod("four", json!("A B"), ""), 5,
+        pod("five", json!(digest), ""),
     ] });
     let out = out(&list.to_string());
     let told: Vec<_> = out.images.iter().map(|found| (found.reference.to_string(), found.places[0].role)).collect();
@@ -79,8 +80,49 @@ fn pods_name_containers_of_all_kinds_and_image_volumes() {
     );
     assert_eq!(app.places[1].pod.as_deref(), Some("two"));
     assert!(app.gaps.is_empty() && out.images[0].gaps[0].message.contains("sha256:0"));
-    let at = |at: &str| (at.to_owned(), 3);
-    assert_eq!(out.unusable, [at("items[2]"), at("items[3]"), at("items[4].spec.containers[0].image"), at("items[5]")]);
+    let other: Vec<_> = out.images.iter().map(|found| (found.runs_other, found.gaps.len())).collect();
+    assert_eq!(other, [(true, 1), (false, 0), (false, 1), (false, 1)], "an id is named; nothing is; nothing is");
+    let image = |pod: u8| format!("items[{pod}].spec.containers[0].image");
+    let expected = [("items[2]".to_owned(), 3), ("items[3]".to_owned(), 3), (image(4), 3), ("items[5]".to_owned(), 3)];
+    assert_eq!(out.unusable, [&expected[..], &[(image(6), 4)]].concat());
+}
+
+// [V-273]
+#[test]
+fn one_place_where_something_else_may_run_counts_for_the_image() {
+    let id = format!("sha256:{}", "1".repeat(64));
+    let list = json!({ "items": [pod("one", json!("a.b/c:1"), ""), pod("two", json!("a.b/c:1"), &id)] });
+    let out = out(&list.to_string());
+    assert_eq!((out.images.len(), out.images[0].runs_other, out.images[0].place_count), (1, true, 2));
+    assert!(out.images[0].gaps.len() == 1 && out.images[0].gaps[0].message.contains(&id));
+}
+
+// [V-273]
+#[test]
+fn what_was_built_or_loaded_on_the_spot_is_not_what_the_tag_means() {
+    let (digest, none) = (digest(), "\\u003cnone\\u003e");
+    for (text, other) in [
+        (json!([{ "Id": digest, "RepoTags": ["a.b/c:1"], "RepoDigests": [] }]).to_string(), true),
+        (
+            json!([{ "Id": digest, "RepoTags": ["a.b/c:1"], "RepoDigests": [format!("a.b/d@{digest}")] }]).to_string(),
+            true,
+        ),
+        (
+            json!([{ "Id": digest, "RepoTags": ["a.b/c:1"], "RepoDigests": [format!("a.b/c@{digest}")] }]).to_string(),
+            false,
+        ),
+        (format!(r#"{{"Repository":"a.b/c","Tag":"1","Digest":"{none}"}}"#), true),
+        (format!(r#"{{"Repository":"a.b/c","Tag":"1","Digest":""}}"#), true),
+        (format!(r#"{{"Repository":"a.b/c","Tag":"1"}}"#), false),
+        (json!([{ "Id": "0a", "Image": digest, "Config": { "Image": "a.b/c:1" } }]).to_string(), true),
+        (json!({ "Image": "a.b/c:1", "Names": "x" }).to_string(), false),
+        (json!({ "containers": [{ "image": { "image": "a.b/c:1" }, "imageRef": digest }] }).to_string(), true),
+    ] {
+        let out = out(&text);
+        let found = out.images.iter().find(|found| found.reference.to_string() == "a.b/c:1").unwrap();
+        assert_eq!(found.runs_other, other, "{text}");
+        assert_eq!(found.gaps.is_empty(), found.running.is_some(), "{text}");
+    }
 }
 
 #[test]
@@ -152,6 +194,24 @@ fn crictl_s_containers_and_images_are_read() {
 fn what_is_none_of_these_or_breaks_off_is_said() {
     assert_eq!(out(r#"{"x":1}"#).unusable, [("document 1".to_owned(), 3)]);
     assert_eq!(out("[1,[],{}]").unusable.len(), 3);
+    // What is mistyped hides nothing behind it.
+    let ps = r#"{"Image":"a.b/c:1","Names":"x"}"#;
+    for bad in [
+        r#"{"Image":7}"#,
+        r#"{"items":7}"#,
+        r#"{"items":{"x":1}}"#,
+        r#"{"images":"x"}"#,
+        "5",
+        "-5",
+        "0.5",
+        "true",
+        "null",
+        "\"x\"",
+    ] {
+        let out = out(&format!("{bad}\n{ps}\n"));
+        assert_eq!((out.images.len(), out.unusable.len(), &out.cut), (1, 1, &None), "{bad}");
+    }
+    assert_eq!(out(r#"{"items":null}"#).unusable, []);
     let whole = json!({ "items": [pod("one", json!("a.b/c:1"), "")] }).to_string();
     for end in 1..whole.len() {
         let cut = out(&whole[..end]);
@@ -160,6 +220,33 @@ fn what_is_none_of_these_or_breaks_off_is_said() {
     // Documents before the one that breaks off count.
     let out = out("{\"Image\":\"a.b/c:1\",\"Names\":\"x\"}\n{\"Image\":");
     assert_eq!((out.images.len(), out.cut.is_some()), (1, true));
+}
+
+// [V-270]
+#[test]
+fn an_element_is_handed_on_before_the_next_is_read_and_none_is_without_end() {
+    let (sender, mut receiver) = channel(1_000);
+    let mut sink = Sink::new(sender, None);
+    // It is told while the input is still open.
+    let mut seen = false;
+    let rest = std::io::repeat(b' ').take(AUDIT_ELEMENT_BYTES * 2);
+    let from = b"{\"items\":[{\"x\":1},".chain(Watched(|| seen |= receiver.try_recv().is_ok())).chain(rest);
+    assert!(read(from, &mut sink).is_ok());
+    assert!(
+        seen && sink.counts.cut.as_ref().is_some_and(|cut| cut.contains("one element has more than")),
+        "{:?}",
+        sink.counts.cut
+    );
+}
+
+/// A reader that ends at once, and looks before.
+struct Watched<F>(F);
+
+impl<F: FnMut()> Read for Watched<F> {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        (self.0)();
+        Ok(0)
+    }
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn pax_entry(records: &[u8], name: &[u8], content: &[u8]) -> Vec<u8> {
 }
 
 fn read_all(bytes: &[u8]) -> Result<Vec<Entry>, ArchiveFault> {
-    read(&mut BufReader::new(bytes))
+    read(&mut BufReader::new(bytes)).map(|(entries, _)| entries)
 }
 
 fn paths(bytes: &[u8]) -> Vec<String> {
@@ -80,6 +80,12 @@ fn what_pax_says_counts_as_it_does_for_runtimes() {
     // A global header changes nothing.
     let global = [raw(b"g", EntryType::XGlobalHeader, &record("path", "other")), raw(b"a", EntryType::Regular, b"")];
     assert_eq!(paths(&global.concat()), ["a"]);
+    // It ends what was said before it.
+    let [before, name] =
+        [raw(b"x", EntryType::XHeader, &record("path", "lost")), raw(b"l", EntryType::GNULongName, b"lost")];
+    assert_eq!(paths(&[before.clone(), global.concat()].concat()), ["a"]);
+    assert_eq!(paths(&[name, global.concat()].concat()), ["a"]);
+    assert_eq!(paths(&[global[0].clone(), before, global[1].clone()].concat()), ["lost"]);
     let binary = [&b"32 SCHILY.xattr.user.a=x\ny=z\n "[..], &[0_u8, b'\n']].concat();
     let entries = read_all(&pax_entry(&binary, b"a", b"")).unwrap();
     let What::Node(inode) = &entries[0].what else { panic!() };

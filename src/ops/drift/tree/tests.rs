@@ -51,6 +51,18 @@ fn whiteouts_hide_what_is_below_wherever_they_stand() {
     for bad in [".wh.", "a/.wh..", "a/.wh..."] {
         assert!(matches!(tree([lower(), vec![file(bad)]]), Err(TreeFault::Whiteout(_))), "{bad}");
     }
+    // A directory in place of a link hides what the link was, not where it led, as overlays have it.
+    let linked = || vec![file("usr/lib/x"), symlink("lib", "usr/lib")];
+    for (upper, expected) in [
+        (
+            vec![directory("lib"), file("lib/.wh..wh..opq"), file("lib/y")],
+            vec!["lib", "lib/y", "usr", "usr/lib", "usr/lib/x"],
+        ),
+        (vec![directory("lib"), file("lib/.wh.x")], vec!["lib", "usr", "usr/lib", "usr/lib/x"]),
+        (vec![file("lib/.wh.x")], vec!["lib", "usr", "usr/lib"]),
+    ] {
+        assert_eq!(paths(&tree([linked(), upper]).unwrap()), expected);
+    }
     // A filesystem's own archive has no whiteouts: a file of that name is one.
     let mut plain = Tree::default();
     plain.add_all([file(".wh.a")]).unwrap();
@@ -117,4 +129,14 @@ fn many_steps_through_links_are_refused_before_they_take_long() {
     tree.apply(vec![symlink("s", &"./".repeat(2_000)), directory("d")]).unwrap();
     let many = (0..11_000).map(|at| file(&format!("s/{at}"))).collect();
     assert!(matches!(tree.apply(many), Err(TreeFault::Entries)));
+}
+
+// [V-293]
+#[test]
+fn names_of_all_layers_together_are_bounded() {
+    let mut tree = Tree { held: TREE_NAME_BYTES - 8, ..Tree::default() };
+    tree.apply(vec![file("a/b")]).unwrap();
+    // What is replaced takes its place still.
+    tree.apply(vec![file("a/b")]).unwrap();
+    assert!(matches!(tree.apply(vec![symlink("c", "d")]), Err(TreeFault::Entries)));
 }

@@ -129,7 +129,7 @@ impl<'p> Lineage<'p> {
     /// Judges each image that was found by its own scope; the others have no outcome.
     ///
     /// An image whose scope asks about its bases is judged again once more is known of these. Allowed stays allowed, so it
-    /// comes to an end; it is ended after as many rounds as a chain has levels, and what is not allowed by then is not.
+    /// comes to an end; a Rego program is run once for each image that all the rest allows. It is ended after as many rounds as a chain has levels, and what is not allowed by then is not.
     #[must_use]
     pub fn settle(&self) -> Vec<Option<Outcome>> {
         let mut bases = self.unjudged();
@@ -140,7 +140,10 @@ impl<'p> Lineage<'p> {
             let mut news = false;
             for (one, outcome) in &mut order {
                 let Some(Seen::Findings(findings)) = &one.seen else { continue };
-                if outcome.is_some() && levels(self.policy, &one.reference.repository) == 0 {
+                let is_final = |outcome: &Outcome| {
+                    levels(self.policy, &one.reference.repository) == 0 || outcome.is_left_to_rego()
+                };
+                if outcome.as_ref().is_some_and(is_final) {
                     continue;
                 }
                 let judged = evaluate_with(self.policy, findings, &bases, self.now);

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     crypto::{KeyAlgorithm, PrivateKey},
     format::predicate::VSA,
-    policy::{Decision, PolicyError, Reason, evaluate},
+    policy::{Decision, Flags, PolicyError, Reason, evaluate},
     trust::Identity,
     verify::{Claim, Findings, Place, Subject, Unread, Verified, Via},
 };
@@ -14,6 +14,7 @@ use std::sync::LazyLock;
 static KEYS: LazyLock<[PrivateKey; 3]> =
     LazyLock::new(|| [(); 3].map(|()| PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap()));
 const NAMES: [&str; 3] = ["release", "scanner", "other"];
+const BOTH_KEYS: &str = "from: [scanner, other]";
 const DIGEST: Digest = Digest::Sha256([0xab; 32]);
 const NOW: &str = "2026-11-21T12:00:00Z";
 const POLICY: &str = "sha256:cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd";
@@ -26,7 +27,8 @@ fn policy(asked: &str) -> Result<Policy, PolicyError> {
         "{{version: 1, authorities: {{{authorities}}}, images: {{\"**\": {{{asked}}}, \"oci:**\": {{{asked}}}}}}}"
     );
     let load = |name: &str| Ok(KEYS[NAMES.iter().position(|one| *one == name).unwrap()].public().clone());
-    Policy::parse(&text, &load)
+    let rego = "package boltseal\ndeny contains msg if { input.met[_].asked == \"verification summary\"; input.tag == \"1\"; msg := \"not on a Monday\" }";
+    Policy::parse_with(&text, &load, &|_| Ok(Some(rego.into())))
 }
 
 fn said(who: usize, claim: Claim) -> Verified {
@@ -100,7 +102,14 @@ fn a_summary_stands_in_the_place_of_the_work_and_without_one_the_work_is_done() 
     let config = format!("{both}, config: {{non-root: true}}");
     assert_eq!(told(&config, &[attested(1, summary())], false), "delegated", "the verifier looked at it");
     assert_eq!(told(&config, &[signed(0)], false), "config-unread,attestation-missing");
+    // Rego is asked all the same, last, and can deny: by whoever says it on, too.
+    let rego = format!("{both}, rego: x.rego");
+    assert_eq!(told(&rego, &[attested(1, summary())], false), "rego-denied");
+    assert!(matches!(judged(&rego, "r.example/shop/cart:2", &[attested(1, summary())], false), Decision::Allow(_)));
+    assert!(policy(&rego).unwrap().undelegated().scopes().iter().all(|scope| scope.rego.is_some()));
     let (asked, who) = (policy(&both).unwrap(), policy(ASKED).unwrap());
+    let image = "r.example/shop/cart".parse::<Reference>().unwrap().repository;
+    assert!(who.delegates(&image) && !asked.delegates(&image) && !policy("mode: disabled").unwrap().delegates(&image));
     assert!(asked.undelegated().scopes().iter().all(|scope| scope.vsa.is_none()));
     assert!(
         who.undelegated().scopes().iter().all(|scope| scope.requirements.len() == 1),
@@ -178,6 +187,28 @@ fn the_newest_counts_and_of_one_time_the_one_that_failed() {
     by_another["verificationResult"] = json!("FAILED");
     assert_eq!(told(&pinned, &[attested(1, summary()), attested(1, by_another.clone())], false), "delegated");
     assert_ne!(told(&both, &[attested(1, summary()), attested(1, by_another)], false), "delegated");
+    // A verifier that has a new key, under a new name, is the same verifier.
+    let renewed = both.replace("from: [scanner]", BOTH_KEYS);
+    let by = |who: usize, time: &str, result: &str| {
+        let mut one = but("timeVerified", json!(time));
+        one["verificationResult"] = json!(result);
+        attested(who, one)
+    };
+    assert_eq!(told(&renewed, &[by(1, early, "PASSED"), by(2, late, "PASSED")], false), "delegated");
+    assert_ne!(told(&renewed, &[by(1, early, "PASSED"), by(2, late, "FAILED")], false), "delegated");
+    assert_ne!(told(&renewed, &[by(2, late, "FAILED"), by(1, late, "PASSED")], false), "delegated");
+    assert_eq!(told(&renewed, &[by(1, early, "FAILED"), by(2, late, "PASSED")], false), "delegated");
+    assert!(counts(&[by(1, early, "PASSED"), by(2, late, "FAILED")]), "by who is not asked");
+    // Its word that can't be read, or has no time, may be newer and a refusal; a stranger's is nothing.
+    for open in [but("verificationResult", json!("DENIED")), but("timeVerified", json!(null)), json!(null)] {
+        let evidence = [at(late, "PASSED"), attested(1, open.clone())];
+        assert!(!counts(&evidence) && told(ASKED, &evidence, false) != "delegated", "{open}");
+        assert_eq!(told(&both, &[&evidence[..], &[signed(0)]].concat(), false), "allowed", "{open}");
+        assert!(counts(&[at(late, "PASSED"), attested(2, open)]));
+    }
+    let mut untimed = but("verifier", json!({"id": "https://other.example.com"}));
+    untimed["timeVerified"] = json!(null);
+    assert!(counts(&[at(late, "PASSED"), attested(1, untimed)]), "another verifier's");
     // What is unread may be a newer one: then the work is done, and where that fails it can't be told.
     assert_eq!(told(&both, &[at(late, "PASSED"), signed(0)], true), "allowed");
     assert!(told(&both, &[at(late, "PASSED")], true).starts_with("? "));
@@ -255,8 +286,25 @@ fn what_cannot_be_met_is_refused_when_the_policy_is_read() {
         ),
         ("vsa: {from: [scanner], verifier: \"https://v\", max-age: 24h, threshold: 1}", "threshold"),
         ("vsa: null", "mapping"),
+        (
+            "vsa: {from: [scanner], verifier: \"https://v\", max-age: 24h}, signatures: {from: [release], identity: tag}",
+            "expected `identity: tag` in `vsa`",
+        ),
+        (
+            "attestations: [{type: \"https://slsa.dev/verification_summary/v1\", from: [scanner]}]",
+            "expected `vsa: { … }`",
+        ),
     ] {
         let error = policy(asked).expect_err(asked).to_string();
         assert!(error.contains("line 1, column") && error.contains(told), "{asked}: {error}");
     }
+    let bound = "vsa: {from: [scanner], verifier: \"https://v\", max-age: 24h, identity: tag}, signatures: {from: [release], identity: tag}";
+    assert!(policy(bound).is_ok());
+    let flags = Flags {
+        keys: vec![("k".to_owned(), KEYS[0].public().clone())],
+        types: vec![VSA.to_owned()],
+        ..Flags::default()
+    };
+    let error = Policy::from_flags(flags).unwrap_err().to_string();
+    assert!(error.contains("expected `vsa: { … }`"), "{error}");
 }

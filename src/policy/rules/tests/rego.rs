@@ -58,6 +58,14 @@ fn no_answer_is_could_not_tell() {
     let odd = decide(fails, vec![signed(), attested(&KEY, REVIEW, json!({"at": "noon"}))], false);
     assert!(matches!(odd, Decision::Undetermined(_)), "{odd:?}");
     assert_eq!(told(&odd)[0].0, "rego-failed");
+    // No document may have it; the engine would take it for a number that is never written out.
+    let number = json!({"at": {"$serde_json::private::Number": "1e2000000000"}});
+    let odd = decide(
+        "deny contains \"x\" if input.attestations[0].predicate.at > 1",
+        vec![signed(), attested(&KEY, REVIEW, number)],
+        false,
+    );
+    assert!(told(&odd)[0].0 == "rego-failed" && matches!(odd, Decision::Undetermined(_)), "{odd:?}");
     let unread = decide("deny contains \"x\" if false", vec![signed()], true);
     assert!(matches!(unread, Decision::Undetermined(_)), "{unread:?}");
     assert_eq!(told(&unread).iter().map(|(id, _)| *id).collect::<Vec<_>>(), ["unread", "rego-failed"]);
@@ -86,6 +94,30 @@ fn unsigned_statements_that_no_requirement_takes_are_not_shown() {
     let covered = attested(&KEY, REVIEW, json!({})).written(crate::verify::Format::CoveredByIndex);
     assert_eq!(told(&decide(anything, vec![signed(), covered], false)), []);
     assert_eq!(told(&decide(anything, vec![signed(), attested(&KEY, REVIEW, json!({}))], false))[0].0, "rego-denied");
+}
+
+/// Who signs an index takes the statements in it that the scope asks for, and says nothing of others.
+// [V-179]
+#[test]
+fn an_unsigned_statement_is_shown_as_the_requirement_that_asks_for_its_type_takes_it() {
+    let slsa = "https://slsa.dev/provenance/v0.2";
+    let text = "{version: 1, authorities: {ci: {key: ci}}, images: {\
+        \"**\": {signatures: {from: [ci]}, provenance: {from: [ci], unsigned: covered-by-index}, rego: x.rego}}}";
+    let judge = |program: &str| {
+        let file = |_: &str| Ok(Some(format!("package x\n\n{program}\n").into_bytes()));
+        let policy = Policy::parse_with(text, &|_: &str| Ok(KEY.public().clone()), &file).unwrap();
+        let provenance = json!({"builder": {"id": "b"}, "buildType": "https://example.com/mine"});
+        let covered = [attested(&KEY, slsa, provenance), attested(&KEY, REVIEW, json!({"by": "bob"}))];
+        let covered = covered.map(|one| one.written(crate::verify::Format::CoveredByIndex));
+        let subject = Subject::new("r.example/shop/cart:1".parse().unwrap(), Digest::Sha256(DIGEST));
+        let evidence = std::iter::once(signed()).chain(covered).collect();
+        let findings = Findings::for_test(subject, evidence, Vec::new(), Vec::new());
+        told(&evaluate(&policy, &findings, NOW.parse().unwrap()).decision)
+    };
+    let shown = judge(
+        "deny contains sprintf(\"%v %v %v\", [a.predicateType, a.signed, a.authorities]) if some a in input.attestations",
+    );
+    assert_eq!(shown, [("rego-denied", format!("x.rego: {slsa} false {{\"ci\"}}"))]);
 }
 
 // [V-179]

@@ -109,7 +109,7 @@ fn put(file: &Path, source: &Path, text: &str) -> Result<(), Failure> {
         printable(&source.display().to_string())
     );
     settings::write_new(file, format!("{head}{text}").as_bytes())?;
-    policy_file::load(file, &settings::roots()).map(drop).map_err(|error| {
+    policy_file::load(file, &settings::roots(), &settings::rego()).map(drop).map_err(|error| {
         let _ = fs::remove_file(file);
         Failure::supplied(error.to_string())
     })

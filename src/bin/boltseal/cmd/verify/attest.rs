@@ -26,10 +26,11 @@ pub struct Attester {
 }
 
 /// What became of one decision's summary.
-pub struct Said {
-    exit: Exit,
-    text: String,
-    value: Value,
+pub enum Said {
+    /// It is attached.
+    Attested { text: String, value: Value },
+    /// It is not.
+    Unsaid(Failure),
 }
 
 impl Attester {
@@ -43,30 +44,19 @@ impl Attester {
     }
 
     /// Says one decision on. What can't be said, or not be pushed, is not done: "could not tell" at least.
-    pub async fn say(
-        &self,
-        session: &Session,
-        verification: &Verification,
-        judge: &Judge,
-        now: Timestamp,
-        output: &Output,
-    ) -> Said {
-        let failed = |failure: &Failure| {
-            output.failure_line(failure);
-            let value = json!({ "error": failure.message });
-            Said { exit: failure.exit, text: String::new(), value }
-        };
+    pub async fn say(&self, session: &Session, verification: &Verification, judge: &Judge, now: Timestamp) -> Said {
         let Some((path, digest)) = &judge.file else {
-            return failed(&Failure::usage("--attest-vsa names the policy that decided: expected a policy file"));
+            let message = "--attest-vsa names the policy that decided: expected a policy file";
+            return Said::Unsaid(Failure::usage(message));
         };
         // The file's name alone: where it lies on this machine is nobody's business.
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let uri = format!("file:{}", percent_encode(&name, b""));
         let request =
             SummaryRequest { signer: self.by.signatory(), verifier: &self.verifier, policy: (&uri, *digest), now };
-        let predicate = match summary(verification, &request) {
+        let predicate = match summary(&judge.policy, verification, &request) {
             Ok(predicate) => predicate,
-            Err(why) => return failed(&Failure::new(Exit::Unknown, format!("nothing is attested: {why}"))),
+            Err(why) => return Said::Unsaid(Failure::new(Exit::Unknown, format!("nothing is attested: {why}"))),
         };
         let result = predicate.get("verificationResult").and_then(Value::as_str).unwrap_or_default().to_owned();
         match attest_summary(session, verification, predicate, &request).await {
@@ -77,20 +67,29 @@ impl Attester {
                     "result": result, "verifier": self.verifier, "key": key, "identity": identity,
                     "log": attested.logging.as_ref().map(logging::to_json),
                 });
-                Said { exit: Exit::Done, text: format!("  attested {result}, by {}{logged}\n", self.verifier), value }
+                Said::Attested { text: format!("  attested {result}, by {}{logged}\n", self.verifier), value }
             }
-            Err(error) => failed(&error.into()),
+            Err(error) => Said::Unsaid(error.into()),
         }
     }
 }
 
 impl Said {
     /// Tells it beside the decision; the worse exit code counts.
-    pub fn add_to(self, row: &mut Row) {
-        row.exit = row.exit.worst(self.exit);
-        row.text.push_str(&self.text);
+    pub fn add_to(self, row: &mut Row, output: &Output) {
+        let value = match self {
+            Self::Attested { text, value } => {
+                row.text.push_str(&text);
+                value
+            }
+            Self::Unsaid(failure) => {
+                output.failure_line(&failure);
+                row.exit = row.exit.worst(failure.exit);
+                json!({ "error": failure.message })
+            }
+        };
         if let Some(members) = row.value.as_object_mut() {
-            members.insert("vsa".to_owned(), self.value);
+            members.insert("vsa".to_owned(), value);
             members.insert("exit".to_owned(), (row.exit as u8).into());
         }
     }

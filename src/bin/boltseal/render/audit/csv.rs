@@ -121,11 +121,12 @@ fn cells(image: &ImageRecord) -> [String; COLUMNS.len()] {
 }
 
 /// Foreign text in a cell that no spreadsheet takes for a formula: those begin with `=`, `+`, `-` or `@`, also behind
-/// blanks, and an apostrophe before them says that they are text.
-fn harmless(text: &str) -> String {
-    let text = printable(text);
-    let is_formula = text.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
-    if is_formula { format!("'{text}") } else { text }
+/// blanks, and an apostrophe before them says that they are text. Behind a semicolon, too: half of the world's spreadsheets
+/// begin a cell there.
+fn harmless(whole: &str) -> String {
+    let is_formula = |text: &str| text.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
+    let text = |text: &str| if is_formula(text) { format!("'{text}") } else { text.to_owned() };
+    printable(whole).split(';').map(text).collect::<Vec<_>>().join(";")
 }
 
 #[cfg(test)]
@@ -139,6 +140,7 @@ mod tests {
             let cell = harmless(formula);
             assert!(cell.starts_with('\'') || cell.starts_with('\u{fffd}'), "{cell:?}");
         }
+        assert_eq!(harmless("a; =1;b;@x"), "a;' =1;b;'@x");
         assert_eq!(harmless("registry.example.com/app:1"), "registry.example.com/app:1");
     }
 }

@@ -1,7 +1,7 @@
 //! A test case an image: what is denied has failed, what could not be told is an error. The crate counts before it writes, so
 //! all cases are in memory until the end, about a kilobyte each.
 
-use super::{Place, Report, told};
+use super::{Place, Report, silent, told};
 use crate::output::printable;
 use boltseal::ops::audit::record::{Decision, ImageRecord, Record, Summary};
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
@@ -64,6 +64,9 @@ fn case(image: &ImageRecord) -> TestCase {
         if is_named { image.reference.clone() } else { format!("{}@{}", image.reference, digest.unwrap_or_default()) };
     let mut case = TestCase::new(printable(&name), status);
     case.set_classname(printable(image.scope.as_deref().unwrap_or("no scope")));
+    if let Some(gap) = silent(image) {
+        case.set_system_out(printable(&format!("{}: {}", gap.id, gap.message)));
+    }
     case
 }
 

@@ -10,9 +10,9 @@ mod text;
 pub use text::{headline, row, summary};
 
 use crate::output::Output;
-use boltseal::ops::audit::record::{Line, Record, Summary, Told};
+use boltseal::ops::audit::record::{ImageRecord, Line, RUNNING_UNKNOWN, Record, Summary, Told};
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
 };
@@ -65,7 +65,7 @@ pub fn report<'o>(kind: Kind, path: &Path, output: &'o Output) -> io::Result<Box
 /// Where a report goes.
 pub enum Place<'o> {
     Stdout(&'o Output),
-    /// Written line by line: a kill leaves whole lines.
+    /// Written as it comes: a kill leaves whole lines.
     Lines(File),
     /// A document that is worth nothing in part: it appears once it is whole.
     Whole(BufWriter<NamedTempFile>, PathBuf),
@@ -79,6 +79,10 @@ impl<'o> Place<'o> {
     fn whole(path: &Path, output: &'o Output) -> io::Result<Self> {
         if path == Path::new("-") {
             return Ok(Self::Stdout(output));
+        }
+        // A device, a pipe or a link is written into, not replaced.
+        if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
+            return File::create(path).map(Self::Lines);
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let file = readable(tempfile::Builder::new().prefix(".boltseal-")).tempfile_in(folder)?;
@@ -148,6 +152,12 @@ pub fn line(record: &Record) -> io::Result<String> {
     let mut line = serde_json::to_string(&Line::of(record))?;
     line.push('\n');
     Ok(line)
+}
+
+/// Why nothing is known of the digest that runs, where the decision does not say so itself.
+fn silent(image: &ImageRecord) -> Option<&Told> {
+    let is_said = image.reasons.iter().any(|reason| reason.id == RUNNING_UNKNOWN);
+    image.gaps.iter().find(|gap| gap.id == RUNNING_UNKNOWN && !is_said)
 }
 
 /// Reasons or gaps in one line.

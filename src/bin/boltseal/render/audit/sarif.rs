@@ -1,7 +1,7 @@
 //! SARIF 2.1.0 (OASIS): a result for each image that is not allowed, each that is not what its tag means, and each unusable
-//! entry. What is allowed is no result. Results are written as they come, the rules that they name behind them.
+//! entry; a note for each of which nobody says which digest runs. What else is allowed is no result. Results are written as they come, the rules that they name behind them.
 
-use super::{Place, Report, told};
+use super::{Place, Report, silent, told};
 use crate::output::printable;
 use boltseal::{
     oci::Digest,
@@ -101,6 +101,9 @@ impl Report for Sarif<'_> {
                         level,
                         &format!("{}: {}: {why}", image.reference, image.decision.word()),
                     ))?;
+                }
+                if let Some(gap) = silent(image) {
+                    self.push(of_image(image, &gap.id, "note", &format!("{}: {}", image.reference, gap.message)))?;
                 }
                 match &image.drift {
                     Drift::Differs { now, basis } => {

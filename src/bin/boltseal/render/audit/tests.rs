@@ -6,7 +6,7 @@ use boltseal::ops::audit::record::{
 use std::{collections::BTreeMap, fs};
 
 /// What stands in every text that others wrote.
-const HOSTILE: &str = "=cmd|'/C calc'!A0\n<script>\"&,\u{1b}[31m\u{202e}]]>\u{0}\u{fffe}";
+const HOSTILE: &str = "=cmd|'/C calc'!A0\n<script>\"&,\u{1b}[31m\u{202e}]]>\u{0}\u{fffe}\u{ffff};=1";
 
 fn image(decision: Decision, drift: Drift) -> Record {
     let told = Told { id: "unsigned".to_owned(), message: HOSTILE.to_owned() };
@@ -128,7 +128,46 @@ fn junit_is_read_back_with_every_result() {
     let document = quick_junit::Report::deserialize_from_str(&text).unwrap();
     assert_eq!((document.tests, document.failures, document.errors), (7, 1, 3));
     assert_eq!(document.test_suites[0].skipped, 2);
-    assert!(!text.contains("<script>") && !text.contains('\u{1b}'), "{text}");
+    assert!(!text.contains("<script>"), "{text}");
+    // Strict readers refuse a document with any other character; the one that reads it here does not (XML 1.0, 2.2).
+    let is_char = |c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    assert!(text.chars().all(is_char), "{text:?}");
+}
+
+// [V-273]
+#[test]
+fn that_nobody_says_which_digest_runs_is_shown() {
+    let Record::Image(mut image) = image(Decision::Allowed, Drift::Unknown { why: String::new() }) else { panic!() };
+    image.gaps.push(Told { id: RUNNING_UNKNOWN.to_owned(), message: "it has not started".to_owned() });
+    let record = Record::Image(image);
+    let shown = |kind| {
+        let home = tempfile::tempdir().unwrap();
+        let (path, output) = (home.path().join("report"), Output::new(Format::Text, true, false));
+        let mut report = report(kind, &path, &output).unwrap();
+        report.record(&record).unwrap();
+        report.end(&summed()).unwrap();
+        fs::read_to_string(path).unwrap()
+    };
+    assert!(row(&record).contains("running-digest-unknown: it has not started"));
+    assert!(shown(Kind::Junit).contains("running-digest-unknown: it has not started"));
+    let log: serde_json::Value = serde_json::from_str(&shown(Kind::Sarif)).unwrap();
+    let result = &log["runs"][0]["results"][0];
+    assert_eq!((&result["ruleId"], &result["level"]), (&RUNNING_UNKNOWN.into(), &"note".into()));
+}
+
+// [V-275]
+#[cfg(unix)]
+#[test]
+fn what_is_no_regular_file_is_written_into_and_not_replaced() {
+    let home = tempfile::tempdir().unwrap();
+    let (path, link, output) =
+        (home.path().join("x"), home.path().join("link"), Output::new(Format::Text, true, false));
+    fs::write(&path, "old").unwrap();
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    for kind in [Kind::Sarif, Kind::Junit] {
+        report(kind, &link, &output).unwrap().end(&summed()).unwrap();
+        assert!(link.is_symlink() && fs::read_to_string(&path).unwrap().contains("boltseal"));
+    }
 }
 
 // [V-279]

@@ -1,5 +1,6 @@
 //! The table for people: a line an image, and why below it.
 
+use super::silent;
 use crate::output::printable;
 use boltseal::ops::audit::record::{Decision, Drift, Record, Signed, Summary};
 use std::{collections::BTreeMap, fmt::Write as _};
@@ -19,7 +20,7 @@ pub fn row(record: &Record) -> String {
         Record::Image(image) => {
             let age = image.signed.as_ref().map_or("-".to_owned(), age);
             let mut text = line(image.decision.word(), image.drift.word(), &age, &printable(&image.reference));
-            for reason in &image.reasons {
+            for reason in image.reasons.iter().chain(silent(image)) {
                 let _ = writeln!(text, "    {}: {}", reason.id, printable(&reason.message));
             }
             if let Drift::Differs { now, .. } = &image.drift {

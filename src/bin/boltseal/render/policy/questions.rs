@@ -13,7 +13,8 @@ pub fn words(question: &Question) -> Vec<String> {
         _ => Vec::new(),
     };
     words.extend(question.max_age.map(|age| format!("at most {} hours old", age.as_hours())));
-    words.extend(question.newest.then(|| "the newest of its authority".to_owned()));
+    let whose = if matches!(question.about, Topic::Summary(_)) { "verifier" } else { "authority" };
+    words.extend(question.newest.then(|| format!("the newest of its {whose}")));
     words
 }
 
