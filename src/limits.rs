@@ -405,11 +405,21 @@ pub const SERVE_WRITE_STALL: Duration = Duration::from_secs(60);
 pub const SERVE_DRAIN: Duration = Duration::from_secs(25);
 /// How often a server looks whether its policy and its certificate have changed.
 pub const SERVE_RELOAD: Duration = Duration::from_secs(5);
+/// Time after which a new policy has to be the same still. Source: an editor writes a file in milliseconds.
+pub const SERVE_SETTLE: Duration = Duration::from_secs(1);
+/// Lines of a server's log that wait to be written. Source: 16 MB; a disk that stalls for seconds, at 1,000 decisions each.
+pub const SERVE_LOG_LINES: usize = 16_384;
+/// Time for which a server that ends waits until its log is written.
+pub const SERVE_LOG_END: Duration = Duration::from_secs(2);
+/// Characters of a request's path that the log has, where it is none of a registry's.
+pub const SERVE_LOG_PATH_CHARS: usize = 512;
 /// Age at which a server's connections, credentials and what it learned of registries are made anew.
 pub const SERVE_SESSION_AGE: Duration = Duration::from_secs(600);
 /// Verifications under way at once in a server. Source: half of [`CONCURRENCY`]; what they read is bounded by
 /// [`ATTACHMENTS_BYTES_AT_ONCE`].
 pub const SERVE_VERIFICATIONS: usize = 32;
+/// Of them, those that read one registry. Source: it takes four that hang to hold up the rest.
+pub const SERVE_VERIFICATIONS_OF_ONE: usize = 8;
 /// Decisions that a server holds at most. Source: 64 MB at 1 KB with its reason.
 pub const SERVE_DECISIONS: u64 = 64_000;
 /// Time for which a denial is held. Source: long enough for the retries of one pull, short for who has just signed.
@@ -424,6 +434,9 @@ pub const SHARED_ENTRY_BYTES: usize = 8 << 10;
 pub const PROXY_MANIFEST_BYTES: u64 = 64 << 20;
 /// Manifests and blobs that the proxy knows to belong to something. Source: an image has 20 in all; 5,000 images, at 500 bytes.
 pub const PROXY_MEMBERS: u64 = 100_000;
+/// Bytes of layers that the proxy reads to tell whether a manifest as cosign writes it is a signature. Source: a provenance has
+/// 20 KB, an SBOM usually less than 5 MB.
+pub const PROXY_EVIDENCE_BYTES: u64 = 16 << 20;
 /// Time after which the proxy forgets what nobody asks for.
 pub const PROXY_IDLE: Duration = Duration::from_secs(3_600);
 /// Images of one repository, or names of one image, that the proxy goes back to for what is asked by digest alone.

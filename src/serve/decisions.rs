@@ -8,7 +8,7 @@ use crate::{
     limits::{SERVE_DECISIONS, SERVE_DENIAL_TTL},
     oci::{Digest, Reference},
 };
-use moka::{Expiry, future::Cache};
+use moka::{Expiry, future::Cache, policy::EvictionPolicy};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -16,10 +16,10 @@ use std::{
 
 /// What a decision is about, and by which law: another law's is another decision.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Key {
+pub(super) struct Key {
     /// As it was asked: with its tag, its digest, or both.
-    reference: Reference,
-    law: Digest,
+    pub reference: Reference,
+    pub law: Digest,
 }
 
 /// The decisions of one server, and those that it shares with others.
@@ -52,7 +52,7 @@ impl Lifetimes {
 impl Decisions {
     pub fn new(settings: &CacheSettings, shared: Option<Arc<Shared>>) -> Self {
         let lifetimes = Lifetimes(settings.clone());
-        let builder = Cache::builder().max_capacity(SERVE_DECISIONS);
+        let builder = Cache::builder().max_capacity(SERVE_DECISIONS).eviction_policy(EvictionPolicy::lru());
         Self { held: builder.expire_after(lifetimes.clone()).build(), lifetimes, shared }
     }
 
@@ -60,21 +60,23 @@ impl Decisions {
     /// meanwhile waits for it. That it could not be told is told to all who wait, and not held.
     pub async fn find(
         &self,
-        reference: &Reference,
-        law: Digest,
+        key: &Key,
         decide: impl Future<Output = Result<Arc<Verdict>, Undecided>>,
     ) -> Result<(Arc<Verdict>, bool), Arc<Undecided>> {
-        let key = Key { reference: reference.clone(), law };
-        let entry = self.held.entry(key).or_try_insert_with(self.with_others(reference, law, decide)).await?;
+        let entry = self.held.entry_by_ref(key).or_try_insert_with(self.with_others(key, decide)).await?;
         let fresh = entry.is_fresh() && entry.value().until.is_none();
         Ok((entry.into_value(), fresh))
+    }
+
+    /// Holds a decision that nobody may wait for any more.
+    pub async fn hold(&self, key: &Key, verdict: &Arc<Verdict>) {
+        self.held.insert(key.clone(), Arc::clone(verdict)).await;
     }
 
     /// What another server has decided by the same law, else what is decided now, for others to find.
     async fn with_others(
         &self,
-        reference: &Reference,
-        law: Digest,
+        Key { reference, law }: &Key,
         decide: impl Future<Output = Result<Arc<Verdict>, Undecided>>,
     ) -> Result<Arc<Verdict>, Undecided> {
         let Some(shared) = &self.shared else { return decide.await };

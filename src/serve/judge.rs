@@ -1,31 +1,44 @@
 //! The one place where servers decide: [`Verifier`], and what is held of its decisions.
 
 use super::{
-    CacheSettings, JudgeSettings, Law, Laws, Metrics, ServeError, Words, decisions::Decisions, lock, shared::Shared,
+    CacheSettings, Credentials, JudgeSettings, Judged, Law, Laws, Metrics, Ruling, ServeError, Undecided, Verdict,
+    Words,
+    decisions::{Decisions, Key},
+    lock,
+    shared::Shared as SharedCache,
+    slots::{Slot, Slots},
 };
 use crate::{
-    limits::{Limits, SERVE_SESSION_AGE, SERVE_VERIFICATIONS},
-    oci::{Digest, Reference},
+    limits::{Limits, SERVE_SESSION_AGE},
+    oci::{Digest, Reference, Repository},
     ops::{
         OpsError,
         pull::may_be_used,
         trust::{TrustError, TrustReader},
         verify::{Verification, Verifier},
     },
-    policy::{Decision, Mode, Reason},
+    policy::{Decision, Explanation, Mode, Reason},
     registry::{RegistryError, Session},
 };
+use futures_util::{FutureExt as _, future::BoxFuture, future::Shared};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use std::{
+    collections::HashMap,
     sync::{Arc, Mutex},
     time::Instant,
 };
-use tokio::sync::Semaphore;
+use tokio::{sync::oneshot, time::timeout};
 use zeroize::Zeroizing;
 
-/// Decides of images.
+const EXPIRED: &str = "a trusted root of the policy has expired: `boltseal root update` fetches it anew";
+
+/// Decides of images. Cloning is cheap and shares everything.
+#[derive(Clone)]
 pub struct Judge {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
     settings: JudgeSettings,
     laws: Arc<Laws>,
     metrics: Arc<Metrics>,
@@ -33,130 +46,21 @@ pub struct Judge {
     limits: Limits,
     session: Mutex<(Session, Instant)>,
     decisions: Decisions,
-    slots: Semaphore,
-    shared: Option<Arc<Shared>>,
+    slots: Slots,
+    running: Mutex<HashMap<Key, Running>>,
+    shared: Option<Arc<SharedCache>>,
 }
 
-/// What was decided of an image.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Verdict {
-    /// What was judged.
-    pub digest: Digest,
-    /// What came of it.
-    pub ruling: Ruling,
-    /// The scope that counted.
-    pub scope: Option<String>,
-    /// Why, on one line that can be printed.
-    pub reason: String,
-    /// When it stops to count, where another server made it.
-    #[serde(skip)]
-    pub(super) until: Option<Instant>,
-}
+type Found = Result<Arc<Verdict>, Undecided>;
 
-/// Credentials of others than the operator. What is decided with them is held for whoever has the same, and for nobody else.
-#[derive(Clone, Debug)]
-pub struct Credentials {
-    /// Connections that use them.
-    pub session: Session,
-    /// Tells them from others.
-    pub identity: Digest,
-}
+/// A verification under way. It goes on when who asked for it has gone, for who asks again.
+type Running = Shared<BoxFuture<'static, Found>>;
 
-/// What may be done with an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Ruling {
-    /// It may be used.
-    Allowed,
-    /// It would be denied, if the mode were not permissive.
-    WouldDeny,
-    /// The mode is disabled.
-    NotJudged,
-    /// It must not be used.
-    Denied,
-}
-
-/// Why there is no verdict. It is no leave to use the image.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum Undecided {
-    /// The registry says that it is not there.
-    #[error("{0}")]
-    Absent(String),
-    /// Nothing that the registry has could be allowed.
-    #[error("{0}")]
-    Denied(String),
-    /// It could not be told.
-    #[error("could not tell: {0}")]
-    Unknown(String),
-}
-
-/// A verdict, and how it was come by.
-#[must_use]
-#[derive(Clone, Debug)]
-pub struct Judged {
-    /// The verdict, or why there is none.
-    pub verdict: Result<Arc<Verdict>, Undecided>,
-    /// Whether it was held, or made for somebody else at the same time.
-    pub cached: bool,
-    /// The law that it was judged by.
-    pub law: Arc<Law>,
-}
-
-impl Ruling {
-    /// Whether the image may be used.
-    #[must_use]
-    pub fn may_be_used(self) -> bool {
-        self != Self::Denied
-    }
-
-    /// Its word in logs and metrics.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Allowed => "allowed",
-            Self::WouldDeny => "would-deny",
-            Self::NotJudged => "not-judged",
-            Self::Denied => "denied",
-        }
-    }
-}
-
-impl Undecided {
-    /// Its word in logs and metrics.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Absent(_) => "absent",
-            Self::Denied(_) => "denied",
-            Self::Unknown(_) => "unknown",
-        }
-    }
-}
-
-impl Judged {
-    /// The digest that may be used, if one may.
-    #[must_use]
-    pub fn usable(&self) -> Option<Digest> {
-        self.verdict.as_ref().ok().filter(|verdict| verdict.ruling.may_be_used()).map(|verdict| verdict.digest)
-    }
-
-    /// The decision's word in logs and metrics.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match &self.verdict {
-            Ok(verdict) => verdict.ruling.name(),
-            Err(undecided) => undecided.name(),
-        }
-    }
-
-    /// Why, on one line that can be printed.
-    #[must_use]
-    pub fn reason(&self) -> String {
-        match &self.verdict {
-            Ok(verdict) => verdict.reason.clone(),
-            Err(undecided) => undecided.to_string(),
-        }
-    }
+/// What is to be decided, by what, and with whose credentials.
+struct Question {
+    reference: Reference,
+    law: Arc<Law>,
+    session: Session,
 }
 
 impl Judge {
@@ -172,18 +76,19 @@ impl Judge {
         words: Words,
     ) -> Result<Self, ServeError> {
         let session = Mutex::new((Session::new(settings.options())?, Instant::now()));
-        let (limits, slots) = (Limits::default(), Semaphore::new(SERVE_VERIFICATIONS));
-        let shared = Shared::new(cache, Arc::clone(&metrics))?.map(Arc::new);
+        let (limits, slots, running) = (Limits::default(), Slots::default(), Mutex::default());
+        let shared = SharedCache::new(cache, Arc::clone(&metrics))?.map(Arc::new);
         let decisions = Decisions::new(cache, shared.clone());
-        Ok(Self { settings, laws, metrics, words, limits, session, decisions, slots, shared })
+        let inner = Inner { settings, laws, metrics, words, limits, session, decisions, slots, running, shared };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// The connections that are used now. They are made anew from time to time, so that new credentials and authorities are
     /// taken up, and what a registry lacked once is looked for again.
     pub fn session(&self) -> Session {
-        let mut session = lock(&self.session);
+        let mut session = lock(&self.inner.session);
         if session.1.elapsed() > SERVE_SESSION_AGE
-            && let Ok(new) = Session::new(self.settings.options())
+            && let Ok(new) = Session::new(self.inner.settings.options())
         {
             *session = (new, Instant::now());
         }
@@ -195,67 +100,115 @@ impl Judge {
     /// # Errors
     /// Certificates for registries that can't be read.
     pub fn session_with(&self, pull_secrets: Vec<Zeroizing<String>>) -> Result<Session, RegistryError> {
-        let mut options = self.settings.options();
+        let mut options = self.inner.settings.options();
         options.environment.pull_secrets = pull_secrets;
         Session::new(options)
     }
 
     /// The cache that this server shares with others, if it does.
-    pub(super) fn shared(&self) -> Option<&Arc<Shared>> {
-        self.shared.as_ref()
+    pub(super) fn shared(&self) -> Option<&Arc<SharedCache>> {
+        self.inner.shared.as_ref()
     }
 
     /// Decides of an image as it is asked for: by tag, digest, or both.
     ///
     /// What was decided by the same law within the settings' time counts again. Equal questions that come at the same time
-    /// are one verification. What could not be told is not held, and a denial briefly.
+    /// are one verification, which goes on when who asked first has gone. What could not be told is not held, and a denial
+    /// briefly. Where no scope matches, no registry is asked.
     pub async fn judge(&self, reference: &Reference) -> Judged {
         self.judge_with(reference, None).await
     }
 
     /// As [`Self::judge`], reading registries with others' credentials.
     pub async fn judge_with(&self, reference: &Reference, by: Option<&Credentials>) -> Judged {
-        let law = self.laws.current();
+        let Inner { laws, settings, metrics, decisions, .. } = &*self.inner;
+        let law = laws.current();
         let held_by = by.map_or(law.digest, |by| Digest::sha256(format!("{} {}", law.digest, by.identity).as_bytes()));
+        let key = Key { reference: reference.clone(), law: held_by };
         let session = || by.map_or_else(|| self.session(), |by| by.session.clone());
-        // In a box: a verification is large, and whoever waits for another one's needs no room for it.
-        let decision = Box::pin(self.decide(reference, &law, session));
-        let deciding = self.decisions.find(reference, held_by, decision);
-        let limit = self.settings.timeout.0;
-        let found = match tokio::time::timeout(limit, deciding).await {
-            Ok(Ok((verdict, fresh))) => Ok((verdict, fresh)),
-            Ok(Err(undecided)) => Err(Undecided::clone(&undecided)),
-            Err(_) => Err(Undecided::Unknown(format!("no result within {} s", limit.as_secs_f64()))),
+        let limit = settings.timeout.0;
+        let found = if law.stands(Timestamp::now()) {
+            // In a box: whoever waits for another one's decision needs no room for it.
+            let decision = Box::pin(self.inner.decide(&key, &law, session));
+            timeout(limit, decisions.find(&key, decision)).await
+        } else {
+            // What is held was found by the same roots.
+            Ok(Err(Arc::new(Undecided::Unknown(EXPIRED.to_owned()))))
+        };
+        let found = match found {
+            Ok(found) => found.map_err(|undecided| Undecided::clone(&undecided)),
+            Err(_) => Err(self.inner.late()),
         };
         let cached = matches!(found, Ok((_, false)));
-        self.metrics.count(&self.metrics.cache, "result", if cached { "hit" } else { "miss" });
+        metrics.count(&metrics.cache, "result", if cached { "hit" } else { "miss" });
         let judged = Judged { verdict: found.map(|(verdict, _)| verdict), cached, law };
-        self.metrics.count(&self.metrics.decisions, "decision", judged.name());
+        metrics.count(&metrics.decisions, "decision", judged.name());
         judged
     }
+}
 
-    async fn decide(
-        &self,
-        reference: &Reference,
-        law: &Law,
-        session: impl FnOnce() -> Session,
-    ) -> Result<Arc<Verdict>, Undecided> {
-        let unknown = |why: &str| Undecided::Unknown(why.to_owned());
-        let explained = law.policy.explain(reference);
-        if explained.scope.is_none() && explained.mode == Mode::Enforced {
-            // Whoever may name an image must not have us call where the policy names nobody.
-            let reason = Reason::NoPolicy { repository: explained.repository };
-            return Err(Undecided::Denied((self.words.printable)(&format!("{}: {reason}", reason.id()))));
+impl Inner {
+    /// Decides, or waits for who decides already.
+    async fn decide(self: &Arc<Self>, key: &Key, law: &Arc<Law>, session: impl FnOnce() -> Session) -> Found {
+        let explained = law.policy.explain(&key.reference);
+        if explained.scope.is_none() {
+            return self.unmatched(&key.reference, explained);
         }
-        let _slot = self.slots.acquire().await.map_err(|_| unknown("the server stops"))?;
-        let now = Timestamp::now();
+        let running = lock(&self.running).get(key).cloned();
+        let running = match running {
+            Some(running) => running,
+            None => {
+                let host = match &key.reference.repository {
+                    Repository::Registry(name) => &name.host,
+                    Repository::Layout(_) => "",
+                };
+                let stops = || Undecided::Unknown("the server stops".to_owned());
+                let slot = self.slots.take(host).await.ok_or_else(stops)?;
+                let question = Question { reference: key.reference.clone(), law: Arc::clone(law), session: session() };
+                self.start(key.clone(), question, slot)
+            }
+        };
+        running.await
+    }
+
+    /// Whoever may name an image must not have us call where the policy names nobody.
+    fn unmatched(&self, reference: &Reference, explained: Explanation<'_>) -> Found {
+        let reason = Reason::NoPolicy { repository: explained.repository };
+        let reason = (self.words.printable)(&format!("{}: {reason}", reason.id()));
+        let ruling = match explained.mode {
+            Mode::Enforced => return Err(Undecided::Denied(reason)),
+            Mode::Permissive => Ruling::WouldDeny,
+            Mode::Disabled => Ruling::NotJudged,
+        };
+        Ok(Arc::new(Verdict { digest: reference.digest, ruling, scope: None, reason, until: None }))
+    }
+
+    /// Starts a verification that nobody has to wait for. As many as there are slots are under way.
+    fn start(self: &Arc<Self>, key: Key, question: Question, slot: Slot) -> Running {
+        let (tell, told) = oneshot::channel();
+        let broke = || Err(Undecided::Unknown("the verification broke off: a bug".to_owned()));
+        let running = told.map(move |told| told.unwrap_or_else(|_| broke())).boxed().shared();
+        lock(&self.running).insert(key.clone(), running.clone());
+        let ends = Ends { inner: Arc::clone(self), key };
+        tokio::spawn(async move {
+            let (_slot, inner) = (slot, &ends.inner);
+            let found = timeout(inner.settings.timeout.0, inner.verify(&question)).await;
+            let found = found.unwrap_or_else(|_| Err(inner.late()));
+            if let Ok(verdict) = &found {
+                inner.decisions.hold(&ends.key, verdict).await;
+            }
+            let _ = tell.send(found);
+        });
+        running
+    }
+
+    async fn verify(&self, Question { reference, law, session }: &Question) -> Found {
+        let (started, now) = (Instant::now(), Timestamp::now());
         if !law.stands(now) {
-            return Err(unknown("a trusted root of the policy has expired: `boltseal root update` fetches it anew"));
+            return Err(Undecided::Unknown(EXPIRED.to_owned()));
         }
-        let (started, session) = (Instant::now(), session());
         let reader = TrustReader::new(self.laws.memory(law), now);
-        let verifier =
-            Verifier { session: &session, policy: &law.policy, now, limits: &self.limits, trust: Some(&reader) };
+        let verifier = Verifier { session, policy: &law.policy, now, limits: &self.limits, trust: Some(&reader) };
         let verified = verifier.verify(reference, None).await;
         self.metrics.took(started.elapsed());
         let decided = match verified {
@@ -265,6 +218,10 @@ impl Judge {
         let result = decided.as_ref().map_or_else(Undecided::name, |verdict| verdict.ruling.name());
         self.metrics.count(&self.metrics.verifications, "result", result);
         decided.map(Arc::new)
+    }
+
+    fn late(&self) -> Undecided {
+        Undecided::Unknown(format!("no result within {} s", self.settings.timeout.0.as_secs_f64()))
     }
 
     fn verdict(&self, verification: &Verification) -> Result<Verdict, Undecided> {
@@ -281,7 +238,8 @@ impl Judge {
             return Err(Undecided::Unknown("two answers to one question: a bug".to_owned()));
         }
         let scope = verification.outcome.scope.as_deref().map(self.words.printable);
-        Ok(Verdict { digest: verification.findings.subject().digest(), ruling, scope, reason, until: None })
+        let digest = Some(verification.findings.subject().digest());
+        Ok(Verdict { digest, ruling, scope, reason, until: None })
     }
 
     fn undecided(&self, error: &OpsError) -> Undecided {
@@ -293,3 +251,18 @@ impl Judge {
         }
     }
 }
+
+/// Takes a verification out of those under way, however it ends.
+struct Ends {
+    inner: Arc<Inner>,
+    key: Key,
+}
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        lock(&self.inner.running).remove(&self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use std::{
     collections::BTreeMap,
     sync::{Arc, PoisonError, RwLock},
+    time::Duration,
 };
 
 /// A policy, with all that it rests on.
@@ -55,17 +56,24 @@ impl Laws {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Reads all of it again; whether there was something new. On an error the old law stays.
+    /// Reads all of it again; whether there was something new, which was still the same after a while: half of a file that is
+    /// being written may read as a policy. On an error the old law stays. It blocks.
     ///
     /// # Errors
     /// As [`Laws::load`].
-    pub fn refresh(&self) -> Result<bool, ServeError> {
-        let law = Law::load(&self.settings, self.words)?;
-        let new = law.digest != self.current().digest || law.until != self.current().until;
-        if new {
-            *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(law);
+    pub fn refresh(&self, settle: Duration) -> Result<bool, ServeError> {
+        let load = || Law::load(&self.settings, self.words);
+        let law = load()?;
+        if law.is(&self.current()) {
+            return Ok(false);
         }
-        Ok(new)
+        std::thread::sleep(settle);
+        let again = load()?;
+        let settled = again.is(&law);
+        if settled {
+            *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(again);
+        }
+        Ok(settled)
     }
 
     /// What is known of repositories' trust, by this law.
@@ -86,9 +94,51 @@ impl Law {
         Ok(Self { policy, file, digest: hasher.finish().into(), until, locks, lock })
     }
 
+    fn is(&self, other: &Self) -> bool {
+        self.digest == other.digest && self.until == other.until
+    }
+
     /// Whether what it rests on still counts.
     #[must_use]
     pub fn stands(&self, now: Timestamp) -> bool {
         self.until.is_none_or(|until| now < until)
+    }
+}
+
+#[cfg(test)]
+impl Laws {
+    /// The law on disk, as if its trusted roots counted until then.
+    pub(super) fn load_until(&self, until: Timestamp) {
+        let law = Law::load(&self.settings, self.words).unwrap();
+        *self.current.write().unwrap() = Arc::new(Law { until: Some(until), ..law });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serve::tests::{WORDS, judge_settings};
+    use std::{fs, thread};
+
+    // [V-308]
+    #[test]
+    fn half_of_a_policy_is_none() {
+        let home = tempfile::tempdir().unwrap();
+        let write = |text: &str| fs::write(home.path().join("policy.yaml"), text).unwrap();
+        write("version: 1\nimages: {}\n");
+        let laws = Laws::load(judge_settings(home.path()), WORDS).unwrap();
+        let old = laws.current().digest;
+        let half = "version: 1\nimages:\n  \"**\": { mode: disabled }\n";
+        write(half);
+        let settle = Duration::from_millis(400);
+        let new = thread::scope(|scope| {
+            let reading = scope.spawn(|| laws.refresh(settle).unwrap());
+            thread::sleep(settle / 4);
+            write(&format!("{half}  \"r.example/secret/**\": {{ mode: disabled }}\n"));
+            reading.join().unwrap()
+        });
+        assert!(!new && laws.current().digest == old);
+        assert!(laws.refresh(Duration::ZERO).unwrap() && !laws.refresh(Duration::ZERO).unwrap());
+        assert_eq!(laws.current().policy.scopes().len(), 2);
     }
 }

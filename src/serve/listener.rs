@@ -41,12 +41,29 @@ pub struct Caller {
     pub address: SocketAddr,
 }
 
+/// How long a client may take.
+#[derive(Clone, Copy)]
+pub(super) struct Times {
+    /// For its headers, and until its next request.
+    pub headers: Duration,
+    pub handshake: Duration,
+    /// To take the next of what it is answered.
+    pub stall: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self { headers: SERVE_HEADER_TIME, handshake: SERVE_HANDSHAKE_TIME, stall: SERVE_WRITE_STALL }
+    }
+}
+
 /// A port that is listened at.
 pub(super) struct Listener {
     pub tcp: TcpListener,
     pub certificates: Option<Arc<Certificates>>,
     pub connections: usize,
     pub drain: Duration,
+    pub times: Times,
     pub metrics: Arc<Metrics>,
 }
 
@@ -56,6 +73,7 @@ struct Shared<S> {
     certificates: Option<Arc<Certificates>>,
     metrics: Arc<Metrics>,
     drain: Duration,
+    times: Times,
     /// Connections by address: half of all are the most for one.
     peers: Mutex<BTreeMap<IpAddr, usize>>,
     most: usize,
@@ -66,11 +84,12 @@ struct Shared<S> {
 impl Listener {
     /// Serves until it is told to stop; then requests under way have their time to end.
     pub async fn serve<S: Service>(self, service: Arc<S>, mut stop: watch::Receiver<bool>) {
-        let Self { tcp, certificates, connections, drain, metrics } = self;
+        let Self { tcp, certificates, connections, drain, times, metrics } = self;
         let slots = Arc::new(Semaphore::new(connections.max(1)));
         let (peers, most) = (Mutex::default(), connections.div_ceil(2).max(1));
         let (prefix, requests) = (getrandom::u32().unwrap_or_default(), AtomicU64::new(0));
-        let shared = Arc::new(Shared { service, certificates, metrics, drain, peers, most, prefix, requests });
+        let shared = Shared { service, certificates, metrics, drain, times, peers, most, prefix, requests };
+        let shared = Arc::new(shared);
         let mut open = JoinSet::new();
         loop {
             let accepted = tokio::select! {
@@ -120,12 +139,12 @@ impl<S: Service> Shared<S> {
         // Without, each small answer may wait for an acknowledgement.
         let _ = stream.set_nodelay(true);
         let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(SERVE_WRITE_STALL));
+        stream.set_write_timeout(Some(self.times.stall));
         let stream = Box::pin(stream);
         let Some(certificates) = &self.certificates else {
             return self.http(stream, address, stop).await;
         };
-        match timeout(SERVE_HANDSHAKE_TIME, certificates.acceptor().accept(stream)).await {
+        match timeout(self.times.handshake, certificates.acceptor().accept(stream)).await {
             Ok(Ok(stream)) => self.http(stream, address, stop).await,
             Ok(Err(_)) => self.refused("tls"),
             Err(_) => self.refused("slow"),
@@ -145,7 +164,7 @@ impl<S: Service> Shared<S> {
     ) {
         let service = service_fn(|request| self.request(request, address));
         let mut builder = http1::Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(SERVE_HEADER_TIME);
+        builder.timer(TokioTimer::new()).header_read_timeout(self.times.headers);
         builder.max_headers(SERVE_HEADERS).max_buf_size(SERVE_BUFFER_BYTES);
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);
@@ -211,5 +230,75 @@ impl<S> Drop for Counted<'_, S> {
             }
         }
         self.shared.metrics.connections.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serve::{AnswerBody, ServerSettings};
+    use bytes::Bytes;
+    use futures_util::stream;
+    use http::Response;
+    use http_body_util::{BodyExt as _, StreamBody};
+    use hyper::body::Frame;
+    use std::{fs, path::Path};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    /// Answers without an end.
+    struct Endless;
+
+    impl Service for Endless {
+        async fn answer(&self, _: Request<Incoming>, _: Caller) -> Answer {
+            let frames = stream::repeat_with(|| Ok(Frame::data(Bytes::from_static(&[0; 64 << 10]))));
+            Response::new(AnswerBody::new(StreamBody::new(frames).map_err(|error: std::io::Error| error)))
+        }
+    }
+
+    fn certificates(home: &Path) -> Arc<Certificates> {
+        let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+        fs::write(home.join("tls.crt"), made.cert.pem()).unwrap();
+        fs::write(home.join("tls.key"), made.signing_key.serialize_pem()).unwrap();
+        let settings = "listen = \"127.0.0.1:0\"\ncertificate = \"tls.crt\"\nkey = \"tls.key\"";
+        let settings: ServerSettings = toml::from_str(settings).unwrap();
+        Arc::new(Certificates::load(&settings.beside(home)).unwrap().unwrap())
+    }
+
+    /// Connects, sends, and reads on only where `reads`: whether it is let go in time.
+    async fn is_let_go(times: Times, certificates: Option<Arc<Certificates>>, sent: &str, reads: bool) -> bool {
+        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, metrics) = (tcp.local_addr().unwrap(), Arc::new(Metrics::default()));
+        let counted = Arc::clone(&metrics);
+        let listener = Listener { tcp, certificates, connections: 10, drain: Duration::ZERO, times, metrics };
+        let (_stopping, stopped) = watch::channel(false);
+        let serving = tokio::spawn(listener.serve(Arc::new(Endless), stopped));
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(sent.as_bytes()).await.unwrap();
+        let ends = async {
+            if reads {
+                let _ = stream.read_to_end(&mut Vec::new()).await;
+            }
+            while counted.connections.get() > 0 || stream.try_write(b"").is_err() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let ended = timeout(Duration::from_secs(5), ends).await.is_ok();
+        serving.abort();
+        ended
+    }
+
+    // [V-311]
+    #[tokio::test]
+    async fn who_takes_too_long_is_let_go() {
+        let (short, home) = (Duration::from_millis(100), tempfile::tempdir().unwrap());
+        let long = Times::default();
+        let headers = Times { headers: short, ..long };
+        for sent in ["", "GET / HTTP/1.1\r\nHost: x\r\n"] {
+            assert!(is_let_go(headers, None, sent, true).await, "{sent:?}");
+        }
+        let handshake = Times { handshake: short, ..long };
+        assert!(is_let_go(handshake, Some(certificates(home.path())), "", true).await);
+        let stall = Times { stall: short, ..long };
+        assert!(is_let_go(stall, None, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", false).await);
     }
 }

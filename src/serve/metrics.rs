@@ -1,5 +1,6 @@
 //! What a server counts, in Prometheus' text format.
 
+use super::Log;
 use prometheus_client::{
     encoding::text::encode,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -88,6 +89,14 @@ impl Default for Metrics {
 }
 
 impl Metrics {
+    /// What a server counts that writes this log.
+    #[must_use]
+    pub fn of(log: &Log) -> Self {
+        let mut metrics = Self::default();
+        metrics.registry.register("log_lines_lost", "Lines of the log that nobody took in time", log.lost());
+        metrics
+    }
+
     /// Counts one more.
     pub fn count(&self, family: &By, label: &'static str, value: &'static str) {
         family.get_or_create(&[(label, value)]).inc();

@@ -17,17 +17,20 @@ pub mod proxy;
 mod settings;
 mod shared;
 mod shell;
+mod slots;
 mod tls;
+mod verdict;
 
 pub use answer::{Answer, AnswerBody, json, text};
 pub use error::ServeError;
-pub use judge::{Credentials, Judge, Judged, Ruling, Undecided, Verdict};
+pub use judge::Judge;
 pub use law::{Law, Laws};
 pub use listener::{Caller, Service};
 pub use log::{Decided, Log};
 pub use metrics::Metrics;
 pub use settings::{CacheSettings, JudgeSettings, Seconds, ServerSettings, read_settings};
 pub use shell::{Shell, Words};
+pub use verdict::{Credentials, Judged, Ruling, Undecided, Verdict};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

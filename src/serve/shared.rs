@@ -44,6 +44,14 @@ struct Entry<T> {
     until: i64,
 }
 
+impl<T> Entry<T> {
+    /// For how long it still counts.
+    fn left(&self, now: Timestamp, most: Duration) -> Option<Duration> {
+        let left = Duration::from_millis(u64::try_from(self.until.saturating_sub(now.as_millisecond())).ok()?);
+        Some(left.min(most)).filter(|left| !left.is_zero())
+    }
+}
+
 impl Shared {
     /// The cache that settings name, if they name one. It need not be there yet.
     ///
@@ -74,17 +82,18 @@ impl Shared {
 
     /// What is kept under a name, and for how long it still counts; at most as long as `most`, whatever the entry says.
     pub async fn find<T: DeserializeOwned>(&self, name: &str, most: Duration) -> Option<(T, Duration)> {
-        let asked = self.ask::<Option<Vec<u8>>>(redis::cmd("GET").arg(name)).await?;
-        let Some(bytes) = asked else {
+        // A byte more than an entry may have tells that it is none.
+        let asked = redis::cmd("GETRANGE").arg(name).arg(0).arg(SHARED_ENTRY_BYTES).to_owned();
+        let bytes = self.ask::<Vec<u8>>(&asked).await?;
+        if bytes.is_empty() {
             self.count("shared-miss");
             return None;
-        };
-        let now = Timestamp::now().as_millisecond();
+        }
         let entry = self.open::<T>(name, &bytes);
         self.count(if entry.is_some() { "shared-hit" } else { "shared-forged" });
-        let Entry { value, until } = entry?;
-        let left = Duration::from_millis(u64::try_from(until.saturating_sub(now)).ok()?);
-        (!left.is_zero()).then(|| (value, left.min(most)))
+        let entry = entry?;
+        let left = entry.left(Timestamp::now(), most)?;
+        Some((entry.value, left))
     }
 
     /// Keeps values, each under its name, for a time.
@@ -125,6 +134,11 @@ impl Shared {
         let mut connection = self.connection().await?;
         match timeout(SHARED_TIMEOUT, command.query_async(&mut connection)).await {
             Ok(Ok(answer)) => Some(answer),
+            // The server's own word, such as that it is no text: the connection is as good as before.
+            Ok(Err(error)) if error.code().is_some() => {
+                self.count("shared-error");
+                None
+            }
             _ => {
                 self.failed().await;
                 None
@@ -208,6 +222,20 @@ mod tests {
             let mut changed = sealed.clone();
             changed[at] ^= 1;
             assert_eq!(opened(&ours, "a", &changed), None, "{at}");
+        }
+    }
+
+    // [V-313]
+    #[test]
+    fn an_entry_counts_no_longer_than_here() {
+        let left = |until: i64, most| {
+            let entry = Entry { value: (), until };
+            entry.left(Timestamp::from_millisecond(10_000).unwrap(), Duration::from_secs(most))
+        };
+        assert_eq!(left(15_000, 60), Some(Duration::from_secs(5)));
+        assert_eq!(left(i64::MAX, 60), Some(Duration::from_secs(60)));
+        for (until, most) in [(15_000, 0), (10_000, 60), (9_000, 60), (i64::MIN, 60)] {
+            assert_eq!(left(until, most), None, "{until} {most}");
         }
     }
 

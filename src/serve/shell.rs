@@ -2,12 +2,12 @@
 
 use super::{
     CacheSettings, Judge, JudgeSettings, Laws, Log, Metrics, ServeError, ServerSettings, Service,
-    listener::Listener,
+    listener::{Listener, Times},
     observe::{Beside, Health, Observed},
     tls::Certificates,
 };
 use crate::{
-    limits::SERVE_RELOAD,
+    limits::{SERVE_LOG_END, SERVE_RELOAD, SERVE_SETTLE},
     ops::{trusted_root::Roots, verify::Verification},
     rego::Runner,
 };
@@ -63,7 +63,7 @@ impl Shell {
         words: Words,
         log: Log,
     ) -> Result<Self, ServeError> {
-        let metrics = Arc::new(Metrics::default());
+        let metrics = Arc::new(Metrics::of(&log));
         let laws = Arc::new(Laws::load(judge.clone(), words)?);
         let judging = (judge.clone(), cache.clone(), words);
         let judge = Arc::new(Judge::new(judge, cache, Arc::clone(&laws), Arc::clone(&metrics), words)?);
@@ -109,6 +109,7 @@ impl Shell {
             certificates,
             connections: settings.connections,
             drain: settings.drain.0,
+            times: Times::default(),
             metrics: Arc::clone(&metrics),
         };
         let address = tcp.local_addr().map_or_else(|_| settings.listen.to_string(), |address| address.to_string());
@@ -131,6 +132,7 @@ impl Shell {
         let _ = serving.await;
         reloading.abort();
         log.event("info", "stopped", "requests under way have ended, or their time has");
+        log.written(SERVE_LOG_END).await;
     }
 }
 
@@ -146,7 +148,7 @@ async fn reload(laws: Vec<Arc<Laws>>, certificates: Option<Arc<Certificates>>, m
         let (read, shown) = (laws.clone(), certificates.clone());
         let Ok((policy, certificate)) = tokio::task::spawn_blocking(move || {
             // Each is read, whatever is wrong with another.
-            let read: Vec<_> = read.iter().map(|laws| laws.refresh()).collect();
+            let read: Vec<_> = read.iter().map(|laws| laws.refresh(SERVE_SETTLE)).collect();
             let policy: Result<Vec<_>, _> = read.into_iter().collect();
             let policy = policy.map(|new| new.contains(&true)).map_err(|error| error.to_string());
             (policy, shown.map_or(Ok(false), |shown| shown.refresh()))
@@ -178,19 +180,42 @@ impl Told<'_> {
     ) {
         match result {
             Ok(new) => {
-                if *new || last.take().is_some() {
+                let recovered = last.take().is_some();
+                if *new || recovered {
                     self.metrics.count(&self.metrics.reloads, "result", "new");
                     self.log.event("info", what, "what is on disk counts from now on");
                 }
                 degraded.set(0);
             }
-            Err(error) if last.as_ref() != Some(error) => {
-                self.metrics.count(&self.metrics.reloads, "result", "refused");
-                self.log.event("error", what, &format!("can't be used, the old one stays: {error}"));
+            Err(error) => {
                 degraded.set(1);
-                *last = Some(error.clone());
+                if last.as_ref() != Some(error) {
+                    self.metrics.count(&self.metrics.reloads, "result", "refused");
+                    self.log.event("error", what, &format!("can't be used, the old one stays: {error}"));
+                    *last = Some(error.clone());
+                }
             }
-            Err(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // [V-308]
+    #[test]
+    fn an_error_that_comes_back_is_told_again() {
+        let (metrics, log) = (Metrics::default(), Log::new(Box::new(std::io::sink())));
+        let told = Told { metrics: &metrics, log: &log };
+        let (bad, good, same) = (Err("broken".to_owned()), Ok(true), Ok(false));
+        let mut last = None;
+        for (result, refused, degraded) in
+            [(&bad, 1, 1), (&bad, 1, 1), (&good, 1, 0), (&bad, 2, 1), (&same, 2, 0), (&bad, 3, 1)]
+        {
+            told.tell("policy", result, &mut last, &metrics.policy_degraded);
+            let count = metrics.reloads.get_or_create(&[("result", "refused")]).get();
+            assert_eq!((count, metrics.policy_degraded.get()), (refused, degraded));
         }
     }
 }

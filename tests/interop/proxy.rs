@@ -11,6 +11,10 @@ use crate::{
     containerd::daemon::Daemon,
     docker,
 };
+use boltseal::{
+    oci::{Manifest, Reference, media_type},
+    registry::{Access, Options, Selector, Session},
+};
 use std::{fs, path::Path, process::Command};
 
 /// The name by which runtimes know the registry: nothing answers by it but the proxy.
@@ -29,6 +33,11 @@ pub fn cases() -> Vec<Case> {
             dockerd,
         ),
         Case::new("podman pulls through the proxy what the policy allows", &["podman", "docker-registry"], podman),
+        Case::new(
+            "podman takes an image whose layers are called signatures, and not through the proxy",
+            &["podman", "docker-registry"],
+            dressed_up,
+        ),
         Case::new("skopeo pulls through the proxy what the policy allows", &["skopeo", "docker-registry"], skopeo),
     ]
 }
@@ -41,10 +50,14 @@ struct Front {
 }
 
 fn front() -> Front {
+    front_with("")
+}
+
+fn front_with(more: &'static str) -> Front {
     let registry = peers::start(Kind::DockerRegistry);
     let address = registry.address.to_string();
     let table = tokio::runtime::Runtime::new().expect("a runtime").block_on(Table::build(&address));
-    let mut settings = Settings::of(&address);
+    let mut settings = Settings { more, ..Settings::of(&address) };
     settings.upstreams.push(host(&table.find("the registry is down").name).to_owned());
     // What one row pulls must not answer for the next.
     settings.cache = "ttl = 1\ntag-ttl = 1".to_owned();
@@ -145,23 +158,61 @@ fn by_default(front: &Front) -> impl Iterator<Item = &Row> {
     front.rows().filter(|row| row.what != "the registry is down")
 }
 
+fn podman_pull(home: &Path, reference: &str) -> Ran {
+    let place = tempfile::tempdir_in(home).expect("a folder");
+    let at = |name: &str| place.path().join(name).display().to_string();
+    let mut command: Command = peers::tool("podman", home);
+    command.args(["--root", &at("root"), "--runroot", &at("run"), "--tmpdir", &at("tmp")]);
+    command.args(["--storage-driver", "vfs", "pull", "--quiet", "--arch", "amd64", reference]);
+    Ran::of(&mut command)
+}
+
 fn podman() {
     let front = front();
     let home = front.table.machine.home.path();
     settings_of(&front, home);
     for row in by_default(&front) {
         for (reference, expected) in [(row.by_digest(), by_digest(row)), (row.by_tag(), row.expected.clone())] {
-            let place = tempfile::tempdir_in(home).expect("a folder");
-            let at = |name: &str| place.path().join(name).display().to_string();
-            let mut command: Command = peers::tool("podman", home);
-            command.args(["--root", &at("root"), "--runroot", &at("run"), "--tmpdir", &at("tmp")]);
-            command.args(["--storage-driver", "vfs", "pull", "--quiet", "--arch", "amd64", &reference]);
-            let ran = front.pulls(row, &expected, &reference, || Ran::of(&mut command));
+            let ran = front.pulls(row, &expected, &reference, || podman_pull(home, &reference));
             if let Expected::Denied(id) = expected {
                 assert!(ran.stderr.contains(id), "{}: {}", row.what, ran.stderr);
             }
         }
     }
+}
+
+/// An image that nobody signed, its layers called DSSE envelopes: podman goes by the configuration and unpacks them.
+// [V-305]
+fn dressed_up() {
+    let front = front_with("pass-evidence = true");
+    let home = front.table.machine.home.path();
+    let name: Reference = front.table.find("unsigned").name.parse().expect("a reference");
+    let tag = format!("sha256-{}.att", "2".repeat(64));
+    let pushing = async {
+        let session = Session::new(Options::default()).expect("a session");
+        let repo = session.open(&name.repository, Access::PullPush).expect("a repository");
+        let index = repo.manifest(&Selector::Tag("1.0".to_owned())).await.expect("an index");
+        let Manifest::Index(index) = index.manifest else { panic!("an image") };
+        let image = repo.manifest(&Selector::Digest(index.manifests[0].digest)).await.expect("an image");
+        let Manifest::Image(mut image) = image.manifest else { panic!("an index") };
+        image.layers.iter_mut().for_each(|layer| layer.media_type = media_type::DSSE.to_owned());
+        repo.push_manifest(&Selector::Tag(tag.clone()), &Manifest::Image(image)).await.expect("it is pushed");
+    };
+    tokio::runtime::Runtime::new().expect("a runtime").block_on(pushing);
+    let reference = format!("{}:{tag}", name.repository);
+    // Straight from the registry, and through the proxy.
+    for is_taken in [true, false] {
+        settings_of(&front, home);
+        if is_taken {
+            let text = format!("[[registry]]\nlocation = \"{}\"\ninsecure = true\n", front.table.address);
+            fs::write(home.join(".config/containers/registries.conf"), text).expect("a file");
+        }
+        let ran = podman_pull(home, &reference);
+        assert_eq!(ran.code == 0, is_taken, "{}", ran.stderr);
+    }
+    front.proxy.wait_for("it is refused", |line| {
+        line["decision"] == "refused" && line["asked"].as_str().is_some_and(|asked| asked.contains(&tag))
+    });
 }
 
 fn skopeo() {

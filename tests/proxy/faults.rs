@@ -1,4 +1,4 @@
-use super::{World, error, json};
+use super::{World, error, json, of_registry};
 use boltseal::registry::embedded::{Answer, EmbeddedOptions, Exchange};
 use bytes::Bytes;
 use http::Response;
@@ -7,9 +7,9 @@ use serde_json::Value;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -108,13 +108,17 @@ async fn a_blob_that_goes_wrong_never_ends_well() {
 // [V-306]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_part_of_a_blob_is_passed_on_as_a_part() {
-    let hook = |exchange: &Exchange| {
+    let placeless = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&placeless);
+    let hook = move |exchange: &Exchange| {
         exchange.headers.get("range").map(|range| {
             assert_eq!(range, "bytes=2-3");
             let mut answer =
                 Response::new(Full::new(Bytes::from_static(b"cd")).map_err(|never| match never {}).boxed());
             *answer.status_mut() = http::StatusCode::PARTIAL_CONTENT;
-            answer.headers_mut().insert("content-range", http::HeaderValue::from_static("bytes 2-3/10"));
+            if !seen.load(Ordering::SeqCst) {
+                answer.headers_mut().insert("content-range", http::HeaderValue::from_static("bytes 2-3/10"));
+            }
             answer
         })
     };
@@ -124,6 +128,10 @@ async fn a_part_of_a_blob_is_passed_on_as_a_part() {
     let part = world.client.get(&url).header("range", "bytes=2-3").send().await.expect("an answer");
     assert_eq!((part.status().as_u16(), part.headers()["content-range"].to_str().ok()), (206, Some("bytes 2-3/10")));
     assert_eq!(part.bytes().await.expect("a part"), "cd");
+    // Nobody has checked the bytes of a part, and this one does not say that it is one.
+    placeless.store(true, Ordering::SeqCst);
+    let part = world.client.get(&url).header("range", "bytes=2-3").send().await.expect("an answer");
+    assert_eq!(error(part).await.0, 503);
     let whole = world.client.get(&url).header("range", "bytes=2-3,5-6").send().await.expect("an answer");
     assert_eq!(whole.status(), 200);
 }
@@ -147,4 +155,46 @@ async fn what_could_not_be_told_is_refused_and_told_again_as_soon_as_it_can_be()
     state.store(FAILS, Ordering::SeqCst);
     assert_eq!(world.get("plain/signed/manifests/1.0").await.status(), 200);
     assert_eq!(world.get("plain/unsigned/manifests/1.0").await.status(), 503);
+}
+
+// [V-303] [V-309]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blob_whose_images_cant_be_read_could_not_be_told() {
+    let closed = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&closed);
+    let hook = move |exchange: &Exchange| {
+        (seen.load(Ordering::SeqCst) && exchange.path().contains("/manifests/")).then(|| {
+            let mut answer = Response::new(Full::new(Bytes::new()).map_err(|never| match never {}).boxed());
+            *answer.status_mut() = http::StatusCode::FORBIDDEN;
+            answer
+        })
+    };
+    let options = EmbeddedOptions { hook: Some(Arc::new(hook)), ..EmbeddedOptions::default() };
+    let world = World::small(options, |_| {}).await;
+    let (_, layer) = of_registry(&world, "plain/signed", &world.row("signed").served).await;
+    let path = format!("plain/signed/blobs/{layer}");
+    assert_eq!(world.ask(http::Method::HEAD, "plain/signed/manifests/1.0").await.status(), 200);
+    closed.store(true, Ordering::SeqCst);
+    assert_eq!(error(world.get(&path).await).await.0, 503);
+    closed.store(false, Ordering::SeqCst);
+    assert_eq!(world.get(&path).await.status(), 200);
+}
+
+// [V-310]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_hangs_holds_up_no_other() {
+    // It takes connections and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let hangs = silent.local_addr().expect("an address").to_string();
+    let world = World::small(EmbeddedOptions::default(), |settings| settings.upstreams.push(hangs.clone())).await;
+    let asking: Vec<_> = (0..40)
+        .map(|at| format!("http://{}/v2/app{at}/manifests/1.0?ns={hangs}", world.proxy.address))
+        .map(|url| tokio::spawn(world.client.get(url).send()))
+        .collect();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let begun = Instant::now();
+    assert_eq!(world.get("plain/signed/manifests/1.0").await.status(), 200);
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert!(asking.iter().all(|asked| !asked.is_finished()));
+    asking.iter().for_each(tokio::task::JoinHandle::abort);
 }

@@ -22,6 +22,10 @@ async fn a_thousand_pulls_of_a_new_image_are_one_verification() {
     assert!(metrics.contains("boltseal_verifications_total{result=\"allowed\"} 1\n"), "{metrics}");
     let index = world.row("signed").served.clone();
     assert_eq!((world.asked("manifests/1.0"), world.asked(&format!("manifests/{index}"))), (1, 1));
+    let patience = Instant::now() + Duration::from_secs(30);
+    while world.proxy.decisions("plain/signed:1.0").len() < 1_000 && Instant::now() < patience {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     assert_eq!(world.proxy.decisions("plain/signed:1.0").len(), 1_000);
 }
 

@@ -82,3 +82,13 @@ async fn error(answer: Response) -> (u16, String, String) {
     assert!(text("message").contains(&id), "{value}");
     (status, text("code"), text("message"))
 }
+
+/// An image of an index, and its layer, as the registry has them.
+async fn of_registry(world: &World, place: &str, index: &str) -> (String, String) {
+    let at = |path: String| format!("http://{}/v2/{place}/manifests/{path}", world.registry.address());
+    let get = async |path: String| -> Value { json(world.client.get(at(path)).send().await.expect("an answer")).await };
+    let image = get(index.to_owned()).await["manifests"][0]["digest"].as_str().expect("a digest").to_owned();
+    let layer = get(image.clone()).await["layers"][0]["digest"].as_str().expect("a digest").to_owned();
+    world.registry.forget_requests();
+    (image, layer)
+}

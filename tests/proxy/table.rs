@@ -1,4 +1,4 @@
-use super::{World, error, json};
+use super::{World, error, json, of_registry};
 use crate::common::{
     image,
     images::{Expected, Row, Table},
@@ -101,7 +101,7 @@ async fn what_belongs_to_an_allowed_index_is_given_out_and_nothing_else() {
     }
     // Of the unsigned image there is nothing by digest either, and nothing of it is asked for.
     let row = world.row("unsigned").clone();
-    let made = of_registry(&world, &row.served).await;
+    let made = of_registry(&world, "plain/unsigned", &row.served).await;
     for digest in [&row.served, &made.0] {
         let (status, code, message) = error(world.get(&format!("plain/unsigned/manifests/{digest}")).await).await;
         assert_eq!((status, &*code), (403, "DENIED"), "{message}");
@@ -111,16 +111,6 @@ async fn what_belongs_to_an_allowed_index_is_given_out_and_nothing_else() {
         assert_eq!((status, &*code), (403, "DENIED"));
     }
     assert_eq!(world.asked(&format!("blobs/{}", made.1)), 0);
-}
-
-/// An image of an index, and its layer, as the registry has them.
-async fn of_registry(world: &World, index: &str) -> (String, String) {
-    let at = |path: String| format!("http://{}/v2/plain/unsigned/manifests/{path}", world.registry.address());
-    let get = async |path: String| -> Value { json(world.client.get(at(path)).send().await.expect("an answer")).await };
-    let image = get(index.to_owned()).await["manifests"][0]["digest"].as_str().expect("a digest").to_owned();
-    let layer = get(image.clone()).await["layers"][0]["digest"].as_str().expect("a digest").to_owned();
-    world.registry.forget_requests();
-    (image, layer)
 }
 
 /// A client that has the index and its images already asks for the tag, and then for layers alone.
@@ -158,6 +148,24 @@ async fn nothing_is_pushed_or_deleted_through_the_proxy() {
         assert_eq!((status, &*code), (405, "UNSUPPORTED"), "{path}");
     }
     assert!(world.registry.requests().is_empty(), "{:?}", world.registry.requests());
+    let is = |line: &Value| line["decision"] == "refused" && line["asked"] == "PUT /v2/plain/signed/manifests/1.0";
+    world.proxy.wait_for("it is logged", is);
+}
+
+// [V-301] [V-332]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_only_tells_passes_on_what_it_does_not_name() {
+    let registry = Embedded::start(EmbeddedOptions::default()).await.expect("a registry");
+    let table = Table::small(&registry.address().to_string()).await;
+    std::fs::write(table.policy(), "version: 1\nmode: permissive\nimages: {}\n").expect("a policy");
+    let world = World::with(registry, table, |_| {});
+    let row = world.row("unsigned").clone();
+    let (image, layer) = of_registry(&world, "plain/unsigned", &row.served).await;
+    for path in ["manifests/1.0".to_owned(), format!("manifests/{image}"), format!("blobs/{layer}")] {
+        assert_eq!(world.get(&format!("plain/unsigned/{path}")).await.status(), 200, "{path}");
+    }
+    let line = world.proxy.wait_for("it is logged", |line| line["decision"] == "would-deny");
+    assert!(line["reason"].as_str().is_some_and(|reason| reason.contains("no-policy")), "{line}");
 }
 
 // [V-307] [V-312]
@@ -190,5 +198,7 @@ async fn what_makes_no_sense_is_told_so_and_credentials_stay_here() {
     let answer = world.client.get(url).basic_auth("client", Some("secret")).send().await.expect("an answer");
     assert_eq!(answer.status(), 200);
     assert!(world.registry.requests().iter().all(|request| !request.authorization));
+    let is = |line: &Value| line["reason"].as_str().is_some_and(|reason| reason.contains("quay.io"));
+    assert_eq!(world.proxy.wait_for("it is logged", is)["decision"], "refused");
     assert!(!format!("{:?}", world.proxy.log()).contains("secret"));
 }

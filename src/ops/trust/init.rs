@@ -98,7 +98,7 @@ impl Writer<'_> {
         if self.repo.resolve(TRUST_TAG).await?.digest != written {
             return Err(TrustError::Exists { repository: name });
         }
-        self.memory.remember(&self.place, &state, files, None)?;
+        self.memory.remember(&self.place, &state, files, None).await?;
         Ok(Started::Live(Box::new(state)))
     }
 

@@ -3,7 +3,7 @@
 use super::{TrustError, live::Files};
 use crate::{
     policy::{ContentTrust, Tofu},
-    store::{Remembered, TrustStore},
+    store::{Remembered, TrustStore, TrustStoreError},
     trust::tuf::{Floors, LockedTrust, RootFloor, TrustLock, TrustState, TrustedStart},
 };
 use bytes::Bytes;
@@ -66,20 +66,24 @@ impl Memory {
         Ok(Known { start, floors, remembered, locked })
     }
 
-    /// Remembers a verified state of a place, and its files.
+    /// Remembers a verified state of a place, and its files. Waiting for other writers takes a thread of its own: a server's
+    /// others go on.
     ///
     /// # Errors
     /// It can't be written.
-    pub(super) fn remember(
+    pub(super) async fn remember(
         &self,
         place: &str,
         state: &TrustState,
         files: Files,
         etag: Option<String>,
     ) -> Result<(), TrustError> {
-        let Some(store) = &self.store else { return Ok(()) };
+        let Some(store) = self.store.clone() else { return Ok(()) };
         let root = state.file(&crate::format::tuf::RoleName::Root).unwrap_or_default();
-        Ok(store
-            .remember(place, &Remembered { floors: state.floors(), root: Bytes::copy_from_slice(root), files, etag })?)
+        let seen = Remembered { floors: state.floors(), root: Bytes::copy_from_slice(root), files, etag };
+        let of = place.to_owned();
+        let written = tokio::task::spawn_blocking(move || store.remember(&of, &seen)).await;
+        let broken = |error| TrustStoreError::Io { path: place.into(), source: std::io::Error::other(error) };
+        Ok(written.map_err(broken)??)
     }
 }

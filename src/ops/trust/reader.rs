@@ -242,7 +242,7 @@ impl One<'_> {
         match live::judge(self.repo, files, etag, &self.known, terms).await? {
             Ok(Live { state, files, etag, .. }) => {
                 if source == StateSource::Live {
-                    self.reader.memory.remember(&self.place, &state, files, etag)?;
+                    self.reader.memory.remember(&self.place, &state, files, etag).await?;
                 }
                 Ok((Read { judged: Ok(state), only, stale: None, provenance }, false))
             }

@@ -62,7 +62,7 @@ impl Writer<'_> {
         let live = self.read_fresh(&self.known()?, false).await?;
         let (name, locked) = (self.name.to_string(), LockedTrust::of(&live.state));
         update_trust_lock(lock, |lock| lock.insert(name.clone(), locked.clone()))?;
-        self.memory.remember(&self.place, &live.state, live.files, live.etag)?;
+        self.memory.remember(&self.place, &live.state, live.files, live.etag).await?;
         Ok(read_trust_lock(lock)?.get(&name).cloned().unwrap_or(locked))
     }
 
@@ -117,7 +117,7 @@ impl Writer<'_> {
         }
         push::blobs(self.repo, files.values()).await?;
         push::live(self.repo, &files).await?;
-        self.memory.remember(&self.place, &state, files, None)?;
+        self.memory.remember(&self.place, &state, files, None).await?;
         Ok(state)
     }
 }

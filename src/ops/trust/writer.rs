@@ -166,7 +166,7 @@ impl Writer<'_> {
             let live = self.read(&known).await?;
             self.check_newest(&live, &known)?;
             if let Some(sealing) = self.round(&live, &known, plan, &mut progress, round).await? {
-                return self.conclude(progress, sealing, live, &known);
+                return self.conclude(progress, sealing, live, &known).await;
             }
         }
         Err(TrustError::Contended(TRUST_ROUNDS))
@@ -254,7 +254,7 @@ impl Writer<'_> {
     }
 
     /// Remembers what is in place, unless nothing but that says that it is the newest.
-    fn conclude(
+    async fn conclude(
         &self,
         progress: Progress,
         sealing: Sealing,
@@ -262,7 +262,7 @@ impl Writer<'_> {
         known: &Known,
     ) -> Result<Published, TrustError> {
         if sealing == Sealing::Sealed || (sealing == Sealing::Unchanged && known.has_floor()) {
-            self.memory.remember(&self.place, &live.state, live.files.clone(), live.etag.clone())?;
+            self.memory.remember(&self.place, &live.state, live.files.clone(), live.etag.clone()).await?;
         }
         let signed = progress.made.iter().map(|made| (made.role.clone(), made.version)).collect();
         Ok(Published { sealing, signed, waiting: progress.waiting, live })

@@ -236,7 +236,7 @@ impl Admission {
             id: &asked.caller.id,
             client: asked.caller.address.to_string(),
             asked: (self.style.printable)(object.trim_end()),
-            digest: verdict.as_ref().ok().map(|ruled| ruled.digest.to_string()),
+            digest: verdict.as_ref().ok().and_then(|ruled| Some(ruled.digest?.to_string())),
             decision,
             reason: (self.style.printable)(&reason),
             policy: judged.map(|(judged, _)| judged.law.file.to_string()),
@@ -296,7 +296,7 @@ fn parse(text: &str) -> Result<Reference, ReferenceError> {
 fn verdict(ruled: &Result<Arc<Ruled>, Undecided>) -> Verdict {
     match ruled {
         Ok(ruled) => match ruled.ruling {
-            Ruling::Allowed => Verdict::Approved(ruled.digest),
+            Ruling::Allowed => ruled.digest.map_or_else(|| Verdict::Unknown("no digest".to_owned()), Verdict::Approved),
             Ruling::WouldDeny => Verdict::Permitted(ruled.reason.clone()),
             Ruling::NotJudged => Verdict::NotJudged,
             Ruling::Denied => Verdict::Denied(ruled.reason.clone()),

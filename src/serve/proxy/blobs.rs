@@ -2,20 +2,23 @@
 
 use super::{
     Asked, DOCKER_CONTENT_DIGEST, Proxy, Refusal,
-    members::{Ground, Root},
+    members::{Ground, Member, Root},
 };
 use crate::{
     limits::PROXY_EXPANDED,
     oci::{Digest, RepositoryName},
     registry::BlobStream,
-    serve::{Answer, Metrics},
+    serve::{Answer, Metrics, lock},
 };
 use futures_util::{StreamExt as _, stream};
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt, Empty, StreamBody};
 use hyper::body::Frame;
 use moka::future::Cache;
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// Images of an index that are read at once to look for a blob.
 const AT_ONCE: usize = 8;
@@ -53,33 +56,41 @@ impl Proxy {
     }
 
     /// Whether a blob belongs to something that may be used. A client that has an index's images already asks for their blobs
-    /// alone: the images are read here then.
+    /// alone: the images are read here then. An image that can't be read may be the one that lists it.
     async fn belongs(&self, repository: &RepositoryName, digest: Digest) -> Result<bool, Refusal> {
-        if self.standing(repository, digest).await?.is_some() {
+        let blob = Member::Blob(digest);
+        if self.standing(repository, blob).await?.is_some() {
             return Ok(true);
         }
+        let mut unknown = None;
         for root in self.members.roots(repository).await {
             let key = (repository.clone(), root.digest);
-            self.expanded.get_with(key, self.expand(repository, &root)).await;
+            if let Err(why) = self.expanded.try_get_with(key, self.expand(repository, &root)).await {
+                unknown = Some(why);
+            }
         }
-        Ok(self.standing(repository, digest).await?.is_some())
+        match (self.standing(repository, blob).await?, unknown) {
+            (Some(_), _) => Ok(true),
+            (None, Some(why)) => Err(why.again()),
+            (None, None) => Ok(false),
+        }
     }
 
-    /// Enters what an index's images list. Indexes in it are not looked into: runtimes don't either.
-    async fn expand(&self, repository: &RepositoryName, root: &Arc<Root>) {
-        let Ok(held) = self.fetch(repository, root.digest).await else { return };
+    /// Enters what an index's images list. Indexes in it are not looked into: runtimes don't either. What the registry does not
+    /// have lists nothing.
+    async fn expand(&self, repository: &RepositoryName, root: &Arc<Root>) -> Result<(), Refusal> {
+        let held = self.fetch(repository, root.digest).await?;
         let ground = Ground::Root(Arc::clone(root));
         self.enter(repository, &held, &ground).await;
-        if held.is_index {
-            let images = stream::iter(held.members.clone());
-            images
-                .for_each_concurrent(AT_ONCE, async |image| {
-                    if let Ok(image) = self.fetch(repository, image).await {
-                        self.enter(repository, &image, &ground).await;
-                    }
-                })
-                .await;
-        }
+        let unknown = Mutex::new(None);
+        stream::iter(held.entries())
+            .for_each_concurrent(AT_ONCE, async |image| match self.fetch(repository, image).await {
+                Ok(image) => self.enter(repository, &image, &ground).await,
+                Err(why) if why.is_unknown() => *lock(&unknown) = Some(why),
+                Err(_) => {}
+            })
+            .await;
+        unknown.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
     }
 
     fn passed_on(&self, asked: &Asked<'_>, blob: BlobStream) -> Answer {

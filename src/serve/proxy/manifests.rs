@@ -2,8 +2,8 @@
 
 use super::{
     Asked, DOCKER_CONTENT_DIGEST, Proxy, Refusal,
-    evidence::{is_evidence, is_evidence_tag},
-    members::{Ground, Root, SharedRoot},
+    evidence::{Evidence, is_evidence_tag},
+    members::{Ground, Member, Root, SharedRoot},
     route::reference,
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
-use moka::future::Cache;
+use moka::{future::Cache, policy::EvictionPolicy};
 use std::sync::Arc;
 
 /// Manifests that were fetched: their bytes have the digest.
@@ -28,10 +28,10 @@ pub(super) struct Held {
     pub digest: Digest,
     bytes: Bytes,
     media_type: HeaderValue,
+    is_index: bool,
     /// Configuration and layers, or the entries of an index.
-    pub members: Vec<Digest>,
-    pub is_index: bool,
-    is_evidence: bool,
+    members: Vec<Member>,
+    pub evidence: Evidence,
 }
 
 impl Default for Manifests {
@@ -41,7 +41,7 @@ impl Default for Manifests {
             u32::try_from(2 * held.bytes.len() + 512).unwrap_or(u32::MAX)
         };
         let builder = Cache::builder().max_capacity(PROXY_MANIFEST_BYTES).weigher(weigh);
-        Self { held: builder.time_to_idle(PROXY_IDLE).build() }
+        Self { held: builder.eviction_policy(EvictionPolicy::lru()).time_to_idle(PROXY_IDLE).build() }
     }
 }
 
@@ -49,10 +49,10 @@ impl Held {
     fn of(fetched: Fetched) -> Result<Self, Refusal> {
         let members: Vec<_> = match &fetched.manifest {
             Manifest::Image(image) if image.layers.len() <= LAYERS => {
-                std::iter::once(&image.config).chain(&image.layers).map(|one| one.digest).collect()
+                std::iter::once(&image.config).chain(&image.layers).map(|one| Member::Blob(one.digest)).collect()
             }
             Manifest::Index(index) if index.manifests.len() <= INDEX_ENTRIES => {
-                index.manifests.iter().map(|one| one.digest).collect()
+                index.manifests.iter().map(|one| Member::Manifest(one.digest)).collect()
             }
             _ => return Err(Refusal::denied("the manifest lists more than is followed")),
         };
@@ -62,12 +62,21 @@ impl Held {
             media_type: media_type.map_err(|_| Refusal::denied("the manifest's media type is none"))?,
             members,
             is_index: matches!(fetched.manifest, Manifest::Index(_)),
-            is_evidence: is_evidence(&fetched.manifest),
+            evidence: Evidence::of(&fetched.manifest),
             bytes: fetched.bytes.into(),
         })
     }
 
-    fn answer(&self) -> Answer {
+    /// The entries of an index; of an image none.
+    pub fn entries(&self) -> Vec<Digest> {
+        let entry = |member: &Member| match member {
+            Member::Manifest(digest) => Some(*digest),
+            Member::Blob(_) => None,
+        };
+        self.members.iter().filter_map(entry).collect()
+    }
+
+    pub fn answer(&self) -> Answer {
         let mut answer = Response::new(Full::new(self.bytes.clone()).map_err(|never| match never {}).boxed());
         answer.headers_mut().insert(header::CONTENT_TYPE, self.media_type.clone());
         if let Ok(digest) = HeaderValue::from_str(&self.digest.to_string()) {
@@ -90,13 +99,13 @@ impl Proxy {
             }
             Selector::Tag(_) => self.judged(asked, repository, &at).await,
             Selector::Digest(digest) => {
-                if let Some(ground) = self.standing(repository, *digest).await? {
+                if let Some(ground) = self.standing(repository, Member::Manifest(*digest)).await? {
                     let held = self.fetch(repository, *digest).await?;
                     return Ok(self.given(asked, repository, &held, &ground).await);
                 }
                 if self.pass_evidence {
                     let held = self.fetch(repository, *digest).await?;
-                    if held.is_evidence {
+                    if self.is_evidence(repository, &held).await? {
                         return Ok(self.given(asked, repository, &held, &Ground::Evidence).await);
                     }
                 }
@@ -110,9 +119,13 @@ impl Proxy {
         let reference = reference(repository, at);
         let judged = self.judge.judge(&reference).await;
         self.log_judged(asked, &judged);
-        let Some(digest) = judged.usable() else { return Err(refusal(&judged).logged()) };
-        let held = self.fetch(repository, digest).await?;
-        let root = Ground::Root(Arc::new(Root { asked: reference, digest }));
+        let held = match judged.usable() {
+            Some(digest) => self.fetch(repository, digest).await?,
+            // No scope matches, in a mode that only tells: it is what the registry says.
+            None if judged.may_be_used() => self.resolved(repository, at).await?,
+            None => return Err(refusal(&judged).logged()),
+        };
+        let root = Ground::Root(Arc::new(Root { asked: reference, digest: held.digest }));
         self.enter(repository, &held, &root).await;
         Ok(held.answer())
     }
@@ -129,32 +142,32 @@ impl Proxy {
     }
 
     pub(super) async fn enter(&self, repository: &RepositoryName, held: &Held, ground: &Ground) {
-        let members = held.members.iter().copied().chain([held.digest]);
+        let members = held.members.iter().copied().chain([Member::Manifest(held.digest)]);
         let new = self.members.enter(repository, members, ground).await;
         if let (Some(shared), Ground::Root(root)) = (self.judge.shared(), ground) {
-            let entry = |member: &Digest| (shared_name(repository, member), SharedRoot::of(root));
+            let entry = |member: &Member| (shared_name(repository, member), SharedRoot::of(root));
             shared.keep(new.iter().map(entry), PROXY_IDLE).await;
         }
     }
 
     /// The grounds that are known here, else the one that another server has found.
-    async fn grounds(&self, repository: &RepositoryName, digest: Digest) -> Arc<Vec<Ground>> {
-        let known = self.members.grounds(repository, digest).await;
+    async fn grounds(&self, repository: &RepositoryName, member: Member) -> Arc<Vec<Ground>> {
+        let known = self.members.grounds(repository, member).await;
         let (true, Some(shared)) = (known.is_empty(), self.judge.shared()) else { return known };
-        let found = shared.find::<SharedRoot>(&shared_name(repository, &digest), PROXY_IDLE).await;
+        let found = shared.find::<SharedRoot>(&shared_name(repository, &member), PROXY_IDLE).await;
         let Some(ground) = found.and_then(|(root, _)| root.ground(repository)) else { return known };
-        self.members.enter(repository, [digest].into_iter(), &ground).await;
+        self.members.enter(repository, [member].into_iter(), &ground).await;
         Arc::new(vec![ground])
     }
 
-    /// A ground for a digest that stands now, if there is one: the root is judged again, by what is held or anew.
+    /// A ground for a member that stands now, if there is one: the root is judged again, by what is held or anew.
     pub(super) async fn standing(
         &self,
         repository: &RepositoryName,
-        digest: Digest,
+        member: Member,
     ) -> Result<Option<Ground>, Refusal> {
         let mut unknown = None;
-        for ground in self.grounds(repository, digest).await.iter() {
+        for ground in self.grounds(repository, member).await.iter() {
             let Ground::Root(root) = ground else {
                 if self.pass_evidence {
                     return Ok(Some(Ground::Evidence));
@@ -177,17 +190,29 @@ impl Proxy {
 
     /// What stands under a tag that evidence is found by. A list of it is an index, whose entries are looked at themselves.
     async fn evidence(&self, asked: &Asked<'_>, repository: &RepositoryName, tag: &str) -> Result<Answer, Refusal> {
-        let session = self.judge.session();
-        let fetched = self.remote(&session, repository)?.manifest(&Selector::Tag(tag.to_owned())).await;
-        let held = Held::of(fetched.map_err(|error| self.failed(&error, "MANIFEST_UNKNOWN"))?)?;
-        if !held.is_evidence && !held.is_index {
+        let held = self.resolved(repository, &Selector::Tag(tag.to_owned())).await?;
+        let is_evidence = self.is_evidence(repository, &held).await?;
+        if !is_evidence && !held.is_index {
             return Err(Refusal::denied("an image under a tag that signatures are found by"));
         }
         self.log(asked, "evidence", Some(held.digest), "signatures or attestations, unjudged".to_owned());
-        if held.is_evidence {
+        if is_evidence {
             self.enter(repository, &held, &Ground::Evidence).await;
         }
         Ok(held.answer())
+    }
+
+    /// What the registry says that a tag means.
+    async fn resolved(&self, repository: &RepositoryName, at: &Selector) -> Result<Arc<Held>, Refusal> {
+        let digest = match at {
+            Selector::Digest(digest) => *digest,
+            Selector::Tag(tag) => {
+                let session = self.judge.session();
+                let described = self.remote(&session, repository)?.resolve(tag).await;
+                described.map_err(|error| self.failed(&error, "MANIFEST_UNKNOWN"))?.digest
+            }
+        };
+        self.fetch(repository, digest).await
     }
 
     /// A manifest by its digest, held or fetched: once, however many want it.
@@ -206,8 +231,12 @@ impl Proxy {
     }
 }
 
-fn shared_name(repository: &RepositoryName, member: &Digest) -> String {
-    shared::name("member", &[&repository.to_string(), &member.to_string()])
+fn shared_name(repository: &RepositoryName, member: &Member) -> String {
+    let (kind, digest) = match member {
+        Member::Manifest(digest) => ("manifest", digest),
+        Member::Blob(digest) => ("blob", digest),
+    };
+    shared::name(kind, &[&repository.to_string(), &digest.to_string()])
 }
 
 enum Failed {

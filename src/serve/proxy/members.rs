@@ -10,6 +10,7 @@ use crate::{
 use moka::{
     future::Cache,
     ops::compute::{CompResult, Op},
+    policy::EvictionPolicy,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -51,25 +52,41 @@ impl SharedRoot {
     }
 }
 
+/// What is given out by a digest. Whoever pushes an image may list any bytes as a layer: as a manifest they are not given out
+/// for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Member {
+    /// A manifest: one that was asked for, or an entry of an index.
+    Manifest(Digest),
+    /// A configuration or a layer.
+    Blob(Digest),
+}
+
 /// The grounds that are known, bounded in number and by idleness.
 pub(super) struct Members {
-    grounds: Cache<(RepositoryName, Digest), Arc<Vec<Ground>>>,
+    grounds: Cache<(RepositoryName, Member), Arc<Vec<Ground>>>,
     roots: Cache<RepositoryName, Arc<Vec<Ground>>>,
 }
 
 impl Default for Members {
     fn default() -> Self {
-        Self {
-            grounds: Cache::builder().max_capacity(PROXY_MEMBERS).time_to_idle(PROXY_IDLE).build(),
-            roots: Cache::builder().max_capacity(PROXY_MEMBERS / 10).time_to_idle(PROXY_IDLE).build(),
-        }
+        Self::bounded(PROXY_MEMBERS)
     }
 }
 
 impl Members {
+    fn bounded(most: u64) -> Self {
+        // What is new comes in: of a pull under way nobody has asked for a member before.
+        let lru = EvictionPolicy::lru;
+        Self {
+            grounds: Cache::builder().max_capacity(most).eviction_policy(lru()).time_to_idle(PROXY_IDLE).build(),
+            roots: Cache::builder().max_capacity(most / 10).eviction_policy(lru()).time_to_idle(PROXY_IDLE).build(),
+        }
+    }
+
     /// The grounds for a manifest or blob, the latest first.
-    pub async fn grounds(&self, repository: &RepositoryName, digest: Digest) -> Arc<Vec<Ground>> {
-        self.grounds.get(&(repository.clone(), digest)).await.unwrap_or_default()
+    pub async fn grounds(&self, repository: &RepositoryName, member: Member) -> Arc<Vec<Ground>> {
+        self.grounds.get(&(repository.clone(), member)).await.unwrap_or_default()
     }
 
     /// The manifests of a repository that were allowed of late.
@@ -86,9 +103,9 @@ impl Members {
     pub async fn enter(
         &self,
         repository: &RepositoryName,
-        members: impl Iterator<Item = Digest>,
+        members: impl Iterator<Item = Member>,
         ground: &Ground,
-    ) -> Vec<Digest> {
+    ) -> Vec<Member> {
         let mut new = Vec::new();
         for member in members {
             let key = (repository.clone(), member);
@@ -123,7 +140,7 @@ mod tests {
     async fn the_latest_ground_stands_first_and_they_are_few() {
         let members = Members::default();
         let name: RepositoryName = "r.example/app".parse().unwrap();
-        let member = Digest::sha256(b"member");
+        let member = Member::Blob(Digest::sha256(b"member"));
         let root = |tag: usize| {
             Ground::Root(Arc::new(Root {
                 asked: format!("r.example/app:{tag}").parse().unwrap(),
@@ -137,7 +154,28 @@ mod tests {
         let grounds = members.grounds(&name, member).await;
         assert_eq!((grounds.len(), &grounds[0], &grounds[1]), (PROXY_ROOTS, &root(90), &root(99)));
         assert_eq!(members.roots(&name).await.len(), PROXY_ROOTS);
-        assert!(members.grounds(&name, Digest::sha256(b"other")).await.is_empty());
+        // [V-302]
+        for other in [Member::Blob(Digest::sha256(b"other")), Member::Manifest(Digest::sha256(b"member"))] {
+            assert!(members.grounds(&name, other).await.is_empty());
+        }
         assert!(members.grounds(&"r.example/other".parse().unwrap(), member).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_is_new_takes_the_place_of_what_is_old() {
+        let members = Members::bounded(100);
+        let name: RepositoryName = "r.example/app".parse().unwrap();
+        let member = |at: usize| Member::Blob(Digest::sha256(at.to_string().as_bytes()));
+        for at in 0..100 {
+            members.enter(&name, [member(at)].into_iter(), &Ground::Evidence).await;
+        }
+        for at in (0..100).cycle().take(1_000) {
+            members.grounds(&name, member(at)).await;
+        }
+        members.enter(&name, (200..220).map(member), &Ground::Evidence).await;
+        members.grounds.run_pending_tasks().await;
+        for at in 200..220 {
+            assert_eq!(members.grounds(&name, member(at)).await.len(), 1, "{at}");
+        }
     }
 }

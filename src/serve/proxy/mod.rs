@@ -15,6 +15,7 @@ pub use settings::{ProxySettings, Upstreams};
 
 use super::{Answer, Caller, Decided, Judge, Judged, Log, Metrics, Service, Shell, answer};
 use crate::{
+    limits::SERVE_LOG_PATH_CHARS,
     oci::{Digest, Repository, RepositoryName},
     registry::{Access, Fault, RegistryError, Remote, Repo, Session},
 };
@@ -72,23 +73,26 @@ impl Proxy {
     }
 
     async fn route(&self, request: &Request<Incoming>, caller: &Caller) -> Result<Answer, Refusal> {
-        let ask = Ask::parse(request, &self.upstreams)?;
-        let (repository, what) = match ask {
-            Ask::Version => return Ok(answer::whole(StatusCode::OK, "application/json", "{}".into())),
-            Ask::Of(repository, what) => (repository, what),
-        };
-        let text = (self.printable)(&format!("{} {}", request.method(), what.of(&repository)));
+        let text = |what: &str| (self.printable)(&format!("{} {what}", request.method()));
+        let path: String = request.uri().path().chars().take(SERVE_LOG_PATH_CHARS).collect();
         let range = request.headers().get(header::RANGE);
         let head = request.method() == Method::HEAD;
-        let asked = Asked { caller, head, range, begun: Instant::now(), text };
-        let answered = match what {
-            What::Manifest(at) => self.manifest(&asked, &repository, at).await,
-            What::Blob(digest) => self.blob(&asked, &repository, digest).await,
-            What::Referrers(subject) => self.referrers(&asked, &repository, subject).await,
+        let mut asked = Asked { caller, head, range, begun: Instant::now(), text: text(&path) };
+        let answered = match Ask::parse(request, &self.upstreams) {
+            Ok(Ask::Version) => Ok(answer::whole(StatusCode::OK, "application/json", "{}".into())),
+            Ok(Ask::Of(repository, what)) => {
+                asked.text = text(&what.of(&repository));
+                match what {
+                    What::Manifest(at) => self.manifest(&asked, &repository, at).await,
+                    What::Blob(digest) => self.blob(&asked, &repository, digest).await,
+                    What::Referrers(subject) => self.referrers(&asked, &repository, subject).await,
+                }
+            }
+            Err(refusal) => Err(refusal),
         };
         answered.inspect_err(|refusal| {
             if !refusal.logged {
-                self.log(&asked, "refused", None, refusal.message.clone());
+                self.log(&asked, "refused", None, (self.printable)(&refusal.message));
             }
         })
     }
@@ -121,7 +125,7 @@ impl Proxy {
     }
 
     fn log_judged(&self, asked: &Asked<'_>, judged: &Judged) {
-        let digest = judged.verdict.as_ref().ok().map(|verdict| verdict.digest.to_string());
+        let digest = judged.verdict.as_ref().ok().and_then(|verdict| Some(verdict.digest?.to_string()));
         let (reason, policy) = (judged.reason(), Some(judged.law.file.to_string()));
         self.log.decision(&Decided { digest, reason, policy, cached: judged.cached, ..asked.decided(judged.name()) });
     }
