@@ -7,18 +7,22 @@ mod common;
 #[path = "audit/drift.rs"]
 mod drift;
 
-use boltseal::registry::embedded::{Embedded, EmbeddedOptions};
+use boltseal::registry::embedded::{Embedded, EmbeddedOptions, Hook};
+use bytes::Bytes;
 use common::{
     Boltseal, Ran,
     images::{Expected, Table},
     key,
 };
+use http::{Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     process::Stdio,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -28,8 +32,17 @@ struct Fleet {
 }
 
 impl Fleet {
+    /// Its registry answers nothing useful of tags named `broken`.
     async fn new(small: bool) -> Self {
-        let registry = Embedded::start(EmbeddedOptions::default()).await.expect("a registry");
+        let hook: Hook = Arc::new(|exchange| {
+            exchange.path_and_query.ends_with("/manifests/broken").then(|| {
+                let mut answer = Response::new(Full::new(Bytes::new()).map_err(|never| match never {}).boxed());
+                *answer.status_mut() = StatusCode::BAD_REQUEST;
+                answer
+            })
+        });
+        let options = EmbeddedOptions { hook: Some(hook), ..EmbeddedOptions::default() };
+        let registry = Embedded::start(options).await.expect("a registry");
         let address = registry.address().to_string();
         let table = if small { Table::small(&address).await } else { Table::build(&address).await };
         Self { registry, table }
@@ -144,7 +157,6 @@ async fn what_runs_is_judged_by_its_digest_and_compared_with_its_tag() {
         ("named by a digest, which is not what runs", pod("j", &signed.by_digest(), &unsigned.served)),
         ("built on the spot", by_id),
     ];
-    fleet.table.push_bytes("plain/signed", "broken", b"{\"schemaVersion\":2}").await;
     let list = json!({ "kind": "List", "items": pods.iter().map(|(_, pod)| pod).collect::<Vec<_>>() });
     let file = fleet.write("pods.json", &list.to_string());
     let told = records(&fleet.audit(&file, &["-o", "json", "--ordered"]).expect(4).stdout);

@@ -16,3 +16,5 @@ mod judges;
 mod real;
 #[path = "keyless/strict.rs"]
 mod strict;
+#[path = "keyless/tekton.rs"]
+mod tekton;

@@ -144,7 +144,8 @@ fn a_document_with_a_reserved_name_is_nobody_s() {
 #[test]
 fn the_process_has_given_up_what_it_does_not_need() {
     use std::{io::Write as _, process::Stdio};
-    let mut command = Boltseal::new().command();
+    let boltseal = Boltseal::new();
+    let mut command = boltseal.command();
     let mut child = command.arg("rego-run").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a process");
     let limits = format!("/proc/{}/limits", child.id());
     let begun = Instant::now();

@@ -4,7 +4,7 @@
 pub fn printable(text: &str) -> String {
     let obeyed = |c: char| {
         c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+            || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
     };
     text.chars().map(|c| if obeyed(c) { '\u{fffd}' } else { c }).collect()
 }
@@ -18,6 +18,7 @@ mod tests {
         let forged = "x)\nallowed  registry.example.com/app:1.0\r\u{1b}[2K\u{202e}";
         assert!(!printable(forged).contains(['\n', '\r', '\u{1b}', '\u{202e}']));
         assert_eq!(printable("\u{fffe}\u{ffff}"), "\u{fffd}\u{fffd}", "no Char of XML 1.0, 2.2");
+        assert_eq!(printable("a\u{61c}b"), "a\u{fffd}b", "Arabic's mark of direction");
         assert_eq!(printable("grün: ok"), "grün: ok");
     }
 }

@@ -168,7 +168,8 @@ impl Verifier<'_> {
             }
         };
         let looking = async {
-            let asks = self.is_judged(subject) && self.policy.asks_for_config(repository);
+            let asks =
+                self.is_judged(subject) && self.policy.scope(repository).is_some_and(|scope| scope.config.is_some());
             if asks { Some(images(repo, subject).await) } else { None }
         };
         let ((Held { mut collected, room }, embedded), looked) = join(collecting, looking).await;

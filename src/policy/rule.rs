@@ -151,12 +151,6 @@ impl Policy {
             .with_roots(self.anchors.roots.iter().filter(|root| roots.contains(&root.id())).cloned())
     }
 
-    /// What is asked of a repository's trust state.
-    #[must_use]
-    pub fn content_trust(&self, repository: &Repository) -> Option<&ContentTrust> {
-        self.scope(repository)?.content_trust.as_ref()
-    }
-
     /// Whether signatures or attestations are asked of a repository's images.
     #[must_use]
     pub fn asks_for_evidence(&self, repository: &Repository) -> bool {
@@ -167,12 +161,6 @@ impl Policy {
     #[must_use]
     pub fn accepts(&self, repository: &Repository, unsigned: Unsigned) -> bool {
         self.scope(repository).is_some_and(|scope| scope.requirements.iter().any(|one| one.unsigned == unsigned))
-    }
-
-    /// Whether something is asked of the configurations of a repository's images.
-    #[must_use]
-    pub fn asks_for_config(&self, repository: &Repository) -> bool {
-        self.scope(repository).is_some_and(|scope| scope.config.is_some())
     }
 
     /// The lock files that the scopes name, as the policy writes their paths; each once.
@@ -315,34 +303,22 @@ pub(super) fn mapped(map: &BTreeMap<String, String>, asked: &str) -> Option<Repo
     if name.starts_with("oci:") { None } else { name.parse().ok() }
 }
 
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Enforced => "enforced",
-            Self::Permissive => "permissive",
-            Self::Disabled => "disabled",
-        })
-    }
+/// As they are written in policies.
+macro_rules! display {
+    ($($name:ident { $($value:pat => $word:literal),+ })+) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $($value => $word),+ })
+            }
+        }
+    )+};
 }
 
-impl fmt::Display for IdentityRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Any => "any",
-            Self::Repository => "repository",
-            Self::Tag => "tag",
-            Self::Map(_) => "map",
-        })
-    }
-}
-
-impl fmt::Display for Unsigned {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Refuse => "refuse",
-            Self::CoveredByIndex => "covered-by-index",
-            Self::CoveredByManifest => "covered-by-manifest",
-        })
+display! {
+    Mode { Self::Enforced => "enforced", Self::Permissive => "permissive", Self::Disabled => "disabled" }
+    IdentityRule { Self::Any => "any", Self::Repository => "repository", Self::Tag => "tag", Self::Map(_) => "map" }
+    Unsigned {
+        Self::Refuse => "refuse", Self::CoveredByIndex => "covered-by-index", Self::CoveredByManifest => "covered-by-manifest"
     }
 }
 

@@ -5,6 +5,7 @@ use crate::{
     small,
     webhook::{Webhook, configure, pod},
 };
+use boltseal::limits::REVIEW_AT_ONCE;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
@@ -38,6 +39,25 @@ async fn a_registry_that_does_not_answer_is_could_not_tell_within_the_time() {
     // The mutating webhook is as late, and puts digests to the others.
     let patch = webhook.ask("/mutate?timeout=2s", &pod(&[&name, &good.name])).await.patch();
     assert_eq!(patch, [("/spec/containers/1/image".to_owned(), format!("{}@{}", good.name, good.served))]);
+}
+
+// [V-327]
+#[tokio::test(flavor = "multi_thread")]
+async fn one_review_has_few_images_judged_at_once_and_none_when_its_time_is_over() {
+    let (_registry, table) = small().await;
+    let silent: Vec<_> = (0..3 * REVIEW_AT_ONCE).map(|_| TcpListener::bind("127.0.0.1:0").expect("a port")).collect();
+    let name = |listener: &TcpListener| format!("{}/plain/app:1.0", listener.local_addr().expect("an address"));
+    let names: Vec<_> = silent.iter().map(name).collect();
+    let webhook = Webhook::start(&table, &configure(&table, "", ""), &[]);
+    let review = pod(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let answered = webhook.ask("/validate?timeout=1s", &review).await;
+    assert_eq!(answered.0["status"]["code"], 503, "{answered:?}");
+    let asked = silent.iter().filter(|listener| {
+        listener.set_nonblocking(true).expect("a listener");
+        listener.accept().is_ok()
+    });
+    let asked = asked.count();
+    assert!((1..=REVIEW_AT_ONCE).contains(&asked), "{asked}");
 }
 
 // [V-329]

@@ -152,13 +152,6 @@ impl Table {
         made
     }
 
-    /// Has a tag mean these bytes, whatever they are.
-    pub async fn push_bytes(&self, repository: &str, tag: &str, bytes: &[u8]) {
-        let kind = "application/vnd.oci.image.manifest.v1+json";
-        let pushed = self.repo(repository).push_manifest_bytes(&Selector::Tag(tag.to_owned()), kind, bytes).await;
-        pushed.expect("it is pushed");
-    }
-
     fn sign(&self, signer: &str, more: &[&str], reference: &str) {
         let key = key(signer);
         self.ask(&[&["sign", "--key", &key], more, &[reference]].concat()).expect(0);

@@ -28,7 +28,7 @@ struct Real {
 const ACTIONS: &str = "https://token.actions.githubusercontent.com";
 const USUAL: Demands = Demands { logs: 1, proofs: true, timestamps: 0, scts: 1 };
 
-const REAL: [Real; 7] = [
+const REAL: [Real; 8] = [
     Real {
         bundle: "github-attestation",
         root: Root::Embedded(Instance::PublicGood),
@@ -51,6 +51,14 @@ const REAL: [Real; 7] = [
         digest: "sha256:c4e92e9ecc828bef2aa7dba1de8ac983511f7532a0df11c770d39099a25cf201",
         issuer: ACTIONS,
         san: "https://github.com/trailofbits/rfc8785.py/.github/workflows/release.yml@refs/tags/v0.1.2",
+        demands: USUAL,
+    },
+    Real {
+        bundle: "slsa-github-generator",
+        root: Root::Embedded(Instance::PublicGood),
+        digest: "sha256:376e7e01348585b6e6643bc6663146b9d525d9b41228bf180eaeb4d4a3706caa",
+        issuer: ACTIONS,
+        san: "https://github.com/slsa-framework/slsa-github-generator/.github/workflows/generator_generic_slsa3.yml@refs/tags/v2.1.0",
         demands: USUAL,
     },
     Real {
@@ -141,7 +149,7 @@ fn no_changed_character_of_a_real_signature_is_taken_for_another_identity() {
         let trusted = Arc::new(root(&real.root));
         let anchors = Anchors::default().with_roots([trusted]);
         let artifact = Artifact::from_digest(real.digest.parse().expect("a digest"));
-        for at in (0..bundle.len()).step_by(53) {
+        for at in (0..bundle.len()).step_by(bundle.len() / 140) {
             let mut changed = bundle.clone();
             changed[at] ^= 4;
             let judged = verify_blob(&artifact, changed, &anchors, Timestamp::now(), &Limits::default());
@@ -172,12 +180,12 @@ fn a_key_s_signature_with_its_log_entry_is_verified() {
     assert_eq!(judge(&Anchors::default()).map(|_| ()), Err("signer-unknown"));
 }
 
-/// Provenance as npm and GitHub's actions wrote it, who signed it, and what it states. The second of these was signed by the
-/// Sigstore project's beacon, not by the workflow that it speaks of; the third is of npm's first trials, with a build type
-/// that is not read, so that nothing but its builder can be asked for.
+/// Provenance as npm, GitHub's actions and slsa-github-generator wrote it, who signed it, and what it states. The second of
+/// these was signed by the Sigstore project's beacon, not by the workflow that it speaks of; the last is of npm's first
+/// trials, with a build type that is not read, so that nothing but its builder can be asked for.
 type Stated = (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-const STATED: [Stated; 3] = [
+const STATED: [Stated; 4] = [
     (
         "npm-provenance",
         REAL[1].digest,
@@ -203,6 +211,18 @@ const STATED: [Stated; 3] = [
         ],
     ),
     (
+        "slsa-github-generator",
+        REAL[3].digest,
+        REAL[3].san,
+        &[
+            ("builder", REAL[3].san),
+            ("source", "https://github.com/slsa-framework/example-package"),
+            ("ref", "refs/tags/v14.2"),
+            ("workflow", ".github/workflows/verifier-e2e.all.workflow_dispatch.main.all.slsa3.yml"),
+            ("build-type", "https://github.com/slsa-framework/slsa-github-generator/generic@v1"),
+        ],
+    ),
+    (
         "npm-provenance-v0.2",
         "sha512:bbfd372fc9beeb777fe35d05bb10c0c70a9733d366a75fed7dd18866c7391de3ee7e88ba74dd47abf3e15c845e547fcf0e5c3da80854c751554224d3a6d4e55f",
         "brian@dehamer.com",
@@ -215,23 +235,35 @@ const STATED: [Stated; 3] = [
 
 /// What a policy says of a real bundle, as evidence of an image with that digest.
 fn asked(bundle: &str, digest: &str, signer: &str, asked: &[(&str, &str)]) -> Vec<&'static str> {
+    let authority = format!("{{ keyless: {{ issuer: '**', subject: '{signer}' }} }}");
+    let bytes = data(&format!("{bundle}.sigstore.json"));
+    judged(&authority, &|_| Err("no keys".to_owned()), digest, (BlobKind::Bundle, bytes), asked)
+}
+
+/// What a policy says that asks this authority for this much of provenance.
+pub fn judged(
+    authority: &str,
+    keys: &dyn Fn(&str) -> Result<PublicKey, String>,
+    digest: &str,
+    (kind, bytes): (BlobKind, Vec<u8>),
+    asked: &[(&str, &str)],
+) -> Vec<&'static str> {
     let asked: Vec<_> = asked.iter().map(|(name, value)| format!(", {name}: '{value}'")).collect();
     let text = format!(
-        "version: 1\nauthorities: {{ ci: {{ keyless: {{ issuer: '**', subject: '{signer}' }} }} }}\n\
+        "version: 1\nauthorities: {{ ci: {authority} }}\n\
          images: {{ '**': {{ provenance: {{ from: [ci]{} }} }} }}\n",
         asked.concat()
     );
-    let policy = Policy::parse(&text, &|_| Err("no keys".to_owned())).expect("a policy");
+    let policy = Policy::parse(&text, &keys).expect("a policy");
     let subject = Subject::new("r.example/app:1".parse().expect("a reference"), digest.parse().expect("a digest"));
     let place = Place { subject: subject.digest(), via: Via::Supplied, manifest: None, layer: 0 };
-    let bytes = data(&format!("{bundle}.sigstore.json"));
-    let collected = Collected { blobs: vec![Blob { place, kind: BlobKind::Bundle, bytes }], unread: Vec::new() };
+    let collected = Collected { blobs: vec![Blob { place, kind, bytes }], unread: Vec::new() };
     let anchors = policy.anchors_for(&subject.reference().repository);
     let findings = verify_all(&subject, collected, &anchors, Timestamp::now(), &Limits::default());
     match evaluate(&policy, &findings, Timestamp::now()).decision {
         Decision::Allow(_) => Vec::new(),
         Decision::Deny(reasons) => reasons.iter().map(Reason::id).collect(),
-        other => panic!("{bundle}: {other:?}"),
+        other => panic!("{authority}: {other:?}"),
     }
 }
 
@@ -245,13 +277,15 @@ fn real_provenance_is_good_for_what_it_states_and_for_nothing_that_differs_by_a_
             let (field, value) = changed[at];
             let other = format!("{}x", &value[..value.len() - 1]);
             changed[at].1 = &other;
+            // A policy that asks for a source in builds of a type without one is refused when it is read.
+            changed.retain(|(name, _)| field != "build-type" || *name == field);
             let id = format!("{field}-mismatch");
             assert_eq!(asked(bundle, digest, signer, &changed)[0], id, "{bundle}: {field}");
         }
         let other = format!("{}x", &signer[..signer.len() - 1]);
         assert_eq!(asked(bundle, digest, &other, stated)[0], "signer-mismatch", "{bundle}");
     }
-    let (bundle, digest, signer, _) = STATED[2];
+    let (bundle, digest, signer, _) = STATED[3];
     let source = [("source", "https://github.com/github/slsa-provenance")];
     assert_eq!(asked(bundle, digest, signer, &source)[0], "build-type-unknown");
 }

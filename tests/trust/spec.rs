@@ -67,7 +67,10 @@ fn writer<'w>(
 }
 
 fn rule<'p>(world: &World, policy: &'p Policy) -> &'p ContentTrust {
-    policy.content_trust(&Repository::Registry(world.name.clone())).expect("a rule")
+    policy
+        .scope(&Repository::Registry(world.name.clone()))
+        .and_then(|scope| scope.content_trust.as_ref())
+        .expect("a rule")
 }
 
 async fn allowed(world: &World, tag: &str, digest: Digest) {

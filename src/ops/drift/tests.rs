@@ -340,11 +340,14 @@ fn what_is_ignored_or_the_runtime_s_is_told_and_what_can_t_be_read_is_unknown() 
     }
 }
 
+/// A file: its path, its attributes by the layers, and those that are there.
+type Attributed<'a> = (&'a str, &'a [&'a str], Result<Option<&'a [&'a str]>, &'a str>);
+
 /// A tree of files with these attributes, and what is found beside it.
-fn met(comparable: Comparable, all: &[(&str, &[&str], Result<Option<&[&str]>, &str>)]) -> Report {
+fn met(comparable: Comparable, all: &[Attributed<'_>]) -> Report {
     let named = |names: &[&str]| names.iter().map(|name| (name.as_bytes().to_vec(), b"1".to_vec())).collect::<Xattrs>();
     let kind = || Kind::File { size: 0, content: Some([0; 32]) };
-    let entry = |(path, names, _): &(&str, &[&str], _)| {
+    let entry = |(path, names, _): &Attributed<'_>| {
         let inode = Inode { kind: kind(), mode: 0o644, uid: 0, gid: 0, xattrs: named(names) };
         Entry { path: path.as_bytes().to_vec(), what: What::Node(inode) }
     };
@@ -396,7 +399,7 @@ fn attributes_that_can_t_be_read_are_unknown_and_access_lists_are_the_image_s() 
 #[test]
 fn to_whoever_is_not_root_owners_are_not_compared_and_added_capabilities_are_drift() {
     let capability: &[&str] = &["security.capability"];
-    let all: &[(&str, &[&str], _)] = &[
+    let all: &[Attributed<'_>] = &[
         ("added", &[], Ok(Some(capability))),
         ("gone", capability, Ok(Some(&[]))),
         ("same", capability, Ok(Some(capability))),

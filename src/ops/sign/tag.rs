@@ -110,7 +110,7 @@ impl<'a> TagSigner<'a> {
     }
 
     fn rule(&self, repository: &Repository) -> Option<&'a ContentTrust> {
-        self.policy?.content_trust(repository)
+        self.policy?.scope(repository)?.content_trust.as_ref()
     }
 
     async fn sign(

@@ -58,7 +58,7 @@ fn the_example_is_a_policy() {
         (OnExpired::MaxStale(days(7)), ByDigest::Deny, Tofu::Deny)
     );
     let mirrored = reference("mirror.example.com/prod/app:1.0").repository;
-    let trust = policy.content_trust(&mirrored).unwrap();
+    let trust = policy.scope(&mirrored).unwrap().content_trust.clone().unwrap();
     assert_eq!(trust.signed_name(&mirrored).unwrap().to_string(), "registry.example.com/prod/app");
     assert_eq!(policy.locks().collect::<Vec<_>>(), ["boltseal.lock"]);
     assert_eq!(policy.explain(&reference("registry.example.com/dev/a")).mode, Mode::Permissive);
@@ -196,18 +196,29 @@ fn sealed(yaml: &str) -> String {
 fn content_trust_alone_asks_for_something_and_has_defaults() {
     let policy = parse(&sealed("lock: a.lock")).unwrap();
     let asked = reference("a/b").repository;
-    let trust = policy.content_trust(&asked).unwrap();
+    let trust = policy.scope(&asked).unwrap().content_trust.clone().unwrap();
     assert_eq!(trust.require_roles, [RoleName::from(RoleName::RELEASES)]);
     assert_eq!((trust.min_signers, trust.root.as_ref(), trust.travel), (1, None, None));
     assert_eq!((trust.on_expired, trust.by_digest, trust.tofu), (OnExpired::Fail, ByDigest::Listed, Tofu::Deny));
     assert_eq!(trust.signed_name(&asked).unwrap().to_string(), "docker.io/a/b");
     assert!(!policy.asks_for_evidence(&asked));
-    assert_eq!(parse(&sealed("tofu: once")).unwrap().content_trust(&asked).unwrap().tofu, Tofu::Once);
-    let root = parse(&sealed("root: { keys: [KEY] }")).unwrap().content_trust(&asked).unwrap().root.clone().unwrap();
+    assert_eq!(
+        parse(&sealed("tofu: once")).unwrap().scope(&asked).unwrap().content_trust.clone().unwrap().tofu,
+        Tofu::Once
+    );
+    let root = parse(&sealed("root: { keys: [KEY] }"))
+        .unwrap()
+        .scope(&asked)
+        .unwrap()
+        .content_trust
+        .clone()
+        .unwrap()
+        .root
+        .unwrap();
     assert_eq!((root.threshold, root.min_version), (1, None));
     let both = parse(&images("  a/b: { content-trust: { lock: l }, signatures: { from: [a] } }")).unwrap();
     assert!(both.asks_for_evidence(&asked));
-    assert!(both.content_trust(&reference("c/d").repository).is_none());
+    assert!(both.scope(&reference("c/d").repository).unwrap().content_trust.is_none());
     assert!(!both.asks_for_evidence(&reference("c/d").repository));
 }
 

@@ -201,7 +201,10 @@ impl Admission {
     ) -> Vec<Result<Arc<Ruled>, Undecided>> {
         join_all(asked.judges.iter().map(async |judge| {
             let started = Instant::now();
-            let judged = timeout_at(asked.until, judge.judge_with(reference, by)).await.ok();
+            // Once the time is over nothing more is begun.
+            let judging =
+                async { if started < asked.until { Some(judge.judge_with(reference, by).await) } else { None } };
+            let judged = timeout_at(asked.until, judging).await.ok().flatten();
             let late = || Err(Undecided::Unknown("no result within the webhook's deadline".to_owned()));
             let verdict = judged.as_ref().map_or_else(late, |judged| judged.verdict.clone());
             let what = format!("{} {}", image.pointer, image.text);

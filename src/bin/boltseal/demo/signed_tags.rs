@@ -137,7 +137,8 @@ impl<'s> Scene<'s> {
     ) -> Result<T, TrustError> {
         let keys = people.iter().filter_map(|person| self.keys.get(person));
         let signers: Vec<_> = keys.map(|key| Box::new(Arc::clone(key)) as Box<dyn Signer>).collect();
-        let rule = self.policy.content_trust(&Repository::Registry(self.name.clone()));
+        let scope = self.policy.scope(&Repository::Registry(self.name.clone()));
+        let rule = scope.and_then(|scope| scope.content_trust.as_ref());
         let memory = self.memory(machine);
         let writer = Writer {
             repo: &self.repo,

@@ -262,6 +262,7 @@ fn tekton(written: &Written) -> Result<Said, PredicateError> {
     let definition = of_config("repository")?.unwrap_or(&written.config.uri);
     let is_input = |dependency: &&Dependency| match dependency.name.as_deref() {
         Some(name) => name.starts_with("inputs"),
+        None if written.tasks.get(&dependency.uri).is_some_and(|at| at.contains(&dependency.digest)) => false,
         None => definition.is_empty() || split_source(&dependency.uri).0 != split_source(definition).0,
     };
     let is_git = |dependency: &&Dependency| {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::format::predicate::{SLSA_V01, SLSA_V1, SLSA_V02};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
 const COMMIT: &str = "5f0c1b7a9d3e4c2b8a6f7e5d4c3b2a1908f7e6d5";
@@ -68,6 +69,83 @@ fn each_build_type_has_its_own_reading() {
             "{name}: {:?}",
             provenance.parameters
         );
+    }
+}
+
+/// The predicate of a statement that a builder wrote: testdata/tekton, testdata/sigstore.
+fn recorded(statement: &[u8]) -> (String, Vec<u8>) {
+    let statement: Value = serde_json::from_slice(statement).unwrap();
+    (statement["predicateType"].as_str().unwrap().to_owned(), statement["predicate"].to_string().into_bytes())
+}
+
+fn signed(envelope: &Value) -> (String, Vec<u8>) {
+    recorded(&STANDARD.decode(envelope["payload"].as_str().unwrap()).unwrap())
+}
+
+#[test]
+fn what_slsa_github_generator_wrote_is_read() {
+    let bundle: Value =
+        serde_json::from_slice(include_bytes!("../../../../testdata/sigstore/slsa-github-generator.sigstore.json"))
+            .unwrap();
+    let (kind, predicate) = signed(&bundle["dsseEnvelope"]);
+    let provenance = Provenance::decode(&kind, &predicate).unwrap();
+    assert!(provenance.is_known);
+    assert_eq!(
+        provenance.builder,
+        "https://github.com/slsa-framework/slsa-github-generator/.github/workflows/generator_generic_slsa3.yml@refs/tags/v2.1.0"
+    );
+    assert_eq!(provenance.build_type, "https://github.com/slsa-framework/slsa-github-generator/generic@v1");
+    let commit = Some("4d329c75e7ec1725f7c9ce917a8799d408d06be3");
+    let uri = "https://github.com/slsa-framework/example-package";
+    assert_eq!(one_source(&provenance), (uri, Some("refs/tags/v14.2"), commit));
+    assert_eq!(provenance.sources[0].vouching, Vouching::Builder);
+    let workflow = ".github/workflows/verifier-e2e.all.workflow_dispatch.main.all.slsa3.yml";
+    assert_eq!(provenance.workflow.as_deref(), Some(workflow));
+    assert!(provenance.parameters.is_empty());
+}
+
+#[test]
+fn what_tekton_chains_wrote_is_read() {
+    let envelope = include_bytes!("../../../../testdata/tekton/task-run.dsse.json");
+    let (kind, predicate) = signed(&serde_json::from_slice(envelope).unwrap());
+    let run = Provenance::decode(&kind, &predicate).unwrap();
+    assert_eq!((&*run.builder, &*run.build_type), ("https://tekton.dev/chains/v2", "tekton.dev/v1beta1/TaskRun"));
+    assert!(run.is_known && run.sources.is_empty() && run.workflow.is_none(), "no git input was told to Chains");
+    let images: Vec<_> = run.images().map(|image| image.uri.as_str()).collect();
+    assert_eq!(images, ["oci://gcr.io/kaniko-project/executor", "oci://docker.io/library/alpine"]);
+
+    for (statement, workflow, commit) in [
+        (
+            &include_bytes!("../../../../testdata/tekton/pipeline-run-v0.2.json")[..],
+            None,
+            "f3b4439d07a181c21b3527a25cb9c885f49e2781",
+        ),
+        (
+            &include_bytes!("../../../../testdata/tekton/pipeline-run-v1.json")[..],
+            Some("simple-build"),
+            "24d88836110dca40cce6a3ac16e3e682c2a331b3",
+        ),
+    ] {
+        let (kind, predicate) = recorded(statement);
+        let run = Provenance::decode(&kind, &predicate).unwrap();
+        assert!(run.is_known && run.builder == "https://tekton.dev/chains/v2", "{kind}");
+        // The repository that a task comes from is fetched as well, and is no input.
+        assert_eq!(one_source(&run), ("gitspam.spam/spam/spam", None, Some(commit)), "{kind}");
+        assert_eq!(run.sources[0].vouching, Vouching::Client);
+        assert_eq!(run.workflow.as_deref(), workflow, "{kind}");
+    }
+}
+
+#[test]
+fn a_task_s_repository_at_another_commit_is_an_input() {
+    let (kind, predicate) = recorded(include_bytes!("../../../../testdata/tekton/pipeline-run-v0.2.json"));
+    for change in [
+        (|value: &mut Value| value["materials"][1]["digest"]["sha1"] = "5f".into()) as fn(&mut Value),
+        |value| value["materials"][1]["uri"] = "git+https://github.com/lcarva/other.git".into(),
+        |value| value["buildConfig"]["tasks"][0]["invocation"]["configSource"]["digest"] = 1.into(),
+        |value| value["buildConfig"] = 1.into(),
+    ] {
+        assert_eq!(Provenance::decode(&kind, &changed(&predicate, change)).unwrap().sources.len(), 2);
     }
 }
 

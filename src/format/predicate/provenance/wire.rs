@@ -11,7 +11,7 @@ use crate::{
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the versions have in common, under one name each.
 #[derive(Debug, Default)]
@@ -25,6 +25,8 @@ pub(super) struct Written {
     /// `internalParameters`, or `invocation.environment`.
     pub internal: Map<String, Value>,
     pub dependencies: Vec<Dependency>,
+    /// Version 0.2 of Tekton's: what the tasks of a pipeline's run come from, URI to digests.
+    pub tasks: BTreeMap<String, BTreeSet<BTreeMap<String, String>>>,
     /// What the metadata says beyond the format: BuildKit's `vcs`.
     pub vcs: BTreeMap<String, String>,
     pub started: Option<Timestamp>,
@@ -121,6 +123,7 @@ pub(super) fn v1(predicate: &[u8]) -> Result<Written, PredicateError> {
         external: build_definition.external_parameters,
         internal: build_definition.internal_parameters,
         dependencies: dependencies(build_definition.resolved_dependencies),
+        tasks: BTreeMap::new(),
         vcs: metadata.buildkit_metadata.vcs,
         started: time(DOCUMENT, "runDetails.metadata.startedOn", metadata.started_on.as_deref())?,
         finished: time(DOCUMENT, "runDetails.metadata.finishedOn", metadata.finished_on.as_deref())?,
@@ -134,6 +137,9 @@ struct V02 {
     build_type: String,
     #[serde(default, deserialize_with = "nullable")]
     invocation: Invocation,
+    /// Each build type has its own.
+    #[serde(default)]
+    build_config: Value,
     #[serde(default, deserialize_with = "nullable")]
     metadata: Metadata,
     #[serde(default, deserialize_with = "nullable")]
@@ -161,7 +167,8 @@ struct Metadata {
 }
 
 pub(super) fn v02(predicate: &[u8]) -> Result<Written, PredicateError> {
-    let V02 { builder, build_type, invocation, metadata, materials } = read(DOCUMENT, predicate, JSON_VALUES)?;
+    let V02 { builder, build_type, invocation, build_config, metadata, materials } =
+        read(DOCUMENT, predicate, JSON_VALUES)?;
     Ok(Written {
         builder: builder.id,
         build_type,
@@ -169,10 +176,23 @@ pub(super) fn v02(predicate: &[u8]) -> Result<Written, PredicateError> {
         external: invocation.parameters,
         internal: invocation.environment,
         dependencies: dependencies(materials),
+        tasks: tasks(&build_config),
         started: time(DOCUMENT, "metadata.buildStartedOn", metadata.build_started_on.as_deref())?,
         finished: time(DOCUMENT, "metadata.buildFinishedOn", metadata.build_finished_on.as_deref())?,
         vcs: metadata.buildkit.vcs,
     })
+}
+
+/// `buildConfig.tasks[].invocation.configSource`. What is written otherwise defines no task, and counts as an input.
+fn tasks(build_config: &Value) -> BTreeMap<String, BTreeSet<BTreeMap<String, String>>> {
+    let mut tasks = BTreeMap::<_, BTreeSet<_>>::new();
+    for task in build_config.get("tasks").and_then(Value::as_array).into_iter().flatten() {
+        let source = task.get("invocation").and_then(|invocation| invocation.get("configSource"));
+        if let Some(Ok(Config { uri, digest, .. })) = source.map(Config::deserialize) {
+            tasks.entry(uri).or_default().insert(digest);
+        }
+    }
+    tasks
 }
 
 #[derive(Deserialize)]
@@ -219,6 +239,7 @@ pub(super) fn v01(predicate: &[u8]) -> Result<Written, PredicateError> {
         external: object(arguments),
         internal: object(environment),
         dependencies,
+        tasks: BTreeMap::new(),
         vcs: BTreeMap::new(),
         started: time(DOCUMENT, "metadata.buildStartedOn", metadata.build_started_on.as_deref())?,
         finished: time(DOCUMENT, "metadata.buildFinishedOn", metadata.build_finished_on.as_deref())?,

@@ -129,7 +129,8 @@ impl<'p> Lineage<'p> {
     /// Judges each image that was found by its own scope; the others have no outcome.
     ///
     /// An image whose scope asks about its bases is judged again once more is known of these. Allowed stays allowed, so it
-    /// comes to an end; a Rego program is run once for each image that all the rest allows. It is ended after as many rounds as a chain has levels, and what is not allowed by then is not.
+    /// comes to an end; it is ended after as many rounds as a chain has levels, and what is not allowed by then is not. A Rego
+    /// program is run once for each image that all the rest allows.
     #[must_use]
     pub fn settle(&self) -> Vec<Option<Outcome>> {
         let mut bases = self.unjudged();

@@ -117,7 +117,7 @@ fn an_unsigned_statement_is_shown_as_the_requirement_that_asks_for_its_type_take
     let shown = judge(
         "deny contains sprintf(\"%v %v %v\", [a.predicateType, a.signed, a.authorities]) if some a in input.attestations",
     );
-    assert_eq!(shown, [("rego-denied", format!("x.rego: {slsa} false {{\"ci\"}}"))]);
+    assert_eq!(shown, [("rego-denied", format!("x.rego: {slsa} false [\"ci\"]"))]);
 }
 
 // [V-179]

@@ -98,7 +98,7 @@ impl Desk {
     fn place(&self, name: &RepositoryName, access: Access) -> Result<Place, Failure> {
         let repository = Repository::Registry(name.clone());
         let repo = self.session.open(&repository, access)?;
-        let by_policy = || self.policy.as_ref()?.content_trust(&repository).cloned();
+        let by_policy = || self.policy.as_ref()?.scope(&repository)?.content_trust.clone();
         let rule = self.pins.clone().map(pinned).or_else(by_policy);
         Ok(Place { repo, name: name.clone(), rule })
     }
