@@ -19,7 +19,7 @@ pub use audit::{AuditArgs, AuditCommand, FleetArgs, LogCommand, LogRotateArgs, L
 pub use certificate::{BlobCommand, BlobVerifyArgs, CertificateArgs, SignedHash};
 mod pin;
 
-pub use doctor::{DoctorCommand, DoctorContainerdArgs};
+pub use doctor::{DoctorCommand, DoctorContainerdArgs, DoctorProxyArgs, ProxiedBy};
 pub use drift::DriftArgs;
 pub use judge::{IdentityRule, ImagesArgs, JudgeArgs, PullArgs, ResolveArgs, VerifyArgs};
 pub use keyless::{BlobSignArgs, KeylessArgs, LogArg, LoginArg};

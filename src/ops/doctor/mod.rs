@@ -3,10 +3,12 @@
 mod containerd;
 mod folder;
 mod policy;
+mod proxy;
 mod settings;
 
 pub use containerd::{ContainerdNode, containerd};
 pub use policy::covers;
+pub use proxy::{ProxiedRuntime, WantedFile};
 
 use std::path::PathBuf;
 

@@ -81,7 +81,7 @@ pub(super) fn read(path: &Path, findings: &mut Vec<Finding>) -> Vec<Settings> {
     read
 }
 
-fn load(path: &Path) -> Result<Option<Table>, String> {
+pub(super) fn load(path: &Path) -> Result<Option<Table>, String> {
     let file = match File::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         other => other.map_err(|error| error.to_string())?,

@@ -1,10 +1,12 @@
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use url::Url;
 
 /// Looks for every way past an enforcement point on this machine.
 #[derive(Subcommand)]
 pub enum DoctorCommand {
     Containerd(DoctorContainerdArgs),
+    Proxy(DoctorProxyArgs),
 }
 
 /// Tells whether containerd asks boltseal before every pull, and what would let an image past it.
@@ -25,4 +27,40 @@ pub struct DoctorContainerdArgs {
     /// containerd's version, where the program can't be asked here.
     #[arg(long, value_name = "VERSION")]
     pub containerd_version: Option<String>,
+}
+
+/// Tells which images a runtime pulls past the verifying proxy, and prints the files that lead to the proxy alone.
+///
+/// Read are the runtime's settings for registries, as they are on this machine. Exit code 0: every registry that is named is
+/// asked through the proxy alone; 1: there is a way past it, or none to it; 4: it could not be told.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  boltseal doctor proxy --runtime containerd --proxy http://127.0.0.1:5720 docker.io registry.example.com
+  boltseal doctor proxy --runtime containers --proxy https://proxy.example.com registry.example.com")]
+pub struct DoctorProxyArgs {
+    /// Whose settings.
+    #[arg(long)]
+    pub runtime: ProxiedBy,
+    /// Where the proxy is, as the runtime sees it.
+    #[arg(long, value_name = "URL", value_parser = proxy_url)]
+    pub proxy: Url,
+    /// containerd's folder of hosts [/etc/containerd/certs.d], or registries.conf [/etc/containers/registries.conf].
+    #[arg(long, value_name = "PATH")]
+    pub config: Option<PathBuf>,
+    /// The registries behind the proxy, as images name them: docker.io, registry.example.com:5000.
+    #[arg(required = true, value_name = "REGISTRY")]
+    pub registries: Vec<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum ProxiedBy {
+    /// containerd, nerdctl, and docker with containerd's image store: `hosts.toml`
+    Containerd,
+    /// podman, CRI-O, skopeo, buildah: `registries.conf`
+    Containers,
+}
+
+fn proxy_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).ok().filter(|url| ["http", "https"].contains(&url.scheme()) && url.path() == "/");
+    url.ok_or_else(|| "expected such as http://127.0.0.1:5720, without a path".to_owned())
 }

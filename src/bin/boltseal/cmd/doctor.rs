@@ -1,5 +1,5 @@
 use crate::{
-    args::{DoctorCommand, DoctorContainerdArgs},
+    args::{DoctorCommand, DoctorContainerdArgs, DoctorProxyArgs, ProxiedBy},
     containerd::config::Config,
     exit::{Exit, Failure},
     output::{JSON_VERSION, Output, printable},
@@ -7,7 +7,7 @@ use crate::{
 use boltseal::{
     limits::{GRACE, HELPER_TIMEOUT},
     oci::Reference,
-    ops::doctor::{self, ContainerdNode, Finding, Level},
+    ops::doctor::{self, ContainerdNode, Finding, Level, ProxiedRuntime},
 };
 use serde_json::{Value, json};
 use std::{fmt::Write as _, path::Path};
@@ -18,6 +18,7 @@ const PAUSE: &str = "registry.k8s.io/pause:3.10";
 pub async fn run(command: DoctorCommand, output: &Output) -> Result<Exit, Failure> {
     match command {
         DoctorCommand::Containerd(args) => containerd(args, output).await,
+        DoctorCommand::Proxy(args) => Ok(proxy(args, output)),
     }
 }
 
@@ -42,8 +43,40 @@ async fn containerd(args: DoctorContainerdArgs, output: &Output) -> Result<Exit,
         "version": JSON_VERSION, "containerd": { "config": node.config.display().to_string(), "version": version },
         "findings": findings.iter().map(to_json).collect::<Vec<_>>(), "exit": exit as u8,
     });
-    output.result(&value, || to_text(&findings, version.as_deref()));
+    output.result(&value, || {
+        let version = printable(version.as_deref().unwrap_or("of an unknown version"));
+        to_text(&findings, &format!("containerd {version} asks boltseal before every pull by CRI and ctr"))
+    });
     Ok(exit)
+}
+
+fn proxy(args: DoctorProxyArgs, output: &Output) -> Exit {
+    let default = match args.runtime {
+        ProxiedBy::Containerd => "/etc/containerd/certs.d",
+        ProxiedBy::Containers => "/etc/containers/registries.conf",
+    };
+    let settings = args.config.unwrap_or_else(|| default.into());
+    let runtime = ProxiedRuntime { proxy: args.proxy, registries: args.registries, settings };
+    let (mut findings, files) = match args.runtime {
+        ProxiedBy::Containerd => (runtime.containerd(), runtime.containerd_files()),
+        ProxiedBy::Containers => (runtime.containers(), runtime.containers_files()),
+    };
+    findings.sort_by_key(|finding| finding.level);
+    let exit = findings.first().map_or(Exit::Done, |worst| exit_of(worst.level));
+    let wanted = files.iter().map(|file| json!({ "path": file.path.display().to_string(), "content": file.content }));
+    let value = json!({
+        "version": JSON_VERSION, "settings": runtime.settings.display().to_string(),
+        "findings": findings.iter().map(to_json).collect::<Vec<_>>(), "files": wanted.collect::<Vec<_>>(), "exit": exit as u8,
+    });
+    output.result(&value, || {
+        let fine = format!("{} lead to {} alone", printable(&runtime.registries.join(", ")), runtime.proxy);
+        let mut text = to_text(&findings, &fine);
+        for file in files.iter().filter(|_| !findings.is_empty()) {
+            let _ = write!(text, "\n# {}\n{}", printable(&file.path.display().to_string()), file.content);
+        }
+        text
+    });
+    exit
 }
 
 /// What is wrong with the verifier's own configuration and policy.
@@ -89,7 +122,7 @@ fn to_json(finding: &Finding) -> Value {
     })
 }
 
-fn to_text(findings: &[Finding], version: Option<&str>) -> String {
+fn to_text(findings: &[Finding], fine: &str) -> String {
     let mut text = String::new();
     for finding in findings {
         let place = finding.place.as_ref().map(|place| format!("{} ", place.display())).unwrap_or_default();
@@ -98,8 +131,7 @@ fn to_text(findings: &[Finding], version: Option<&str>) -> String {
         let _ = writeln!(text, "         -> {}", printable(&finding.remedy));
     }
     if !findings.iter().any(|finding| finding.level != Level::Warning) {
-        let version = version.unwrap_or("of an unknown version");
-        let _ = writeln!(text, "containerd {} asks boltseal before every pull by CRI and ctr", printable(version));
+        let _ = writeln!(text, "{fine}");
     }
     text
 }
