@@ -13,6 +13,7 @@ use crate::{
 };
 use boltseal::{
     oci::{Manifest, Reference, media_type},
+    ops::doctor::{ProxiedRuntime, WantedFile},
     registry::{Access, Options, Selector, Session},
 };
 use std::{fs, path::Path, process::Command};
@@ -66,18 +67,26 @@ fn front_with(more: &'static str) -> Front {
     Front { table, proxy, _registry: registry }
 }
 
+fn write(files: &[WantedFile]) {
+    for file in files {
+        fs::create_dir_all(file.path.parent().expect("a folder")).expect("a folder");
+        fs::write(&file.path, &file.content).expect("a file");
+    }
+}
+
 impl Front {
     /// `hosts.toml` for the table's registries, both of which are the proxy: `server` too, so that nobody falls back past it.
     fn hosts(&self, folder: &Path) {
-        for upstream in [&self.table.address, host(&self.table.find("the registry is down").name)] {
-            let at = folder.join(upstream);
-            fs::create_dir_all(&at).expect("a folder");
-            let proxy = self.proxy.address;
-            let text = format!(
-                "server = \"http://{proxy}\"\n[host.\"http://{proxy}\"]\n  capabilities = [\"pull\", \"resolve\"]\n"
-            );
-            fs::write(at.join("hosts.toml"), text).expect("a file");
-        }
+        let down = host(&self.table.find("the registry is down").name).to_owned();
+        let runtime = self.runtime(vec![self.table.address.clone(), down], folder);
+        write(&runtime.containerd_files());
+        assert_eq!(runtime.containerd(), []);
+    }
+
+    /// What `doctor proxy` looks at.
+    fn runtime(&self, registries: Vec<String>, settings: &Path) -> ProxiedRuntime {
+        let proxy = format!("http://{}", self.proxy.address).parse().expect("an address");
+        ProxiedRuntime { proxy, registries, settings: settings.to_owned() }
     }
 
     /// Rows backwards: once an index is allowed, its images are by membership.
@@ -147,9 +156,11 @@ fn dockerd() {
 fn settings_of(front: &Front, home: &Path) {
     let folder = home.join(".config/containers");
     fs::create_dir_all(&folder).expect("a folder");
-    let (prefix, location) = (&front.table.address, front.proxy.address);
-    let text = format!("[[registry]]\nprefix = \"{prefix}\"\nlocation = \"{location}\"\ninsecure = true\n");
-    fs::write(folder.join("registries.conf"), text).expect("a file");
+    let conf = folder.join("registries.conf");
+    let mut files = front.runtime(vec![front.table.address.clone()], &conf).containers_files();
+    // A user's own drop-ins are read by newer versions alone.
+    files[0].path = conf;
+    write(&files);
     fs::write(folder.join("policy.json"), r#"{"default":[{"type":"insecureAcceptAnything"}]}"#).expect("a file");
 }
 

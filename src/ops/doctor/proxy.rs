@@ -190,10 +190,16 @@ impl ProxiedRuntime {
         named.is_ok_and(|url| url.origin() == self.proxy.origin() && ["/", "/v2", "/v2/"].contains(&url.path()))
     }
 
-    /// The proxy's host and port, and the registry behind it.
+    /// The proxy's host and port, and the registry behind it. One with a port can't stand in a repository's name: it has to be
+    /// what the proxy takes for meant where none is named (`default-upstream`, `names`).
     fn location(&self, name: &str) -> String {
         let origin = self.origin();
-        format!("{}/{name}", origin.split_once("://").map_or(origin.as_str(), |(_, host)| host))
+        let proxy = origin.split_once("://").map_or(origin.as_str(), |(_, host)| host);
+        match name.split_once('/').unwrap_or((name, "")) {
+            (host, "") if host.contains(':') => proxy.to_owned(),
+            (host, rest) if host.contains(':') => format!("{proxy}/{rest}"),
+            _ => format!("{proxy}/{name}"),
+        }
     }
 }
 
