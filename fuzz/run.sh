@@ -1,10 +1,10 @@
 #!/bin/bash
 # fuzz/run.sh [SECONDS]
-# Fuzzes every target, SECONDS (120) in all, divided over them; fails on the first crash, whose input is then below
+# Fuzzes every target, SECONDS (80) in all, divided over them; fails on the first crash, whose input is then below
 # fuzz/artifacts. What is found stays in fuzz/found, apart from the seeds in fuzz/corpus. Needs no nightly compiler.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-BUDGET=${1:-120}
+BUDGET=${1:-80}
 VERSION=0.13.2
 TOOLS=$PWD/target/tools
 export PATH=$TOOLS/bin:$PATH RUSTC_BOOTSTRAP=1
@@ -12,7 +12,8 @@ export PATH=$TOOLS/bin:$PATH RUSTC_BOOTSTRAP=1
 command -v cargo-fuzz > /dev/null ||
   CARGO_TARGET_DIR=target/tools-build cargo install --quiet --locked --root "$TOOLS" cargo-fuzz --version "$VERSION"
 
-mapfile -t targets < <(cargo fuzz list)
+listed=$(cargo fuzz list)
+mapfile -t targets <<< "$listed"
 each=$((BUDGET / ${#targets[@]}))
 ((each > 0)) || each=1
 cargo fuzz build --target-dir target/fuzz
