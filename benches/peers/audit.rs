@@ -33,9 +33,11 @@ pub fn table(text: &mut String) {
     );
     let options = EmbeddedOptions { memory: 1 << 30, ..EmbeddedOptions::default() };
     let embedded = runtime.block_on(Embedded::start(options)).expect("a registry");
-    fleet(&runtime, &tools, ("embedded registry", embedded.address()), &COUNTS, text);
+    // To see that it works, the smallest fleet is enough.
+    let sizes = if crate::at_most().is_some() { 1 } else { COUNTS.len() };
+    fleet(&runtime, &tools, ("embedded registry", embedded.address()), &COUNTS[..sizes], text);
     drop(embedded);
-    for (kind, counts) in [(Kind::Refreg, &COUNTS[..]), (Kind::DockerRegistry, &COUNTS[..2])] {
+    for (kind, counts) in [(Kind::Refreg, &COUNTS[..sizes]), (Kind::DockerRegistry, &COUNTS[..sizes.min(2)])] {
         if peers::is_there(kind.tool()) {
             let registry = peers::start(kind);
             fleet(&runtime, &tools, (kind.tool(), registry.address), counts, text);
