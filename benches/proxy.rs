@@ -2,7 +2,7 @@
 //! held manifest costs. docker-registry is the upstream; all of it is loopback on one machine.
 
 #[path = "../tests/common/mod.rs"]
-#[allow(unused_imports)]
+#[allow(unused_imports, reason = "this bench uses its part")]
 mod common;
 
 use boltseal::{

@@ -18,16 +18,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Judges findings by a policy.
 ///
-/// Checked: that a verification summary holds as the scope asks for one, or that the most specific scope's every requirement is met by signatures that hold, counted by
-/// [`count_distinct`]; what the signed references, annotations and times say, where the scope asks; that the trust state
-/// vouches for the subject as the scope's content trust asks; what the configurations of its images say. Not checked, since
-/// [`Findings`] already stand for it: signatures and digests. What was rejected never counts, neither for nor against.
+/// Checked: that a verification summary holds as the scope asks for one, or that the most specific scope's every requirement
+/// is met by signatures that hold, counted by [`count_distinct`]; what the signed references, annotations and times say, where
+/// the scope asks; that the trust state vouches for the subject as the scope's content trust asks; what the configurations of
+/// its images say; what the scope's Rego program has against it. Not checked, since [`Findings`] already stand for it:
+/// signatures and digests. What was rejected never counts, neither for nor against.
 ///
 /// More evidence never turns an `Allow` into anything else, nor does what could not be read, but where the policy asks for the
-/// newest document (`superseded: refuse`, `ignore-with: vex`, `vsa`): there a newer one by the same authority, or verifier, can deny, and anything
-/// unread leaves it open; so it is where the scope has a Rego program, which is asked last, sees the attestations, and can only
-/// deny or fail to answer. Elsewhere what could not be read turns a `Deny` that it might have changed into `Undetermined`. Times are as the signer states them. Without a matching
-/// scope the answer is a deny; where the mode is `disabled`, there is none.
+/// newest document (`superseded: refuse`, `ignore-with: vex`, `vsa`): there a newer one by the same authority, or verifier, can
+/// deny, and anything unread leaves it open; so it is where the scope has a Rego program, which is asked last, sees the
+/// attestations, and can only deny or fail to answer. Elsewhere what could not be read turns a `Deny` that it might have
+/// changed into `Undetermined`. Times are as the signer states them. Without a matching scope the answer is a deny; where the
+/// mode is `disabled`, there is none.
 ///
 /// Of the images that it was built from nothing is known here; where the policy asks about them, it could not be told:
 /// [`evaluate_with`].
@@ -56,7 +58,7 @@ fn judge(scope: &Scope, findings: &Findings, bases: &Bases, now: Timestamp) -> D
         weighed.map_err(|reason| reasons.push(Reason::Trust(reason))).ok()
     });
     let mut unmet = Vec::new();
-    // Another's decision comes first: where it counts, nothing else is asked but content trust.
+    // Another's decision comes first: where it counts, nothing else is asked but content trust and Rego.
     met.extend(scope.vsa.iter().flat_map(|asked| weigh(asked, findings, bases, now).map_err(|why| unmet = why)));
     let is_decided = !met.is_empty();
     reasons.extend(scope.config.iter().filter(|_| !is_decided).flat_map(|rule| habits(rule, findings.subject())));
