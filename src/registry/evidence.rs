@@ -234,6 +234,8 @@ impl Inner {
         // What was written meanwhile stays accounted for.
         let _ = length().and_then(|after| account.set_len(after.saturating_sub(before)));
         let _ = account.set_modified(now);
+        // Closing it would not do while a program that is being started still has it open.
+        let _ = account.unlock();
     }
 
     fn make_room(&self, now: SystemTime) {

@@ -7,6 +7,13 @@ fn cache(limit: u64) -> (tempfile::TempDir, EvidenceCache) {
     (home, cache)
 }
 
+/// Waits for the thread that cleans a folder when it is opened; while it is at it, nobody else cleans.
+fn stop_writer(cache: &EvidenceCache) {
+    let Writer { queue, thread } = lock(&cache.writer).take().unwrap();
+    drop(queue);
+    thread.join().unwrap();
+}
+
 fn file(cache: &EvidenceCache, content: &[u8]) -> PathBuf {
     cache.inner.path(Blob, &Digest::sha256(content))
 }
@@ -85,6 +92,7 @@ fn a_folder_that_others_may_write_is_refused() {
 #[tokio::test]
 async fn the_oldest_goes_first_and_leftovers_go() {
     let (_home, cache) = cache(10 * EVIDENCE_FILE_BYTES);
+    stop_writer(&cache);
     let now = SystemTime::now();
     for n in 0..12_u8 {
         let _ = cache.inner.write(Blob, &Digest::sha256(&[n]), &[n]);
