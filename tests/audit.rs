@@ -312,6 +312,37 @@ async fn repositories_and_layouts_are_listed_without_their_evidence() {
     fleet.audit("registry:a.b/c:1", &[]).expect(2);
 }
 
+// [V-270] [V-271]
+#[tokio::test(flavor = "multi_thread")]
+async fn several_sources_are_one_fleet() {
+    let fleet = Fleet::new(true).await;
+    let signed = &fleet.table.find("signed").name;
+    let repository = signed.rsplit_once(':').expect("a tag").0;
+    let all = format!("registry:{repository}");
+    let list = fleet.write("images.txt", &format!("{signed}\nNO IMAGE\n"));
+    let pods = |cluster: &str| {
+        let pod = |name: &str| {
+            let image = format!("{signed}@{}", fleet.table.find("signed").served);
+            json!({ "kind": "Pod", "metadata": { "name": name, "namespace": cluster },
+                "spec": { "containers": [{ "name": "app", "image": image }] } })
+        };
+        fleet.write(&format!("{cluster}.json"), &json!({ "kind": "List", "items": [pod("a"), pod("b")] }).to_string())
+    };
+    let (east, west, cut) = (pods("east"), pods("west"), fleet.write("cut.json", "{\"items\": ["));
+    let absent = format!("registry:{repository}x");
+    let more = [&all, &cut, &absent, "--from", &east, &west, "--ordered", "-o", "json"];
+    let told = records(&fleet.audit(&list, &more).expect(3).stdout);
+    let [image, unusable, pinned, summary] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(image["reference"], json!(signed), "once, though the repository has it as well");
+    assert_eq!((&unusable["at"], &unusable["text"]), (&json!(format!("{list}: line 2")), &json!("NO IMAGE")));
+    assert_eq!((&pinned["places"], &pinned["decision"]), (&json!(4), &json!("allowed")), "both clusters' places");
+    assert_eq!(summary["from"], json!([list, all, cut, absent, east, west]));
+    assert_eq!((&summary["images"], &summary["repeated"]), (&json!(2), &json!(4)), "{summary}");
+    let told = text(&summary["cut"]);
+    assert!(told.contains(&format!("{cut}: document 1")) && told.contains(&format!("{absent}: ")), "{told}");
+    assert_eq!(fleet.audit(&list, &[&all, "missing.txt"]).expect(3).stdout, "", "nothing is begun");
+}
+
 // [V-275]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_run_leaves_whole_lines_and_no_document() {

@@ -58,7 +58,7 @@ pub struct Counts {
     pub elsewhere: u64,
     /// Tags that are evidence by their names.
     pub evidence_tags: u64,
-    /// Why the input was not read to its end.
+    /// Which input was not read to its end, and why.
     pub cut: Option<String>,
 }
 
@@ -126,10 +126,12 @@ pub(super) fn unnamed(at: String, text: &str) -> Item {
 pub(super) struct Closed;
 
 /// Where found images go. Of every image, other shards' too, it remembers 32 bytes; this shard's images that run in places
-/// are gathered until the input ends, since the next entry may be one more place.
+/// are gathered until all input ends, since the next entry may be one more place.
 pub(super) struct Sink {
     sender: Sender<Item>,
     shard: Option<Shard>,
+    /// The source that is read, where there are several: problems are told with it.
+    within: Option<String>,
     seen: HashSet<[u8; 32]>,
     gathered: Vec<Found>,
     at: HashMap<[u8; 32], usize>,
@@ -139,7 +141,28 @@ pub(super) struct Sink {
 impl Sink {
     pub fn new(sender: Sender<Item>, shard: Option<Shard>) -> Self {
         let (seen, gathered, at) = (HashSet::new(), Vec::new(), HashMap::new());
-        Self { sender, shard, seen, gathered, at, counts: Counts::default() }
+        Self { sender, shard, within: None, seen, gathered, at, counts: Counts::default() }
+    }
+
+    /// Begins with one of several sources.
+    pub fn enter(&mut self, source: String) {
+        self.within = Some(source);
+    }
+
+    /// Notes that a source was not read to its end.
+    pub fn cut(&mut self, why: &impl ToString) {
+        let why = self.place(why.to_string());
+        self.counts.cut = Some(match self.counts.cut.take() {
+            Some(before) => format!("{before}; {why}"),
+            None => why,
+        });
+    }
+
+    fn place(&self, at: String) -> String {
+        match &self.within {
+            Some(source) => format!("{source}: {at}"),
+            None => at,
+        }
     }
 
     /// The image as an item, if it is the first of its name and digest, and of this shard.
@@ -182,34 +205,36 @@ impl Sink {
         head.checked_rem(of) == Some(index)
     }
 
-    /// Whether an item is told by this shard: what names no image is told by one of them, too.
-    fn is_told(&self, item: &Item) -> bool {
+    /// The item as it is told, if it is by this shard: what names no image is told by one of them, too.
+    fn told(&self, item: Item) -> Option<Item> {
         match item {
-            Item::Unusable(record) => self.is_here(&hash(&format!("{}\n{}", record.at, record.text))),
-            Item::Image(_) | Item::End(_) => true,
+            Item::Unusable(mut record) => {
+                record.at = self.place(record.at);
+                let is_here = self.is_here(&hash(&format!("{}\n{}", record.at, record.text)));
+                is_here.then_some(Item::Unusable(record))
+            }
+            Item::Image(_) | Item::End(_) => Some(item),
         }
     }
 
     /// Sends on; waits until there is room, in a thread that may wait.
     pub fn send(&self, item: Item) -> Result<(), Closed> {
-        if !self.is_told(&item) {
-            return Ok(());
-        }
-        self.sender.blocking_send(item).map_err(|_| Closed)
+        self.told(item).map_or(Ok(()), |item| self.sender.blocking_send(item).map_err(|_| Closed))
     }
 
     /// The same among others' work.
     pub async fn pass(&self, item: Item) -> Result<(), Closed> {
-        if !self.is_told(&item) {
-            return Ok(());
-        }
+        let Some(item) = self.told(item) else { return Ok(()) };
         self.sender.send(item).await.map_err(|_| Closed)
     }
 
-    /// Sends what was gathered, in the order in which it was named first.
-    pub fn release(&mut self) -> Result<(), Closed> {
-        self.at.clear();
-        std::mem::take(&mut self.gathered).into_iter().try_for_each(|found| self.send(Item::Image(Box::new(found))))
+    /// Sends what was gathered, in the order in which it was named first, and the end.
+    pub async fn end(self) -> Result<(), Closed> {
+        let items = self.gathered.into_iter().map(|found| Item::Image(Box::new(found)));
+        for item in items.chain([Item::End(self.counts)]) {
+            self.sender.send(item).await.map_err(|_| Closed)?;
+        }
+        Ok(())
     }
 }
 
@@ -251,8 +276,8 @@ mod tests {
     }
 
     // [V-271]
-    #[test]
-    fn an_image_is_one_wherever_it_runs() {
+    #[tokio::test]
+    async fn an_image_is_one_wherever_it_runs() {
         let (sender, mut receiver) = channel(10);
         let mut sink = Sink::new(sender, None);
         let place = |pod: u32| Place { pod: Some(pod.to_string()), ..Place::default() };
@@ -260,13 +285,14 @@ mod tests {
             sink.gather(found("busybox:1").at(place(n)));
         }
         sink.gather(Found { running: Some(Digest::sha256(b"")), ..found("busybox:1") }.at(place(0)));
-        assert!(sink.release().is_ok());
-        let Some(Item::Image(first)) = receiver.blocking_recv() else { panic!("no image") };
-        assert_eq!((first.places.len(), first.place_count), (AUDIT_PLACES, AUDIT_PLACES as u64 + 5));
-        assert!(matches!(receiver.blocking_recv(), Some(Item::Image(other)) if other.running.is_some()));
-        assert_eq!((sink.counts.places, sink.counts.repeated), (AUDIT_PLACES as u64 + 6, AUDIT_PLACES as u64 + 4));
         assert!(sink.admit(found("docker.io/library/busybox:2")).is_some());
         assert!(sink.admit(found("busybox:2")).is_none(), "one spelling");
+        assert!(sink.end().await.is_ok());
+        let Some(Item::Image(first)) = receiver.recv().await else { panic!("no image") };
+        assert_eq!((first.places.len(), first.place_count), (AUDIT_PLACES, AUDIT_PLACES as u64 + 5));
+        assert!(matches!(receiver.recv().await, Some(Item::Image(other)) if other.running.is_some()));
+        let Some(Item::End(counts)) = receiver.recv().await else { panic!("no end") };
+        assert_eq!((counts.places, counts.repeated), (AUDIT_PLACES as u64 + 6, AUDIT_PLACES as u64 + 5));
     }
 
     // [V-272]

@@ -36,12 +36,12 @@ pub(super) fn read(from: impl Read, sink: &mut Sink) -> Result<(), Closed> {
             Ok(()) => to.next(),
             Err(_) if to.closed => return Err(Closed),
             Err(error) => {
-                to.sink.counts.cut = Some(format!("{at}: {error}"));
+                to.sink.cut(&format_args!("{at}: {error}"));
                 break;
             }
         }
     }
-    to.sink.release()
+    Ok(())
 }
 
 /// A reader that ends with an error where one element, or the whole, is too long.

@@ -29,7 +29,7 @@ pub(super) fn read(mut from: impl BufRead, sink: &mut Sink) -> Result<(), Closed
             Ok(0) => return table.map_or(Ok(()), |table| table.rest(sink)),
             Ok(_) => {}
             Err(error) => {
-                sink.counts.cut = Some(format!("line {number}: {error}"));
+                sink.cut(&format_args!("line {number}: {error}"));
                 return Ok(());
             }
         }
@@ -40,7 +40,7 @@ pub(super) fn read(mut from: impl BufRead, sink: &mut Sink) -> Result<(), Closed
         let item = if !is_whole {
             let item = unusable(at(), text, format!("has more than {AUDIT_LINE_BYTES} bytes"), 3);
             if let Err(error) = skip_line(&mut from) {
-                sink.counts.cut = Some(format!("line {number}: {error}"));
+                sink.cut(&format_args!("line {number}: {error}"));
             }
             Some(item)
         } else if text.is_empty() || text.starts_with('#') {

@@ -271,8 +271,8 @@ pub struct InputRecord {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
-    /// What was audited, as it was typed.
-    pub from: String,
+    /// What was audited: each source as it was typed.
+    pub from: Vec<String>,
     /// Images that were judged, each once.
     pub images: u64,
     /// Places that they run in.
@@ -299,7 +299,7 @@ pub struct Summary {
     pub finished: Timestamp,
     /// The version of this program.
     pub boltseal: String,
-    /// Why the input was not read to its end, if it was not.
+    /// Which input was not read to its end and why, if one was not.
     pub cut: Option<String>,
     /// The worst of all exit codes.
     pub exit: u8,

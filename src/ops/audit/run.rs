@@ -2,7 +2,7 @@ use super::{
     inventory::{Counts, Found, Item, Sink},
     judge::judge,
     record::{Decision, Drift, PolicySource, Record, Shard, Summary},
-    source::Source,
+    source::{self, Source},
 };
 use crate::{
     limits::AUDIT_AT_ONCE,
@@ -16,8 +16,8 @@ use std::{collections::BTreeMap, time::Duration};
 pub struct Audit<'a> {
     /// Who judges.
     pub verifier: Verifier<'a>,
-    /// What is audited.
-    pub source: Source,
+    /// What is audited, one after the other. An image that several name is one.
+    pub sources: Vec<Source>,
     /// The share of it that is.
     pub shard: Option<Shard>,
     /// Time for one image.
@@ -37,9 +37,9 @@ impl Audit<'_> {
     /// JSON names, and by nothing else.
     ///
     /// # Errors
-    /// The input can't be opened. What is wrong with an entry or an image is said in its record and stops no other.
+    /// An input can't be opened. What is wrong with an entry or an image is said in its record and stops no other.
     pub async fn run(&self, mut each: impl FnMut(&Record)) -> Result<Summary, OpsError> {
-        let items = self.source.open(self.verifier.session, |sender| Sink::new(sender, self.shard))?;
+        let items = source::open(&self.sources, self.verifier.session, |sender| Sink::new(sender, self.shard))?;
         let items = stream::unfold(items, |mut items| async move { Some((items.recv().await?, items)) });
         let work = items.map(|item| self.one(item));
         let done = if self.ordered {
@@ -83,7 +83,7 @@ impl Audit<'_> {
             words.iter().map(|word| (*word, found.get(word).copied().unwrap_or_default())).collect()
         };
         Summary {
-            from: self.source.to_string(),
+            from: self.sources.iter().map(Source::to_string).collect(),
             images,
             places: counts.places,
             repeated: counts.repeated,

@@ -10,7 +10,7 @@ use crate::{
     limits::AUDIT_LINE_BYTES,
     oci::{Reference, ReferenceError, Repository, RepositoryName},
     ops::OpsError,
-    registry::{Access, Repo, Session},
+    registry::{Access, Named, Repo, Session},
 };
 use std::{
     fmt,
@@ -19,7 +19,10 @@ use std::{
     path::PathBuf,
     str::FromStr,
 };
-use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::{
+    mpsc::{Receiver, Sender, channel},
+    oneshot,
+};
 
 /// Items that wait until somebody has time for them.
 const WAITING: usize = 256;
@@ -83,48 +86,74 @@ impl fmt::Display for Source {
     }
 }
 
+/// Begins to read sources, one after the other; items come as fast as they are taken.
+///
+/// # Errors
+/// There is no such file or layout; none is read then.
+pub(super) fn open(
+    sources: &[Source],
+    session: &Session,
+    sink: impl FnOnce(Sender<Item>) -> Sink,
+) -> Result<Receiver<Item>, OpsError> {
+    let open = |source: &Source| Ok((source.to_string(), source.open(session)?));
+    let inputs = sources.iter().map(open).collect::<Result<Vec<_>, OpsError>>()?;
+    let (sender, receiver) = channel(WAITING);
+    tokio::spawn(read_all(inputs, sink(sender)));
+    Ok(receiver)
+}
+
+/// A source that is open.
+enum Input {
+    Text(Box<dyn BufRead + Send>),
+    Tags(Repo, Repository),
+}
+
 impl Source {
-    /// Begins to read; items come as fast as they are taken.
-    ///
-    /// # Errors
-    /// There is no such file or layout.
-    pub(super) fn open(
-        &self,
-        session: &Session,
-        sink: impl FnOnce(Sender<Item>) -> Sink,
-    ) -> Result<Receiver<Item>, OpsError> {
-        let (sender, receiver) = channel(WAITING);
-        let sink = sink(sender);
-        match self {
-            Self::Stdin => in_a_thread(BufReader::new(io::stdin()), sink),
+    fn open(&self, session: &Session) -> Result<Input, OpsError> {
+        Ok(match self {
+            Self::Stdin => Input::Text(Box::new(BufReader::new(io::stdin()))),
             Self::File(path) => {
                 let file = File::open(path).map_err(|source| OpsError::Io { path: path.clone(), source })?;
-                in_a_thread(BufReader::new(file), sink);
+                Input::Text(Box::new(BufReader::new(file)))
             }
-            Self::Repository(repository) => {
-                let repo = session.open(repository, Access::Pull)?;
-                tokio::spawn(list(repo, repository.clone(), sink));
-            }
-        }
-        Ok(receiver)
+            Self::Repository(repository) => Input::Tags(session.open(repository, Access::Pull)?, repository.clone()),
+        })
     }
 }
 
-/// Reads in a thread, which may wait for its input while images are judged.
-fn in_a_thread(from: impl BufRead + Send + 'static, mut sink: Sink) {
+/// Ends without an end where nobody takes items any more.
+async fn read_all(inputs: Vec<(String, Input)>, mut sink: Sink) {
+    let are_many = inputs.len() > 1;
+    for (name, input) in inputs {
+        if are_many {
+            sink.enter(name);
+        }
+        let read = match input {
+            Input::Text(from) => in_a_thread(from, sink).await,
+            Input::Tags(repo, repository) => list(&repo, &repository, &mut sink).await.ok().map(|()| sink),
+        };
+        let Some(read) = read else { return };
+        sink = read;
+    }
+    let _ = sink.end().await;
+}
+
+/// Reads in a thread, which may wait for its input while images are judged, and be left behind by a program that ends.
+async fn in_a_thread(from: impl BufRead + Send + 'static, mut sink: Sink) -> Option<Sink> {
+    let (done, read_to_end) = oneshot::channel();
     std::thread::spawn(move || {
         if read(from, &mut sink).is_ok() {
-            let counts = std::mem::take(&mut sink.counts);
-            let _ = sink.send(Item::End(counts));
+            let _ = done.send(sink);
         }
     });
+    read_to_end.await.ok()
 }
 
 fn read(mut from: impl BufRead, sink: &mut Sink) -> Result<(), Closed> {
     let head = match beginning(&mut from) {
         Ok(head) => head,
         Err(error) => {
-            sink.counts.cut = Some(error.to_string());
+            sink.cut(&error);
             return Ok(());
         }
     };
@@ -153,44 +182,39 @@ fn beginning(from: &mut impl BufRead) -> io::Result<Vec<u8>> {
 }
 
 /// Lists a repository's tags. A list that breaks off is said to, and what came before it counts.
-async fn list(repo: Repo, repository: Repository, mut sink: Sink) {
+async fn list(repo: &Repo, repository: &Repository, sink: &mut Sink) -> Result<(), Closed> {
     let mut tags = repo.tags();
     loop {
         match tags.next().await {
             Ok(Some(page)) => {
                 for named in page {
-                    let is_evidence = named.tag.as_deref().is_some_and(is_evidence);
-                    sink.counts.evidence_tags += u64::from(is_evidence);
-                    if is_evidence {
-                        continue;
-                    }
-                    let item = match named.tag {
-                        Some(tag) => match format!("{repository}:{tag}").parse() {
-                            Ok(reference) => sink.admit(held(reference)),
-                            Err(error) => Some(unusable("tags".to_owned(), &tag, error as ReferenceError, 3)),
-                        },
-                        None => sink.admit(held(Reference {
-                            repository: repository.clone(),
-                            tag: None,
-                            digest: named.digest,
-                        })),
-                    };
-                    if let Some(item) = item
-                        && sink.pass(item).await.is_err()
-                    {
-                        return;
+                    let item = item(named, repository, sink);
+                    if let Some(item) = item {
+                        sink.pass(item).await?;
                     }
                 }
             }
-            Ok(None) => break,
+            Ok(None) => return Ok(()),
             Err(error) => {
-                sink.counts.cut = Some(error.to_string());
-                break;
+                sink.cut(&error);
+                return Ok(());
             }
         }
     }
-    let counts = std::mem::take(&mut sink.counts);
-    let _ = sink.pass(Item::End(counts)).await;
+}
+
+fn item(named: Named, repository: &Repository, sink: &mut Sink) -> Option<Item> {
+    match named.tag {
+        Some(tag) if is_evidence(&tag) => {
+            sink.counts.evidence_tags += 1;
+            None
+        }
+        Some(tag) => match format!("{repository}:{tag}").parse() {
+            Ok(reference) => sink.admit(held(reference)),
+            Err(error) => Some(unusable("tags".to_owned(), &tag, error as ReferenceError, 3)),
+        },
+        None => sink.admit(held(Reference { repository: repository.clone(), tag: None, digest: named.digest })),
+    }
 }
 
 fn held(reference: Reference) -> Found {

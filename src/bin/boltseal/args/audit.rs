@@ -17,7 +17,8 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:
   kubectl get pods -A -o json | boltseal audit --from -
   boltseal audit --from images.txt --report sarif=audit.sarif --report junit=audit.xml
-  boltseal audit --from registry:registry.example.com/shop/cart -o json > audit.ndjson
+  boltseal audit --from registry:registry.example.com/shop/cart registry:registry.example.com/shop/web -o json > audit.ndjson
+  boltseal audit --from clusters/*.json --report html=audit.html
   boltseal audit --from pods.json --shard \"$JOB_COMPLETION_INDEX/8\" --report ndjson=/results/$JOB_COMPLETION_INDEX.ndjson")]
 pub struct AuditArgs {
     #[command(subcommand)]
@@ -82,9 +83,9 @@ fn line_hash(text: &str) -> Result<LineHash, String> {
 #[derive(Args)]
 pub struct FleetArgs {
     /// What is audited: a FILE or `-`, with images one a line or the JSON of kubectl, docker, nerdctl or crictl, or the table of
-    /// `ctr images ls`; oci:DIR; registry:REPOSITORY, all its tags.
-    #[arg(long, required = true, value_name = "SOURCE")]
-    pub from: Option<Source>,
+    /// `ctr images ls`; oci:DIR; registry:REPOSITORY, all its tags. An image that several sources name is told once.
+    #[arg(long, required = true, num_args = 1.., value_name = "SOURCE")]
+    pub from: Vec<Source>,
     /// Audit one of N shares of the images, I from 0 to N-1; the shares together are all.
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub shard: Option<Shard>,

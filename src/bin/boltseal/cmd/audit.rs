@@ -35,7 +35,6 @@ pub async fn run(args: AuditArgs, output: &Output) -> Result<Exit, Failure> {
 }
 
 async fn fleet(args: FleetArgs, output: &Output) -> Result<Exit, Failure> {
-    let source = args.from.ok_or_else(|| Failure::usage("--from is missing"))?;
     let judge = settings::judge(&args.judge, "audit", output)?;
     let mut reports = Reports::open(&args.reports, output)?;
     let session = settings::session_with(&args.registry, settings::evidence(!args.no_cache, output))?;
@@ -43,8 +42,8 @@ async fn fleet(args: FleetArgs, output: &Output) -> Result<Exit, Failure> {
     let reader = settings::trust_reader(args.judge.lock.as_deref(), &judge, now)?;
     let verifier = Verifier { session: &session, policy: &judge.policy, now, limits: &limits, trust: Some(&reader) };
     let (patience, policy) = (Duration::from_secs(args.timeout), policy_source(&judge));
-    let (shard, depth, ordered) = (args.shard, args.provenance, args.ordered);
-    let audit = Audit { verifier, source, shard, patience, depth, ordered, policy };
+    let (sources, shard, depth, ordered) = (args.from, args.shard, args.provenance, args.ordered);
+    let audit = Audit { verifier, sources, shard, patience, depth, ordered, policy };
     let progress = output.tally("images");
     let mut told = (0_u64, 0_u64);
     reports.begin(&judge);

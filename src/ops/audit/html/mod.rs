@@ -196,7 +196,7 @@ fn foot(summary: &Summary) -> Foot {
         elsewhere: summary.elsewhere,
         decisions: parts(&DECISIONS, &summary.decisions),
         drift: parts(&DRIFTS, &summary.drift),
-        from: printable(&summary.from),
+        from: printable(&summary.from.join(", ")),
         policy: summary.policy.file.as_deref().map(printable).unwrap_or_default(),
         policy_digest: summary.policy.digest.map(|digest| short(&digest)).unwrap_or_default(),
         whole_policy_digest: summary.policy.digest.map(|digest| digest.to_string()).unwrap_or_default(),

@@ -27,7 +27,7 @@ fn image(reference: &str) -> ImageRecord {
 
 fn summary() -> Summary {
     Summary {
-        from: "images.txt".to_owned(),
+        from: vec!["images.txt".to_owned()],
         images: 1,
         places: 1,
         repeated: 0,
@@ -61,7 +61,11 @@ fn hostile_words_become_neither_elements_nor_the_end_of_a_script() {
     let html = page(&[
         Record::Image(Box::new(image(hostile))),
         Record::Input(entry),
-        Record::Summary(Box::new(Summary { from: hostile.to_owned(), cut: Some(hostile.to_owned()), ..summary() })),
+        Record::Summary(Box::new(Summary {
+            from: vec![hostile.to_owned()],
+            cut: Some(hostile.to_owned()),
+            ..summary()
+        })),
     ]);
     // One script of ours and one block of data a record; nothing else opens or ends one.
     assert_eq!(html.matches("<script").count(), 3);

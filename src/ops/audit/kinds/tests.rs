@@ -1,5 +1,6 @@
 use super::{super::record::Role, *};
 use crate::ops::audit::inventory::Found;
+use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::channel;
 
@@ -15,6 +16,7 @@ fn out(text: &str) -> Out {
     let mut sink = Sink::new(sender, None);
     assert!(read(text.as_bytes(), &mut sink).is_ok());
     let mut out = Out { images: Vec::new(), unusable: Vec::new(), cut: sink.counts.cut.take() };
+    assert!(sink.end().now_or_never().is_some_and(|ended| ended.is_ok()), "there is room");
     while let Ok(item) = receiver.try_recv() {
         match item {
             Item::Image(found) => out.images.push(*found),

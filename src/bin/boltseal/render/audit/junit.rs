@@ -36,7 +36,7 @@ impl Report for Junit<'_> {
     fn end(mut self: Box<Self>, summary: &Summary) -> io::Result<()> {
         if let Some(cut) = &summary.cut {
             let status = not(NonSuccessKind::Error, "input", &format!("the input was not read to its end: {cut}"));
-            self.suite.add_test_case(TestCase::new(printable(&summary.from), status));
+            self.suite.add_test_case(TestCase::new(printable(&summary.from.join(", ")), status));
         }
         let mut document = Document::new("boltseal audit");
         document.add_test_suite(self.suite);

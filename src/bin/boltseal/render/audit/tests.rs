@@ -53,7 +53,7 @@ fn records() -> Vec<Record> {
 
 fn summed() -> Summary {
     Summary {
-        from: "-".to_owned(),
+        from: vec!["-".to_owned()],
         images: 5,
         places: 5,
         repeated: 0,
