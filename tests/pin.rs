@@ -174,6 +174,22 @@ async fn files_are_pinned_whole_or_not_at_all() {
     let rules: serde_json::Value = serde_json::from_str(&read(&policy)).expect("JSON");
     assert_eq!(rules["rules"][0]["action"], "DENY");
     assert!(rules.to_string().contains(&pinned));
+    // The same of images that are named.
+    let (judged_by, to) = (shop.table.policy(), shop.table.file("buildkit"));
+    let export = |words: &[&str]| {
+        let words = [&["policy", "export", "--policy", &judged_by, "--dir", &to, "--to"], words].concat();
+        shop.table.ask(&words)
+    };
+    let ran = export(&["buildkit", &signed]).expect(0);
+    assert!(ran.stdout.starts_with(&format!("allowed  {signed}\n")), "{}", ran.stdout);
+    let exported = format!("{to}/source-policy.json");
+    assert_eq!(read(&exported), read(&policy));
+    fs::remove_file(&exported).expect("it goes");
+    let seen = export(&["buildkit", "-o", "json", &signed, &unsigned]).expect(1).json();
+    assert_eq!((&seen["images"][1]["state"], &seen["files"]), (&"denied".into(), &serde_json::json!([])));
+    assert!(export(&["buildkit"]).expect(2).stderr.contains("a policy names no digests"));
+    export(&["containers", &signed]).expect(2);
+    assert!(fs::metadata(&exported).is_err(), "nothing is written");
     fs::remove_file(&policy).expect("it goes");
     let bad = shop.write("Dockerfile", &format!("FROM {unsigned}\n"));
     shop.pin(&["--source-policy", &policy, &bad]).expect(1);

@@ -61,30 +61,12 @@ pub enum StatementError {
 }
 
 impl Statement {
-    /// A statement about one digest.
-    #[must_use]
-    pub fn about(digest: &Digest, name: Option<String>, predicate_type: &str, predicate: Value) -> Self {
-        let digest = BTreeMap::from([(digest.algorithm().to_owned(), digest.hex())]);
-        Self {
-            statement_type: TYPE_V1.to_owned(),
-            subject: vec![StatementSubject { name, digest, annotations: None }],
-            predicate_type: predicate_type.to_owned(),
-            predicate,
-        }
-    }
-
     /// Decodes a statement. Unknown members are ignored, as the framework asks.
     ///
     /// # Errors
     /// As [`StatementError`] says.
     pub fn decode(bytes: &[u8]) -> Result<Self, StatementError> {
         json::decode::<Self>(bytes)?.checked()
-    }
-
-    /// The statement as JSON.
-    #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        super::to_json(self)
     }
 }
 
@@ -99,7 +81,25 @@ impl Statement<Predicate> {
     }
 }
 
-impl<P> Statement<P> {
+impl<P: Serialize> Statement<P> {
+    /// A statement about one digest.
+    #[must_use]
+    pub fn about(digest: &Digest, name: Option<String>, predicate_type: &str, predicate: P) -> Self {
+        let digest = BTreeMap::from([(digest.algorithm().to_owned(), digest.hex())]);
+        Self {
+            statement_type: TYPE_V1.to_owned(),
+            subject: vec![StatementSubject { name, digest, annotations: None }],
+            predicate_type: predicate_type.to_owned(),
+            predicate,
+        }
+    }
+
+    /// The statement as JSON.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        super::to_json(self)
+    }
+
     fn checked(self) -> Result<Self, StatementError> {
         if self.statement_type != TYPE_V1 && self.statement_type != TYPE_V01 {
             return Err(StatementError::Type(self.statement_type));

@@ -9,16 +9,16 @@ use super::{
 };
 use crate::{
     format::{
-        predicate::{self, predicate_type},
+        predicate::{self, Predicate, predicate_type},
         statement::Statement,
     },
-    limits::STATEMENT_SUBJECTS,
+    limits::{DOCUMENT_VALUES, STATEMENT_SUBJECTS},
     oci::{Descriptor, Digest, Reference, media_type},
     registry::{Access, Session},
     verify::{SignedReference, Via},
 };
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::path::{Path, PathBuf};
 
 /// What is attested.
@@ -29,12 +29,12 @@ pub enum Content {
         /// The predicate's type, a URI.
         predicate_type: String,
         /// The predicate.
-        predicate: Value,
+        predicate: Predicate,
     },
     /// A ready statement, whose subject is the image; its bytes are signed as they are.
     Statement {
         /// What the bytes say.
-        statement: Box<Statement>,
+        statement: Box<Statement<Predicate>>,
         /// The bytes.
         bytes: Vec<u8>,
         /// The file that they came from.
@@ -70,7 +70,8 @@ pub struct Attested {
 }
 
 impl Content {
-    /// Reads a predicate's file for a type: JSON for all but `custom`, whose text is wrapped as cosign wraps it.
+    /// Reads a predicate's file for a type: JSON for all but `custom`, whose text is wrapped as cosign wraps it. JSON is signed as
+    /// it stands in the file.
     ///
     /// # Errors
     /// An unknown type, a type that `sign` writes, or content that is not in the type's shape.
@@ -79,9 +80,9 @@ impl Content {
         let wrong = |message: String| OpsError::Predicate { path: path.to_owned(), message };
         let predicate = if predicate_type == predicate::CUSTOM {
             let text = std::str::from_utf8(content).map_err(|e| wrong(format!("not UTF-8 text: {e}")))?;
-            json!({ "Data": text, "Timestamp": now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string() })
+            json!({ "Data": text, "Timestamp": now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string() }).into()
         } else {
-            crate::json::decode_value(content)
+            Predicate::read(content, DOCUMENT_VALUES)
                 .map_err(|e| wrong(format!("{e}; a predicate of type {type_name} is a JSON document")))?
         };
         check_shape(&predicate_type, &predicate).map_err(wrong)?;
@@ -94,7 +95,7 @@ impl Content {
     /// It is none, or an image signature: that is what `sign` makes, after looking at the image itself.
     pub fn statement(path: &Path, content: &[u8]) -> Result<Self, OpsError> {
         let path = path.to_owned();
-        let statement = match Statement::decode(content) {
+        let statement = match Statement::read(content) {
             Ok(statement) => Box::new(statement),
             Err(source) => return Err(OpsError::Statement { path, source }),
         };
@@ -104,7 +105,7 @@ impl Content {
 }
 
 /// What the type asks of its predicate, as far as both verifiers, ours and cosign's, read it.
-fn check_shape(predicate_type: &str, predicate: &Value) -> Result<(), String> {
+fn check_shape(predicate_type: &str, predicate: &Predicate) -> Result<(), String> {
     let required: &[&str] = match predicate_type {
         predicate::SLSA_V1 => &["buildDefinition", "runDetails"],
         predicate::SLSA_V02 => &["builder", "buildType"],
@@ -114,10 +115,10 @@ fn check_shape(predicate_type: &str, predicate: &Value) -> Result<(), String> {
         predicate::OPENVEX => &["statements"],
         _ => &[],
     };
-    if !predicate.is_object() {
+    let Some(members) = predicate.members() else {
         return Err(format!("a predicate of type {predicate_type} is a JSON object"));
-    }
-    match required.iter().find(|member| predicate.get(member).is_none()) {
+    };
+    match required.iter().find(|member| !members.contains(**member)) {
         Some(member) => Err(format!("a predicate of type {predicate_type} has a member `{member}`, this one has none")),
         None => Ok(()),
     }
@@ -168,7 +169,7 @@ fn payload(
             let statement = Statement::about(&target.digest, name, predicate_type, predicate.clone());
             let payload = statement.encode();
             // A predicate may be one level too deep for the statement around it.
-            Statement::decode(&payload)
+            Statement::read(&payload)
                 .map_err(|source| OpsError::Statement { path: PathBuf::from("the predicate"), source })?;
             Ok((payload, statement.predicate_type))
         }

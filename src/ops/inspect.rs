@@ -6,7 +6,7 @@ use super::{
     pin::selector,
 };
 use crate::{
-    format::{bundle, dsse::Envelope, simple_signing::Payload, statement::Statement},
+    format::{bundle, dsse::Envelope, predicate::Predicate, simple_signing::Payload, statement::Statement},
     limits::DIGESTS_AT_ONCE,
     oci::{Descriptor, Digest, ImageManifest, Manifest, Reference, described},
     registry::{Access, Fetched, Repo, Selector, Session},
@@ -188,7 +188,7 @@ fn attachment(blob: Blob) -> Attachment {
             Envelope::decode(&blob.bytes).map_or_else(broken, |envelope| of_envelope(&envelope))
         }
         BlobKind::SimpleSigning { .. } => Payload::decode(&blob.bytes).map_or_else(broken, of_payload),
-        BlobKind::Statement => Statement::decode(&blob.bytes).map_or_else(broken, of_statement),
+        BlobKind::Statement => Statement::read(&blob.bytes).map_or_else(broken, of_statement),
         BlobKind::Malformed { why } => broken(why),
         BlobKind::Foreign { .. } => Claimed::default(),
     };
@@ -209,10 +209,10 @@ fn of_bundle(bytes: &[u8]) -> Claimed {
 
 fn of_envelope(envelope: &Envelope) -> Claimed {
     let key_hint = envelope.signatures.iter().find_map(|signature| signature.key_hint.clone());
-    Claimed { key_hint, ..Statement::decode(&envelope.payload).map_or_else(broken, of_statement) }
+    Claimed { key_hint, ..Statement::read(&envelope.payload).map_or_else(broken, of_statement) }
 }
 
-fn of_statement(statement: Statement) -> Claimed {
+fn of_statement(statement: Statement<Predicate>) -> Claimed {
     Claimed {
         statement_type: Some(statement.predicate_type),
         subjects: statement.subject.iter().flat_map(|s| &s.digest).map(|(a, hex)| format!("{a}:{hex}")).collect(),

@@ -106,7 +106,7 @@ pub async fn attest_summary(
         signer: request.signer,
         formats: Formats { bundle: true, simple: false },
         platform: None,
-        content: Content::Predicate { predicate_type: VSA.to_owned(), predicate },
+        content: Content::Predicate { predicate_type: VSA.to_owned(), predicate: predicate.into() },
         identity: typed_identity(subject.reference()),
         now: request.now,
     };

@@ -97,8 +97,14 @@ pub fn verify_all(
     }
     let signatures = std::mem::take(&mut findings.verified);
     embedded::judge(subject, statements, &signatures, limits, &mut findings);
-    // A signature of an attestation manifest is none of an image.
-    findings.verified.extend(signatures.into_iter().filter(|one| own.contains(&one.digest)));
+    // What is signed of an attestation manifest is said of no image.
+    let (verified, other): (Vec<_>, Vec<_>) = signatures.into_iter().partition(|one| own.contains(&one.digest));
+    findings.verified.extend(verified);
+    for Verified { digest, place, .. } in other.into_iter().filter(|one| matches!(one.claim, Claim::Attestation { .. }))
+    {
+        let rejection = Rejection::SubjectMismatch(format!("{digest}, an attestation manifest"));
+        findings.rejected.push(Rejected { place, rejection });
+    }
     findings
 }
 

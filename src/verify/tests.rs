@@ -299,6 +299,9 @@ fn an_unsigned_statement_counts_for_nobody_without_such_a_signature() {
     let attested = signature(&world, built.index, predicate::VULN);
     let findings = built.judge(&world, &built.one, vec![built.blob(&text), attested]);
     assert_eq!(rejected_ids(&findings), ["statement-uncovered"]);
+    // What is attested of the attestation manifest is told, and is said of no image.
+    let attested = signature(&world, built.manifest, predicate::VULN);
+    assert_eq!(unsigned(vec![built.blob(&text), attested], &built.one), ["statement-uncovered", "subject-mismatch"]);
     let index = || signature(&world, built.index, predicate::IMAGE_SIGNATURE);
     // Other bytes, another image, another manifest, another layer.
     let changed = String::from_utf8(text.clone()).unwrap().replace("{}", "[]").into_bytes();

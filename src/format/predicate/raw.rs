@@ -1,16 +1,38 @@
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use crate::json::{self, JsonError};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::IgnoredAny};
 use serde_json::{Value, value::RawValue};
-use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 /// A predicate as it was signed: JSON that was checked and is not yet read. A clone shares the text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Predicate(Arc<Box<str>>);
 
 impl Predicate {
+    /// Checks a document of at most so many values.
+    ///
+    /// # Errors
+    /// As [`json::check`].
+    pub fn read(bytes: &[u8], most: usize) -> Result<Self, JsonError> {
+        json::check(bytes, most)?;
+        Ok(serde_json::from_slice(bytes)?)
+    }
+
     /// The JSON.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         self.0.as_bytes()
+    }
+
+    /// The names of its members; `None` where it is no object.
+    #[must_use]
+    pub fn members(&self) -> Option<BTreeSet<String>> {
+        let members: BTreeMap<String, IgnoredAny> = serde_json::from_str(&self.0).ok()?;
+        Some(members.into_keys().collect())
     }
 
     /// A member within members, where it is a text.

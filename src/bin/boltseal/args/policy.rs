@@ -1,3 +1,5 @@
+use super::RegistryArgs;
+use boltseal::oci::Reference;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use std::path::PathBuf;
@@ -5,7 +7,9 @@ use std::path::PathBuf;
 #[derive(Args)]
 #[command(after_help = "Examples:
   boltseal policy export --to containers --dir /etc/containers
-  boltseal policy export --to openshift --dir . && oc apply -f boltseal-openshift.yaml")]
+  boltseal policy export --to openshift --dir . && oc apply -f boltseal-openshift.yaml
+  boltseal policy export --to buildkit --dir . docker.io/library/alpine:3.22 registry.example.com/base:1 && \\
+    EXPERIMENTAL_BUILDKIT_SOURCE_POLICY=source-policy.json docker buildx build .")]
 pub struct ExportArgs {
     /// Whose words.
     #[arg(long, value_enum, value_name = "TARGET")]
@@ -16,6 +20,17 @@ pub struct ExportArgs {
     /// The folder that the files are written into; those that are there are replaced, and keep mode and owner.
     #[arg(long, value_name = "DIR")]
     pub dir: PathBuf,
+    /// For buildkit, the images of a build: each is verified, and allowed by its digest alone; all others are denied.
+    #[arg(value_name = "REF")]
+    pub images: Vec<Reference>,
+    /// For buildkit, the least that repositories' trust data have to be; else BOLTSEAL_LOCK, or what the policy names.
+    #[arg(long, value_name = "FILE", requires = "images")]
+    pub lock: Option<PathBuf>,
+    /// Give up on one image after so many seconds; that is "could not tell".
+    #[arg(long, value_name = "SECONDS", default_value_t = 180, value_parser = clap::value_parser!(u64).range(1..))]
+    pub timeout: u64,
+    #[command(flatten)]
+    pub registry: RegistryArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -25,6 +40,9 @@ pub enum ExportTarget {
     /// `ClusterImagePolicy` objects and the list of allowed registries.
     #[value(name = "openshift")]
     OpenShift,
+    /// source-policy.json, a source policy of BuildKit: of the images that are named, for a policy names no digests.
+    #[value(name = "buildkit")]
+    BuildKit,
 }
 
 #[derive(Args)]

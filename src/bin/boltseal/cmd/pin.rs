@@ -4,7 +4,7 @@ use crate::{
     exit::{Exit, Failure},
     output::{JSON_VERSION, Output, printable},
     render::{one_line, provenance, verification::verdict},
-    settings,
+    settings::{self, Judge},
 };
 use boltseal::{
     limits::{Limits, PINNED_FILE_BYTES},
@@ -32,7 +32,7 @@ use std::{
 /// Images that are verified at once.
 const AT_ONCE: usize = 16;
 
-type Judged = Result<Verification, Failure>;
+pub(super) type Judged = Result<Verification, Failure>;
 
 /// A file and the images that it names.
 struct Opened {
@@ -60,30 +60,44 @@ pub async fn run(args: PinArgs, output: &Output) -> Result<Exit, Failure> {
     let asked = files.iter().flat_map(|file| &file.names.images).map(|named| reference(named, args.update));
     let asked: BTreeMap<String, Reference> =
         asked.filter_map(Result::ok).map(|reference| (reference.to_string(), reference)).collect();
-    let patience = Duration::from_secs(args.timeout);
-    let one = |(name, reference): (String, Reference)| {
-        let (verifier, judge) = (&verifier, &judge);
-        async move {
-            let late =
-                || Failure::new(Exit::Unknown, format!("{reference}: no result within {} s", patience.as_secs()));
-            let judged = tokio::time::timeout(patience, verifier.verify(&reference, None)).await;
-            let judged = judged.map_or_else(
-                |_| Err((None, late())),
-                |done| done.map_err(|error| (refusal(&error), Failure::from(error))),
-            );
-            let judged = match judged {
-                Ok(done) => judge.record(&done).map(|()| done),
-                Err((refusal, failure)) => Err(judge.record_unjudged(&reference, refusal.as_ref(), failure)),
-            };
-            (name, judged)
-        }
-    };
-    let judged: BTreeMap<String, Judged> = stream::iter(asked).map(one).buffer_unordered(AT_ONCE).collect().await;
+    let judged = judge_all(&judge, &verifier, asked, Duration::from_secs(args.timeout)).await;
     let mut report = Report { args: &args, output, judged, exit: Exit::Done, results: Vec::new(), allowed: Vec::new() };
     for file in &files {
         report.file(file)?;
     }
     report.end(policy_source(&judge))
+}
+
+/// Verifies images, many at once, and records what becomes of each.
+pub(super) async fn judge_all(
+    judge: &Judge,
+    verifier: &Verifier<'_>,
+    asked: BTreeMap<String, Reference>,
+    patience: Duration,
+) -> BTreeMap<String, Judged> {
+    let one = |(name, reference): (String, Reference)| async move {
+        let late = || Failure::new(Exit::Unknown, format!("{reference}: no result within {} s", patience.as_secs()));
+        let judged = tokio::time::timeout(patience, verifier.verify(&reference, None)).await;
+        let judged = judged
+            .map_or_else(|_| Err((None, late())), |done| done.map_err(|error| (refusal(&error), Failure::from(error))));
+        let judged = match judged {
+            Ok(done) => judge.record(&done).map(|()| done),
+            Err((refusal, failure)) => Err(judge.record_unjudged(&reference, refusal.as_ref(), failure)),
+        };
+        (name, judged)
+    };
+    stream::iter(asked).map(one).buffer_unordered(AT_ONCE).collect().await
+}
+
+/// What became of an image: the word for it, its exit code, and why it may not be used.
+pub(super) fn state(judged: &Judged) -> (&'static str, Exit, String) {
+    let unusable = |exit, why| (if exit == Exit::Denied { "denied" } else { "unknown" }, exit, why);
+    match judged {
+        Ok(verification) if may_be_used(verification) => ("allowed", Exit::Done, String::new()),
+        Ok(verification) => unusable(verdict(verification).1, one_line::reasons(verification)),
+        Err(Failure { exit: Exit::Usage, message, .. }) => unusable(Exit::Unknown, message.clone()),
+        Err(failure) => unusable(failure.exit, failure.message.clone()),
+    }
 }
 
 fn open(path: &Path, kind: Option<PinKind>) -> Result<Opened, Failure> {
@@ -108,6 +122,13 @@ fn reference(named: &Named, update: bool) -> Result<Reference, Failure> {
     let reference = named.reference().map_err(|error| Failure::supplied(error.to_string()))?;
     let anew = update && reference.tag.is_some();
     Ok(if anew { Reference { digest: None, ..reference } } else { reference })
+}
+
+impl Line {
+    fn unusable(judged: &Judged) -> Self {
+        let (word, exit, why) = state(judged);
+        Self { word, exit, why, by: None }
+    }
 }
 
 struct Report<'a> {
@@ -160,35 +181,31 @@ impl Report<'_> {
     }
 
     fn image(&mut self, named: &Named) -> (Line, Value) {
-        let failed = |failure: &Failure| {
-            let word = if failure.exit == Exit::Denied { "denied" } else { "unknown" };
-            let exit = if failure.exit == Exit::Usage { Exit::Unknown } else { failure.exit };
-            (Line { word, exit, why: failure.message.clone(), by: None }, json!({ "error": failure.message }))
-        };
-        let reference = match reference(named, self.args.update) {
-            Ok(reference) => reference,
-            Err(failure) => return failed(&failure),
-        };
-        match self.judged.get(&reference.to_string()) {
-            Some(Ok(verification)) => {
-                warn(verification, &reference, self.output);
-                let line = self.line(named, verification);
-                if line.exit != Exit::Denied && may_be_used(verification) {
-                    self.allowed.push((reference, verification.findings.subject().digest()));
-                }
-                (line, provenance::to_json(verification))
+        let found = reference(named, self.args.update).and_then(|reference| {
+            let judged = self.judged.get(&reference.to_string());
+            let judged = judged.ok_or_else(|| Failure::new(Exit::Bug, format!("{reference} was not judged")))?;
+            Ok((reference, judged))
+        });
+        let (reference, judged) = match found {
+            Ok(found) => found,
+            Err(failure) => {
+                let value = json!({ "error": failure.message });
+                return (Line::unusable(&Err(failure)), value);
             }
-            Some(Err(failure)) => failed(failure),
-            None => failed(&Failure::new(Exit::Bug, format!("{reference} was not judged"))),
+        };
+        let verification = match judged {
+            Ok(verification) => verification,
+            Err(failure) => return (Line::unusable(judged), json!({ "error": failure.message })),
+        };
+        warn(verification, &reference, self.output);
+        let line = if may_be_used(verification) { self.line(named, verification) } else { Line::unusable(judged) };
+        if line.exit != Exit::Denied && may_be_used(verification) {
+            self.allowed.push((reference, verification.findings.subject().digest()));
         }
+        (line, provenance::to_json(verification))
     }
 
     fn line(&self, named: &Named, verification: &Verification) -> Line {
-        let (_, exit) = verdict(verification);
-        if !may_be_used(verification) {
-            let word = if exit == Exit::Denied { "denied" } else { "unknown" };
-            return Line { word, exit, why: one_line::reasons(verification), by: None };
-        }
         let by = named.with(&verification.findings.subject().digest());
         let is_pinned = named.text.contains('@');
         let (word, exit) = match (by == named.text, self.args.check) {

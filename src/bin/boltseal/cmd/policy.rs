@@ -1,3 +1,4 @@
+mod buildkit;
 mod replay;
 mod test;
 mod translate;
@@ -35,7 +36,7 @@ pub async fn run(command: PolicyCommand, output: &Output) -> Result<Exit, Failur
             output.raw(&format!("{:#}\n", policy::schema()));
             Ok(Exit::Done)
         }
-        PolicyCommand::Export(args) => translate::export(args, output),
+        PolicyCommand::Export(args) => translate::export(args, output).await,
         PolicyCommand::Import(args) => translate::import(&args, output),
         PolicyCommand::Test(args) => test::run(args, output).await,
         PolicyCommand::Replay(args) => replay::run(args, output).await,

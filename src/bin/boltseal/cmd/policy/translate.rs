@@ -2,7 +2,7 @@
 
 use crate::{
     args::{ExportArgs, ExportTarget, ImportArgs, ImportSource},
-    cmd::verify::policy_source,
+    cmd::{policy::buildkit, verify::policy_source},
     exit::{Exit, Failure},
     output::{JSON_VERSION, Output, printable},
     settings::{self, file_policy},
@@ -20,12 +20,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub fn export(args: ExportArgs, output: &Output) -> Result<Exit, Failure> {
-    let judge = file_policy(args.policy)?;
+pub async fn export(args: ExportArgs, output: &Output) -> Result<Exit, Failure> {
     let target = match args.to {
         ExportTarget::Containers => Target::Containers,
         ExportTarget::OpenShift => Target::OpenShift,
+        ExportTarget::BuildKit => return buildkit::export(args, output).await,
     };
+    if !args.images.is_empty() {
+        return Err(Failure::usage("only `--to buildkit` takes images: a policy is exported as a whole"));
+    }
+    let judge = file_policy(args.policy)?;
     let exported = match exported(&judge.policy, target) {
         Ok(exported) => exported,
         Err(ExportError::Inexpressible(refused)) => {
