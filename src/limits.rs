@@ -154,6 +154,8 @@ pub const PULL_SECRETS_HELD: (Duration, u64) = (Duration::from_secs(5), 4_096);
 pub const API_SERVER_TIMEOUT: Duration = Duration::from_secs(3);
 /// Bytes of a credential file or of a credential helper's answer.
 pub const CREDENTIALS_BYTES: u64 = 1 << 20;
+/// Credentials that a registry is offered one after the other: pull secrets with entries for one image.
+pub const CREDENTIALS_TRIED: usize = 8;
 /// scrypt's N, r and p that a key file may ask for: twice cosign's N and the same r and p, 128 MiB at most.
 pub const SCRYPT: (u64, u32, u32) = (1 << 17, 8, 1);
 /// Rounds of PBKDF2 that a key file may ask for. Source: RFC 8018, 4.2, "10,000,000 … for especially critical keys".

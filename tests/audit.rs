@@ -335,12 +335,12 @@ async fn several_sources_are_one_fleet() {
     let [image, unusable, pinned, summary] = &told[..] else { panic!("{told:?}") };
     assert_eq!(image["reference"], json!(signed), "once, though the repository has it as well");
     assert_eq!((&unusable["at"], &unusable["text"]), (&json!(format!("{list}: line 2")), &json!("NO IMAGE")));
-    assert_eq!((&pinned["places"], &pinned["decision"]), (&json!(4), &json!("allowed")), "both clusters' places");
+    assert_eq!((&pinned["placeCount"], &pinned["decision"]), (&json!(4), &json!("allowed")), "both clusters' places");
     assert_eq!(summary["from"], json!([list, all, cut, absent, east, west]));
     assert_eq!((&summary["images"], &summary["repeated"]), (&json!(2), &json!(4)), "{summary}");
     let told = text(&summary["cut"]);
     assert!(told.contains(&format!("{cut}: document 1")) && told.contains(&format!("{absent}: ")), "{told}");
-    assert_eq!(fleet.audit(&list, &[&all, "missing.txt"]).expect(3).stdout, "", "nothing is begun");
+    assert_eq!(fleet.audit(&list, &[&all, "missing.txt", "-o", "json"]).expect(3).stdout, "", "nothing is begun");
 }
 
 // [V-275]

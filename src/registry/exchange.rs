@@ -109,9 +109,10 @@ impl Remote {
         }
     }
 
-    /// Sends a request, with a token if there is one, and once more with a new one if that is asked for.
+    /// Sends a request, with a token if there is one, and where that is asked for once more with a new one, and once with each
+    /// further credential.
     pub(super) async fn open(&self, request: &Request) -> Result<Opened, Failure> {
-        let used = self.tokens().current().await;
+        let mut used = self.tokens().current().await;
         let reply = self.dispatch(request, used.as_deref()).await?;
         if reply.response.status() != StatusCode::UNAUTHORIZED || !reply.at_home {
             return Ok(Opened::new(reply, used.as_deref()));
@@ -119,12 +120,15 @@ impl Remote {
         let headers = reply.response.headers().clone();
         let said = message::of_body(&body::read_error(reply.response).await, "Unauthorized");
         let asked = Asked { session: self.session(), name: self.name(), login: self.login(), access: self.access() };
-        let grant: Arc<Grant> = self.tokens().renew(&asked, &headers, used.as_ref(), &said).await?;
-        let reply = self.dispatch(request, Some(&grant)).await?;
-        if reply.response.status() == StatusCode::UNAUTHORIZED && reply.at_home {
-            self.tokens().refused(&grant, &said).await;
+        loop {
+            let grant: Arc<Grant> = self.tokens().renew(&asked, &headers, used.as_ref(), &said).await?;
+            let reply = self.dispatch(request, Some(&grant)).await?;
+            let status = reply.response.status();
+            if !reply.at_home || !self.tokens().answered(&asked, &grant, status, &said).await? {
+                return Ok(Opened::new(reply, Some(&grant)));
+            }
+            used = Some(grant);
         }
-        Ok(Opened::new(reply, Some(&grant)))
     }
 
     /// Sends a request by the registry's scheme, or while that is not known by each that may be. Of two failures the

@@ -117,7 +117,7 @@ fn words(all: &[&'static str]) -> BTreeMap<&'static str, u64> {
 fn summary(images: u64, decisions: BTreeMap<&'static str, u64>, drift: BTreeMap<&'static str, u64>) -> Summary {
     let started: Timestamp = "2026-11-26T08:00:00Z".parse().expect("a time");
     Summary {
-        from: "pods.json".to_owned(),
+        from: vec!["pods.json".to_owned()],
         images,
         places: 3 * images,
         repeated: 2 * images,

@@ -6,15 +6,25 @@ mod token;
 use super::{Access, Fault, Session, credentials::Credential, tls};
 use crate::oci::RepositoryName;
 use challenge::Demand;
-use http::{HeaderMap, HeaderValue};
-use std::sync::Arc;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 use tokio::sync::Mutex;
 use url::Url;
 
 /// What was granted for one repository and access. Whoever asks while a token is being fetched waits for that one.
 #[derive(Default)]
 pub(super) struct Tokens {
-    state: Mutex<State>,
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    state: State,
+    /// How many of the credentials were refused; the next one is offered.
+    passed: usize,
 }
 
 #[derive(Default)]
@@ -30,6 +40,14 @@ enum State {
 pub(super) struct Grant {
     pub(super) header: HeaderValue,
     pub(super) standing: Standing,
+    /// Whether the registry has taken it: what it refuses then, another credential would not open.
+    works: AtomicBool,
+}
+
+impl Grant {
+    fn new(header: HeaderValue, standing: Standing) -> Self {
+        Self { header, standing, works: AtomicBool::new(false) }
+    }
 }
 
 /// Who we are to the registry.
@@ -55,13 +73,14 @@ pub(super) struct Asked<'a> {
 impl Tokens {
     /// What was granted already.
     pub(super) async fn current(&self) -> Option<Arc<Grant>> {
-        match &*self.state.lock().await {
+        match &self.held.lock().await.state {
             State::Granted(grant) => Some(Arc::clone(grant)),
             State::Unasked | State::Refused(_) => None,
         }
     }
 
-    /// Meets the challenge of an answer that refused `used`. The registry's words, `said`, stand in the error.
+    /// Meets the challenge of an answer that refused `used`, with the next credential where a token server refuses one. The
+    /// registry's words, `said`, stand in the error.
     pub(super) async fn renew(
         &self,
         asked: &Asked<'_>,
@@ -69,8 +88,8 @@ impl Tokens {
         used: Option<&Arc<Grant>>,
         said: &str,
     ) -> Result<Arc<Grant>, Fault> {
-        let mut state = self.state.lock().await;
-        match &*state {
+        let mut held = self.held.lock().await;
+        match &held.state {
             // Somebody else was faster.
             State::Granted(grant) if !used.is_some_and(|used| Arc::ptr_eq(used, grant)) => {
                 return Ok(Arc::clone(grant));
@@ -78,39 +97,68 @@ impl Tokens {
             State::Refused(message) => return Err(Fault::Unauthorized(message.clone())),
             State::Granted(_) | State::Unasked => {}
         }
-        match asked.grant(headers, said).await {
-            Ok(grant) => {
-                let grant = Arc::new(grant);
-                *state = State::Granted(Arc::clone(&grant));
-                Ok(grant)
-            }
-            Err(fault) => {
-                if let Fault::Unauthorized(message) = &fault {
-                    *state = State::Refused(message.clone());
+        let credentials = asked.session.inner.credentials.find(asked.login).await?;
+        loop {
+            match asked.grant(headers, said, credentials.get(held.passed)).await {
+                Ok(grant) => {
+                    let grant = Arc::new(grant);
+                    held.state = State::Granted(Arc::clone(&grant));
+                    return Ok(grant);
                 }
-                Err(fault)
+                Err(Fault::Unauthorized(_) | Fault::Forbidden { .. }) if held.passed + 1 < credentials.len() => {
+                    held.passed += 1
+                }
+                Err(fault) => {
+                    if let Fault::Unauthorized(message) = &fault {
+                        held.state = State::Refused(message.clone());
+                    }
+                    return Err(fault);
+                }
             }
         }
     }
 
-    /// Remembers that a password was refused: there is no other one to get.
-    pub(super) async fn refused(&self, used: &Grant, said: &str) {
-        if used.standing == Standing::Password {
-            *self.state.lock().await = State::Refused(said.to_owned());
+    /// Takes note of how the registry answers what was granted; whether it refuses it and there is something else to try. A
+    /// password that was the last is remembered as refused: there is no other one to get.
+    pub(super) async fn answered(
+        &self,
+        asked: &Asked<'_>,
+        used: &Arc<Grant>,
+        status: StatusCode,
+        said: &str,
+    ) -> Result<bool, Fault> {
+        let is_unknown = status == StatusCode::UNAUTHORIZED;
+        if !is_unknown && status != StatusCode::FORBIDDEN {
+            used.works.store(true, Ordering::Relaxed);
+            return Ok(false);
         }
+        let credentials = asked.session.inner.credentials.find(asked.login).await?;
+        let mut held = self.held.lock().await;
+        match &held.state {
+            State::Granted(grant) if Arc::ptr_eq(grant, used) => {}
+            // Somebody else was faster.
+            State::Granted(_) | State::Unasked => return Ok(true),
+            State::Refused(_) => return Ok(false),
+        }
+        let is_last = held.passed + 1 >= credentials.len() || used.works.load(Ordering::Relaxed);
+        if !is_last {
+            *held = Held { state: State::Unasked, passed: held.passed + 1 };
+        } else if is_unknown && used.standing == Standing::Password {
+            held.state = State::Refused(said.to_owned());
+        }
+        Ok(!is_last)
     }
 }
 
 impl Asked<'_> {
-    async fn grant(&self, headers: &HeaderMap, said: &str) -> Result<Grant, Fault> {
+    async fn grant(&self, headers: &HeaderMap, said: &str, credential: Option<&Credential>) -> Result<Grant, Fault> {
         let Some(demand) = Demand::of(headers) else {
             return Err(Fault::Unauthorized(format!("{said}; it asks for neither a token nor a password")));
         };
         let host = &self.name.host;
-        let credential = self.session.inner.credentials.find(self.login).await?;
         match (demand, credential) {
             (Demand::Basic, Some(Credential::Basic { username, password })) => {
-                Ok(Grant { header: token::basic(&username, &password)?, standing: Standing::Password })
+                Ok(Grant::new(token::basic(username, password)?, Standing::Password))
             }
             (Demand::Basic, Some(_)) => {
                 Err(Fault::Unauthorized(format!("{host} wants a password, a token is configured")))
@@ -120,7 +168,7 @@ impl Asked<'_> {
                 self.login.host
             ))),
             (Demand::Bearer { .. }, Some(Credential::Bearer(token))) => {
-                Ok(Grant { header: token::bearer(&token)?, standing: Standing::Password })
+                Ok(Grant::new(token::bearer(token)?, Standing::Password))
             }
             (Demand::Bearer { realm, service, scopes }, credential) => {
                 let realm = self.realm(&realm)?;
@@ -129,11 +177,11 @@ impl Asked<'_> {
                     realm,
                     service: service.as_deref(),
                     scopes: self.scopes(scopes),
-                    credential: credential.as_ref(),
+                    credential,
                     name: host,
                     permission: self.access.permission(),
                 };
-                Ok(Grant { header: token::fetch(self.session, &wanted).await?, standing })
+                Ok(Grant::new(token::fetch(self.session, &wanted).await?, standing))
             }
         }
     }

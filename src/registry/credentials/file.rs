@@ -59,13 +59,6 @@ impl CredentialFile {
         })
     }
 
-    /// Takes another file's entries for what this one has none; the other's helpers would be its owner's word, and are not taken.
-    pub(super) fn add(&mut self, other: Self) {
-        for (key, entry) in other.auths.into_iter().filter(|(_, entry)| !entry.is_empty()) {
-            self.auths.entry(normal_key(&key)).or_insert(entry);
-        }
-    }
-
     /// The helper set for one of these names, the most specific first.
     pub(super) fn helper(&self, names: &[String]) -> Option<&str> {
         most_specific(&self.cred_helpers, names).map(String::as_str)
@@ -76,11 +69,19 @@ impl CredentialFile {
         self.creds_store.as_deref().filter(|name| !name.is_empty())
     }
 
-    /// What `auths` has for the most specific of these names.
-    pub(super) fn entry(&self, names: &[String], source: &str) -> Result<Option<Credential>, Fault> {
+    /// What `auths` has for the most specific of these names, and how specific that is: 0 is the most.
+    pub(super) fn entry(&self, names: &[String], source: &str) -> Result<Option<(usize, Credential)>, Fault> {
+        Ok(self.entries(names, source)?.into_iter().next())
+    }
+
+    /// All that `auths` has for these names, likewise; of one name the first entry.
+    pub(super) fn entries(&self, names: &[String], source: &str) -> Result<Vec<(usize, Credential)>, Fault> {
         let usable: BTreeMap<&String, &Entry> = self.auths.iter().filter(|(_, entry)| !entry.is_empty()).collect();
-        let found = names.iter().find_map(|name| usable.iter().find(|(key, _)| normal_key(key) == *name));
-        found.map(|(key, entry)| entry.credential(&format!("{source}: the entry {key:?}"))).transpose()
+        let found = names.iter().enumerate().filter_map(|(rank, name)| {
+            let (key, entry) = usable.iter().find(|(key, _)| normal_key(key) == *name)?;
+            Some(entry.credential(&format!("{source}: the entry {key:?}")).map(|credential| (rank, credential)))
+        });
+        found.collect()
     }
 }
 

@@ -4,7 +4,7 @@ mod file;
 mod helper;
 
 use super::{Environment, Fault};
-use crate::oci::RepositoryName;
+use crate::{limits::CREDENTIALS_TRIED, oci::RepositoryName};
 use file::CredentialFile;
 use serde::Deserialize;
 use std::{
@@ -34,7 +34,8 @@ pub(super) enum Credential {
 
 /// Credentials by repository, read once a run.
 ///
-/// Pull secrets come first, where a caller has any; then, the first source that has something for the repository wins:
+/// Pull secrets come first, where a caller has any: all that have something for the repository, the most specific first, since
+/// the kubelet tries them in turn. Else the first source that has something for it wins:
 ///
 /// 1. the file that `REGISTRY_AUTH_FILE` names; where it is set no other source is asked (podman, skopeo);
 /// 2. `DOCKER_AUTH_CONFIG`, the content of such a file (docker, GitLab);
@@ -62,27 +63,46 @@ impl Credentials {
         Self { environment, sources: Mutex::default(), asked: Mutex::new(BTreeMap::new()) }
     }
 
-    /// The credential for a repository; `None` if no source has one.
+    /// The credentials for a repository, in the order in which they are to be tried: none if no source has one, and more than one
+    /// only of pull secrets, at most [`CREDENTIALS_TRIED`].
     ///
     /// # Errors
     /// A file that can't be read or decoded, a helper that fails.
-    pub(super) async fn find(&self, repository: &RepositoryName) -> Result<Option<Credential>, Fault> {
+    pub(super) async fn find(&self, repository: &RepositoryName) -> Result<Vec<Credential>, Fault> {
         let names = names(repository);
+        let mut secrets = Vec::new();
         for place in self.places() {
+            if let Place::PullSecret(_) = place {
+                let source = self.read(&place).await?;
+                secrets.extend(
+                    source.map(|source| source.file.entries(&names, &source.name)).transpose()?.into_iter().flatten(),
+                );
+                continue;
+            }
+            if !secrets.is_empty() {
+                break;
+            }
             let Some(source) = self.read(&place).await? else { continue };
             let helper = source.file.helper(&names);
             if let Some(helper) = helper.or_else(|| source.file.store())
                 && let Some(found) = self.ask(helper, &repository.host).await?
             {
-                return Ok(Some(found));
+                return Ok(vec![found]);
             }
             if helper.is_none()
-                && let Some(found) = source.file.entry(&names, &source.name)?
+                && let Some((_, found)) = source.file.entry(&names, &source.name)?
             {
-                return Ok(Some(found));
+                return Ok(vec![found]);
             }
         }
-        Ok(None)
+        secrets.sort_by_key(|(rank, _)| *rank);
+        let mut all: Vec<Credential> = Vec::new();
+        for (_, credential) in secrets {
+            if !all.contains(&credential) && all.len() < CREDENTIALS_TRIED {
+                all.push(credential);
+            }
+        }
+        Ok(all)
     }
 
     /// Asks a helper, once a run for each server.
@@ -101,10 +121,7 @@ impl Credentials {
     /// Where credentials may stand, in order.
     fn places(&self) -> Vec<Place> {
         let env = &self.environment;
-        let mut places = Vec::new();
-        if !env.pull_secrets.is_empty() {
-            places.push(Place::PullSecrets);
-        }
+        let mut places: Vec<_> = (0..env.pull_secrets.len()).map(Place::PullSecret).collect();
         if let Some(path) = &env.registry_auth_file {
             places.push(Place::Named(path.clone()));
             return places;
@@ -130,12 +147,11 @@ impl Credentials {
     fn load(&self, place: &Place) -> Result<Option<Source>, Fault> {
         let source = |path: &Path, file| Source { name: path.display().to_string(), file };
         match place {
-            Place::PullSecrets => {
-                let (name, mut file) = ("the pull secrets", CredentialFile::default());
-                for content in &self.environment.pull_secrets {
-                    file.add(CredentialFile::decode(content.as_bytes(), name, true)?);
-                }
-                Ok(Some(Source { name: name.to_owned(), file }))
+            Place::PullSecret(at) => {
+                let name = "the pull secrets";
+                let content = self.environment.pull_secrets.get(*at);
+                let file = content.map(|content| CredentialFile::decode(content.as_bytes(), name, true)).transpose()?;
+                Ok(file.map(|file| Source { name: name.to_owned(), file }))
             }
             Place::Named(path) => match CredentialFile::read(path, true)? {
                 Some(file) => Ok(Some(source(path, file))),
@@ -161,8 +177,8 @@ impl Credentials {
 /// Where credentials may stand.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
-    /// Pull secrets, all of them together.
-    PullSecrets,
+    /// One of the pull secrets.
+    PullSecret(usize),
     /// `REGISTRY_AUTH_FILE`.
     Named(PathBuf),
     /// `DOCKER_AUTH_CONFIG`.

@@ -44,10 +44,11 @@ struct Version {
 impl Folder {
     pub fn open(dir: &Path, access: Access) -> Result<Self, Fault> {
         let folder = Self { dir: dir.to_owned(), access };
-        if !folder.has_version()? && (access == Access::Pull || !folder.is_free()?) {
-            return Err(Fault::NoLayout(folder.dir));
+        if folder.has_version()? || access == Access::PullPush && folder.is_free()? {
+            return Ok(folder);
         }
-        Ok(folder)
+        // Another process may have made a layout of it between the two looks.
+        if folder.has_version()? { Ok(folder) } else { Err(Fault::NoLayout(folder.dir)) }
     }
 
     pub fn dir(&self) -> &Path {

@@ -196,6 +196,69 @@ async fn a_password_is_sent_when_asked_for_and_once_if_wrong() {
     assert!(error.to_string().contains("no credentials for 127.0.0.1"), "{error}");
 }
 
+/// Pull secrets of these users, in this order, all for one server.
+fn secrets(server: &Server, users: &[&str]) -> Options {
+    let secret = |user: &&str| {
+        let auth = STANDARD.encode(format!("{user}:pw"));
+        Zeroizing::new(format!(r#"{{"auths":{{"{}":{{"auth":"{auth}"}}}}}}"#, server.address))
+    };
+    let environment = Environment { pull_secrets: users.iter().map(secret).collect(), ..Environment::default() };
+    Options { environment, ..quick() }
+}
+
+fn user(call: &Call) -> String {
+    let sent = call.header("authorization").and_then(|header| header.strip_prefix("Basic ")).map(str::to_owned);
+    let decoded = sent.map(|sent| String::from_utf8(STANDARD.decode(sent).unwrap()).unwrap()).unwrap_or_default();
+    decoded.trim_end_matches(":pw").to_owned()
+}
+
+// [V-330]
+#[tokio::test]
+async fn pull_secrets_are_tried_in_turn_each_once() {
+    let server = Server::start(|call, _| match user(call).as_str() {
+        "" | "a" => say(401, &[("www-authenticate", "Basic realm=\"x\"")], ""),
+        "b" => status(403),
+        _ if call.path.contains("referrers") => status(403),
+        _ => say(200, &[], BLOB),
+    })
+    .await;
+    let sent = |server: &Server| server.calls().iter().map(user).collect::<Vec<_>>();
+    let repo = open_with(&server, secrets(&server, &["a", "b", "a", "c", "d"]), Access::Pull);
+    repo.blob(&blob(), 100).await.unwrap();
+    // What it refuses whoever it knows is refused: the next would only be worse.
+    assert!(repo.referrers(&blob().digest).await.fault.is_some());
+    repo.blob(&blob(), 100).await.unwrap();
+    assert_eq!(sent(&server), ["", "a", "b", "c", "c", "c"]);
+    let repo = open_with(&server, secrets(&server, &["b", "a"]), Access::Pull);
+    for _ in 0..2 {
+        let error = repo.blob(&blob(), 100).await.unwrap_err();
+        assert!(matches!(error.fault, Fault::Unauthorized(_)), "{error}");
+    }
+    assert_eq!(sent(&server)[6..], ["", "b", "a", ""]);
+    let many: Vec<_> = (0..20).map(|_| "a").collect();
+    let repo = open_with(&server, secrets(&server, &many), Access::Pull);
+    repo.blob(&blob(), 100).await.unwrap_err();
+    assert_eq!(sent(&server)[10..], ["", "a"], "one is tried once");
+}
+
+// [V-330]
+#[tokio::test]
+async fn pull_secrets_are_traded_for_tokens_in_turn() {
+    let server = token_registry(|call| match user(call).as_str() {
+        "a" => status(401),
+        "b" => say(200, &[], r#"{"token":"useless"}"#),
+        "c" => status(403),
+        _ => say(200, &[], r#"{"token":"good"}"#),
+    })
+    .await;
+    let repo = open_with(&server, secrets(&server, &["a", "b", "c", "d", "e"]), Access::Pull);
+    let blob = blob();
+    let reads = futures_util::future::join_all((0..10).map(|_| repo.blob(&blob, 100))).await;
+    assert!(reads.iter().all(Result::is_ok), "{reads:?}");
+    let asked = server.calls().into_iter().filter(|call| call.path.starts_with("/token"));
+    assert_eq!(asked.map(|call| user(&call)).collect::<Vec<_>>(), ["a", "b", "c", "d"]);
+}
+
 #[tokio::test]
 async fn credentials_follow_no_redirect_to_another_host() {
     let storage = Server::start(|_, _| say(200, &[], BLOB)).await;

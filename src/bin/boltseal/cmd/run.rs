@@ -21,7 +21,7 @@ const TOOLS: [&str; 3] = ["docker", "podman", "nerdctl"];
 /// Flags that have no value. All others are taken with `=`, or stand in [`VALUED`].
 const BARE: [&str; 7] = ["-q", "--quiet", "-D", "--debug", "--tls", "--tlsverify", "--remote"];
 /// Flags whose value is the next word.
-const VALUED: [&str; 24] = [
+const VALUED: [&str; 29] = [
     "--platform",
     "--arch",
     "--os",
@@ -46,6 +46,11 @@ const VALUED: [&str; 24] = [
     "--namespace",
     "--root",
     "--runroot",
+    "--tmpdir",
+    "--storage-driver",
+    "--storage-opt",
+    "--connection",
+    "--snapshotter",
 ];
 
 /// A command line of a tool, taken apart.
