@@ -340,7 +340,8 @@ async fn several_sources_are_one_fleet() {
     assert_eq!((&summary["images"], &summary["repeated"]), (&json!(2), &json!(4)), "{summary}");
     let told = text(&summary["cut"]);
     assert!(told.contains(&format!("{cut}: document 1")) && told.contains(&format!("{absent}: ")), "{told}");
-    assert_eq!(fleet.audit(&list, &[&all, "missing.txt", "-o", "json"]).expect(3).stdout, "", "nothing is begun");
+    let told = fleet.audit(&list, &[&all, "missing.txt"]).expect(3).stdout;
+    assert!(!told.contains(repository), "nothing is begun: {told}");
 }
 
 // [V-275]
