@@ -184,7 +184,7 @@ impl Remote {
             home,
             leaves_home: true,
             name: &self.name().host,
-            tls: Some(&self.host().tls),
+            own: Some((&self.host().tls, &self.host().headers)),
         };
         self.session().follow(&outgoing).await
     }

@@ -5,6 +5,7 @@ use super::{
     lock, tls,
 };
 use crate::{limits::TOKENS, oci::RepositoryName, registry::Access};
+use http::HeaderMap;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, OnceLock},
@@ -20,6 +21,8 @@ pub(super) struct Host {
     addresses: Vec<Url>,
     /// TLS material that is set for it alone.
     pub(super) tls: HostTls,
+    /// What is sent to it alone, with every request.
+    pub(super) headers: HeaderMap,
     decided: OnceLock<usize>,
     lacks_referrers: Mutex<BTreeSet<String>>,
     tokens: Mutex<BTreeMap<(String, Access), Arc<Tokens>>>,
@@ -41,19 +44,20 @@ impl Host {
             false if options.insecure_http => vec![https, http],
             false => vec![https],
         };
-        Ok(Self::of(options, addresses, HostTls::default()))
+        Ok(Self::of(options, addresses, HostTls::default(), HeaderMap::new()))
     }
 
     /// A registry at a place of `hosts.toml`, whose scheme is the one that stands there.
     pub(super) fn at(options: &Options, place: &Place) -> Self {
-        Self::of(options, vec![place.home.clone()], place.tls.clone())
+        Self::of(options, vec![place.home.clone()], place.tls.clone(), place.headers.clone())
     }
 
-    fn of(options: &Options, addresses: Vec<Url>, tls: HostTls) -> Self {
+    fn of(options: &Options, addresses: Vec<Url>, tls: HostTls, headers: HeaderMap) -> Self {
         Self {
             slots: Semaphore::new(options.concurrency.max(1)),
             addresses,
             tls,
+            headers,
             decided: OnceLock::new(),
             lacks_referrers: Mutex::default(),
             tokens: Mutex::default(),

@@ -2,6 +2,7 @@
 
 use super::{Fault, tls};
 use crate::limits::SETTINGS_BYTES;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
@@ -25,6 +26,8 @@ pub(super) struct Place {
     pub(super) pulls: bool,
     /// Its TLS material.
     pub(super) tls: HostTls,
+    /// What it is sent with every request, and nobody else.
+    pub(super) headers: HeaderMap,
 }
 
 /// TLS material of one place, beside what holds for all.
@@ -45,22 +48,33 @@ struct HostsFile {
     own: Entry,
 }
 
-/// What is said of one place. Members that are not followed are passed over: `header`, `dial_timeout`, and
-/// `skip_verify`, so that a place whose certificate nobody vouches for fails.
+/// What is said of one place. Members that are not followed are passed over: `dial_timeout`, and `skip_verify`, so that a
+/// place whose certificate nobody vouches for fails.
 #[derive(Debug, Default, Deserialize)]
 struct Entry {
     capabilities: Option<Vec<String>>,
-    ca: Option<OneOrMany>,
+    ca: Option<OneOrMany<PathBuf>>,
     client: Option<Clients>,
+    #[serde(default)]
+    header: BTreeMap<String, OneOrMany<String>>,
     #[serde(default)]
     override_path: bool,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum OneOrMany {
-    One(PathBuf),
-    Many(Vec<PathBuf>),
+enum OneOrMany<T> {
+    One(T),
+    Many(Vec<T>),
+}
+
+impl<T> OneOrMany<T> {
+    fn all(&self) -> &[T] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -141,15 +155,25 @@ impl Entry {
         let may = |capability: &str| {
             self.capabilities.as_ref().is_none_or(|all| all.is_empty() || all.iter().any(|one| one == capability))
         };
-        Ok(Place { home, base, resolves: may("resolve"), pulls: may("pull"), tls: self.tls(folder) })
+        let (tls, headers) = (self.tls(folder), self.headers()?);
+        Ok(Place { home, base, resolves: may("resolve"), pulls: may("pull"), tls, headers })
+    }
+
+    fn headers(&self) -> Result<HeaderMap, String> {
+        let mut headers = HeaderMap::new();
+        for (name, values) in &self.header {
+            let key: HeaderName = name.parse().map_err(|_| format!("{name:?} is no header's name"))?;
+            for value in values.all() {
+                let mut value = HeaderValue::from_str(value).map_err(|_| format!("no value of a header: {name}"))?;
+                value.set_sensitive(true);
+                headers.append(&key, value);
+            }
+        }
+        Ok(headers)
     }
 
     fn tls(&self, folder: &Path) -> HostTls {
-        let authorities = match &self.ca {
-            None => Vec::new(),
-            Some(OneOrMany::One(path)) => vec![folder.join(path)],
-            Some(OneOrMany::Many(paths)) => paths.iter().map(|path| folder.join(path)).collect(),
-        };
+        let authorities = self.ca.iter().flat_map(OneOrMany::all).map(|path| folder.join(path)).collect();
         let together = |path: &PathBuf| (folder.join(path), folder.join(path));
         let identity = match &self.client {
             None => None,
@@ -206,6 +230,21 @@ server = "https://upstream.example"
         assert_eq!(shown("", "docker.io"), ["https://registry-1.docker.io/v2 all"]);
         assert_eq!(shown("", "127.0.0.1:5000"), ["http://127.0.0.1:5000/v2 all"]);
         assert_eq!(shown("ca = \"a.crt\"", "127.0.0.1:5000"), ["https://127.0.0.1:5000/v2 all"]);
+    }
+
+    #[test]
+    fn headers_are_a_place_s_own() {
+        let text = "[host.\"https://a\".header]\nx-one = \"1\"\nx-two = [\"s3cret\", \"3\"]\n[host.\"https://b\"]\n";
+        let places = decode(text, Path::new("/certs/hosts.toml"), "registry.example").unwrap();
+        let shown = |place: &Place| {
+            let one = |(name, value): (&HeaderName, &HeaderValue)| format!("{name}: {}", value.to_str().unwrap());
+            place.headers.iter().map(one).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(&places[0]), ["x-one: 1", "x-two: s3cret", "x-two: 3"]);
+        assert!(shown(&places[1]).is_empty() && !format!("{places:?}").contains("s3cret"), "nothing of it is shown");
+        for bad in ["\"a b\" = \"1\"", "a = \"\\n\"", "a = 1"] {
+            assert!(decode(&format!("[header]\n{bad}"), Path::new("/certs/hosts.toml"), "r.example").is_err(), "{bad}");
+        }
     }
 
     #[test]

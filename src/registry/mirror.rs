@@ -92,7 +92,7 @@ impl Mirror {
             home: base,
             leaves_home: true,
             name: &super::tls::authority(base),
-            tls: None,
+            own: None,
         };
         let response = self.session.follow(&outgoing).await?.response;
         let (status, headers) = (response.status(), response.headers().clone());

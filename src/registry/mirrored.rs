@@ -110,7 +110,8 @@ fn has_something(request: &Request, answer: &Answer) -> bool {
 impl Session {
     /// The place's host, shared by all repositories that are reached there.
     fn host_at(&self, place: &Place) -> Arc<Host> {
-        let key = format!("{} {:?}", place.home, place.tls);
+        let headers = place.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let key = format!("{} {:?} {:?}", place.home, place.tls, headers.collect::<Vec<_>>());
         let mut hosts = lock(&self.inner.hosts);
         Arc::clone(hosts.entry(key).or_insert_with(|| Arc::new(Host::at(&self.inner.options, place))))
     }

@@ -21,8 +21,8 @@ pub(super) struct Outgoing<'r> {
     pub(super) leaves_home: bool,
     /// What the registry is called; its TLS setting is used at `home`.
     pub(super) name: &'r str,
-    /// TLS material that is set for `home` alone.
-    pub(super) tls: Option<&'r HostTls>,
+    /// TLS material that is set for `home` alone, and headers.
+    pub(super) own: Option<(&'r HostTls, &'r HeaderMap)>,
 }
 
 /// What came back, once nothing redirected any more.
@@ -59,19 +59,14 @@ impl Session {
 
     async fn send(&self, outgoing: &Outgoing<'_>, url: Url, at_home: bool) -> Result<Response, Failure> {
         let options = &self.inner.options;
-        let client = self.inner.clients.client(
-            options,
-            &url,
-            at_home.then_some(outgoing.name),
-            outgoing.tls.filter(|_| at_home),
-        )?;
-        let mut request = client
-            .request(outgoing.method.clone(), url.clone())
-            .headers(outgoing.headers.clone())
-            .body(outgoing.body.clone());
+        let (tls, own) = outgoing.own.filter(|_| at_home).unzip();
+        let client = self.inner.clients.client(options, &url, at_home.then_some(outgoing.name), tls)?;
+        let mut headers = own.cloned().unwrap_or_default();
+        headers.extend(outgoing.headers.clone());
         if let Some(authorization) = outgoing.authorization.filter(|_| at_home) {
-            request = request.header(header::AUTHORIZATION, authorization);
+            headers.insert(header::AUTHORIZATION, authorization.clone());
         }
+        let request = client.request(outgoing.method.clone(), url.clone()).headers(headers).body(outgoing.body.clone());
         request.send().await.map_err(|error| {
             let failure = Failure::transport(&error, options.read_timeout, options.connect_timeout);
             match &failure.fault {

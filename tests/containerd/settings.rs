@@ -12,7 +12,10 @@ use std::{
     fs,
     net::TcpListener,
     process::{Command, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -229,4 +232,28 @@ async fn mirrors_of_hosts_toml_are_asked_in_their_order() {
     // That there is no signature is believed if all say so.
     ask(&format!("server = \"{down}\"\n[host.\"{empty}\"]")).expect(4);
     assert_eq!(row.expected, Expected::Allowed(row.served.clone()));
+}
+
+// [V-205]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_of_hosts_toml_has_its_headers() {
+    let locked = Arc::new(AtomicBool::new(false));
+    let is_locked = Arc::clone(&locked);
+    let hook: Hook = Arc::new(move |exchange| {
+        let is_keyed = exchange.headers.get("x-key").is_some_and(|key| key == "s3cret");
+        let refused = || answer(StatusCode::FORBIDDEN, &[], String::new());
+        (is_locked.load(Ordering::Relaxed) && !is_keyed).then(refused)
+    });
+    let (registry, table) = small(EmbeddedOptions { hook: Some(hook), ..EmbeddedOptions::default() }).await;
+    locked.store(true, Ordering::Relaxed);
+    let row = table.find("signed");
+    let folder = table.file("certs.d/registry.example.test");
+    fs::create_dir_all(&folder).expect("a folder");
+    for (key, code) in [("s3cret", 0), ("other", 4)] {
+        let hosts = format!("[host.\"http://{}\".header]\nx-key = \"{key}\"\n", registry.address());
+        fs::write(format!("{folder}/hosts.toml"), hosts).expect("a file");
+        let name = row.name.replace(&table.address, "registry.example.test");
+        let ran = call(&table, "containerd.toml", &name, &row.served).expect(code);
+        assert!(!ran.stdout.contains(key) && !ran.stderr.contains(key), "{}{}", ran.stdout, ran.stderr);
+    }
 }

@@ -93,7 +93,7 @@ async fn send(
     authorization: Option<&HeaderValue>,
 ) -> Result<Reply, Failure> {
     let (home, name, leaves_home) = (&wanted.realm, wanted.name, false);
-    session.follow(&Outgoing { method, url, headers, body, authorization, home, leaves_home, name, tls: None }).await
+    session.follow(&Outgoing { method, url, headers, body, authorization, home, leaves_home, name, own: None }).await
 }
 
 async fn read(reply: Reply, wanted: &Wanted<'_>) -> Result<HeaderValue, Failure> {
