@@ -1,7 +1,8 @@
 #!/bin/bash
-# fuzz/run.sh [SECONDS]
+# fuzz/run.sh [SECONDS | build]
 # Fuzzes every target, SECONDS (80) in all, divided over them; fails on the first crash, whose input is then below
 # fuzz/artifacts. What is found stays in fuzz/found, apart from the seeds in fuzz/corpus. Needs no nightly compiler.
+# With `build` it builds them, and no more.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 BUDGET=${1:-80}
@@ -12,11 +13,12 @@ export PATH=$TOOLS/bin:$PATH RUSTC_BOOTSTRAP=1
 command -v cargo-fuzz > /dev/null ||
   CARGO_TARGET_DIR=target/tools-build cargo install --quiet --locked --root "$TOOLS" cargo-fuzz --version "$VERSION"
 
+cargo fuzz build --target-dir target/fuzz
+[ "$BUDGET" != build ] || exit 0
 listed=$(cargo fuzz list)
 mapfile -t targets <<< "$listed"
 each=$((BUDGET / ${#targets[@]}))
 ((each > 0)) || each=1
-cargo fuzz build --target-dir target/fuzz
 for target in "${targets[@]}"; do
   log=target/fuzz/$target.log
   mkdir -p "fuzz/found/$target"
