@@ -332,7 +332,7 @@ async fn several_sources_are_one_fleet() {
     let absent = format!("registry:{repository}x");
     let more = [&all, &cut, &absent, "--from", &east, &west, "--ordered", "-o", "json"];
     let told = records(&fleet.audit(&list, &more).expect(3).stdout);
-    let [image, unusable, pinned, summary] = &told[..] else { panic!("{told:?}") };
+    let [unusable, image, pinned, summary] = &told[..] else { panic!("{told:?}") };
     assert_eq!(image["reference"], json!(signed), "once, though the repository has it as well");
     assert_eq!((&unusable["at"], &unusable["text"]), (&json!(format!("{list}: line 2")), &json!("NO IMAGE")));
     assert_eq!((&pinned["placeCount"], &pinned["decision"]), (&json!(4), &json!("allowed")), "both clusters' places");
@@ -340,6 +340,15 @@ async fn several_sources_are_one_fleet() {
     assert_eq!((&summary["images"], &summary["repeated"]), (&json!(2), &json!(4)), "{summary}");
     let told = text(&summary["cut"]);
     assert!(told.contains(&format!("{cut}: document 1")) && told.contains(&format!("{absent}: ")), "{told}");
+    // What one source says of an image counts, whatever another left open.
+    let pod = json!({ "kind": "Pod", "metadata": { "name": "a" }, "spec": { "containers": [{ "name": "app", "image": signed }] },
+        "status": { "containerStatuses": [{ "name": "app", "image": signed, "imageID": format!("sha256:{}", "1".repeat(64)) }] } });
+    let (local, list) = (fleet.write("local.json", &pod.to_string()), fleet.write("one.txt", signed));
+    for (first, second, places) in [(&list, &local, 1), (&local, &list, 1), (&all, &local, 2)] {
+        let told = records(&fleet.audit(first, &[second, "-o", "json"]).expect(4).stdout);
+        assert_eq!((told.len(), &told[0]["decision"]), (2, &json!("could-not-tell")), "{first} {second}");
+        assert_eq!((&told[0]["placeCount"], &told[1]["places"]), (&json!(places), &json!(places)), "{first} {second}");
+    }
     let told = fleet.audit(&list, &[&all, "missing.txt"]).expect(3).stdout;
     assert!(!told.contains(repository), "nothing is begun: {told}");
 }

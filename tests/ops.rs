@@ -309,6 +309,7 @@ fn a_predicate_has_to_be_in_the_shape_of_its_type() {
     // As dense as one of 50 MB that is verified.
     let dense = format!(r#"{{"bomFormat":"CycloneDX","x":[{}0]}}"#, "0,".repeat(3_000_000));
     assert!(predicate("cyclonedx", &dense).is_ok());
+    assert!(predicate("https://example.com/x", &dense).is_err(), "a tree is made of it");
     for (kind, bad) in [
         ("spdx", "SPDXVersion: SPDX-2.3"),
         ("spdx", r#""text""#),

@@ -189,6 +189,7 @@ async fn files_are_pinned_whole_or_not_at_all() {
     assert_eq!((&seen["images"][1]["state"], &seen["files"]), (&"denied".into(), &serde_json::json!([])));
     assert!(export(&["buildkit"]).expect(2).stderr.contains("a policy names no digests"));
     export(&["containers", &signed]).expect(2);
+    export(&["buildkit", "oci:layout:1.0"]).expect(2);
     assert!(fs::metadata(&exported).is_err(), "nothing is written");
     fs::remove_file(&policy).expect("it goes");
     let bad = shop.write("Dockerfile", &format!("FROM {unsigned}\n"));

@@ -9,10 +9,10 @@ use super::{
 };
 use crate::{
     format::{
-        predicate::{self, Predicate, predicate_type},
+        predicate::{self, Predicate, most_values, predicate_type},
         statement::Statement,
     },
-    limits::{DOCUMENT_VALUES, STATEMENT_SUBJECTS},
+    limits::STATEMENT_SUBJECTS,
     oci::{Descriptor, Digest, Reference, media_type},
     registry::{Access, Session},
     verify::{SignedReference, Via},
@@ -82,7 +82,7 @@ impl Content {
             let text = std::str::from_utf8(content).map_err(|e| wrong(format!("not UTF-8 text: {e}")))?;
             json!({ "Data": text, "Timestamp": now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string() }).into()
         } else {
-            Predicate::read(content, DOCUMENT_VALUES)
+            Predicate::read(content, most_values(&predicate_type))
                 .map_err(|e| wrong(format!("{e}; a predicate of type {type_name} is a JSON document")))?
         };
         check_shape(&predicate_type, &predicate).map_err(wrong)?;

@@ -12,7 +12,6 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use jiff::Timestamp;
 use reqwest::Response;
-use std::sync::Arc;
 use url::Url;
 
 /// A request to a repository.
@@ -112,22 +111,44 @@ impl Remote {
     /// Sends a request, with a token if there is one, and where that is asked for once more with a new one, and once with each
     /// further credential.
     pub(super) async fn open(&self, request: &Request) -> Result<Opened, Failure> {
+        let (session, host, name, login) = (self.session(), self.host(), self.name(), self.login());
+        let asked = Asked { session, name, login, access: self.access(), host };
         let mut used = self.tokens().current().await;
-        let reply = self.dispatch(request, used.as_deref()).await?;
-        if reply.response.status() != StatusCode::UNAUTHORIZED || !reply.at_home {
-            return Ok(Opened::new(reply, used.as_deref()));
-        }
-        let headers = reply.response.headers().clone();
-        let said = message::of_body(&body::read_error(reply.response).await, "Unauthorized");
-        let asked = Asked { session: self.session(), name: self.name(), login: self.login(), access: self.access() };
+        let mut challenge: Option<(HeaderMap, String)> = None;
         loop {
-            let grant: Arc<Grant> = self.tokens().renew(&asked, &headers, used.as_ref(), &said).await?;
-            let reply = self.dispatch(request, Some(&grant)).await?;
+            let reply = self.dispatch(request, used.as_deref()).await?;
             let status = reply.response.status();
-            if !reply.at_home || !self.tokens().answered(&asked, &grant, status, &said).await? {
-                return Ok(Opened::new(reply, Some(&grant)));
+            let is_unknown = status == StatusCode::UNAUTHORIZED;
+            if !reply.at_home || !(is_unknown || status == StatusCode::FORBIDDEN) {
+                if let Some(grant) = used.as_ref().filter(|_| !reply.at_home || status.is_success()) {
+                    self.tokens().taken(grant).await;
+                }
+                return Ok(Opened::new(reply, used.as_deref()));
             }
-            used = Some(grant);
+            // A token may have run out since; what was granted a moment ago, and a password, have not.
+            let is_answer = match &used {
+                Some(grant) => !is_unknown || challenge.is_some() || grant.standing == Standing::Password,
+                None => !is_unknown,
+            };
+            if is_answer {
+                let said = challenge.as_ref().map_or("Unauthorized", |(_, said)| said);
+                let goes_on = match &used {
+                    Some(grant) => self.tokens().refused(&asked, grant, is_unknown, said).await?,
+                    None => false,
+                };
+                if !goes_on {
+                    return Ok(Opened::new(reply, used.as_deref()));
+                }
+            }
+            if is_unknown {
+                let headers = reply.response.headers().clone();
+                let said = message::of_body(&body::read_error(reply.response).await, "Unauthorized");
+                challenge = Some((headers, said));
+            }
+            used = match &challenge {
+                Some((headers, said)) => Some(self.tokens().renew(&asked, headers, used.as_ref(), said).await?),
+                None => None,
+            };
         }
     }
 

@@ -21,7 +21,7 @@ pub(super) struct Host {
     addresses: Vec<Url>,
     /// TLS material that is set for it alone.
     pub(super) tls: HostTls,
-    /// What is sent to it alone, with every request.
+    /// What is sent to it alone, also to ask it for a token.
     pub(super) headers: HeaderMap,
     decided: OnceLock<usize>,
     lacks_referrers: Mutex<BTreeSet<String>>,
@@ -70,6 +70,11 @@ impl Host {
             Some(one) => std::slice::from_ref(one),
             None => &self.addresses,
         }
+    }
+
+    /// Whether an address is on this server.
+    pub(super) fn is_at(&self, url: &Url) -> bool {
+        self.addresses().iter().any(|address| address.origin() == url.origin())
     }
 
     /// Remembers which address answered.

@@ -26,7 +26,7 @@ pub(super) struct Place {
     pub(super) pulls: bool,
     /// Its TLS material.
     pub(super) tls: HostTls,
-    /// What it is sent with every request, and nobody else.
+    /// What is sent to it alone, also to ask it for a token.
     pub(super) headers: HeaderMap,
 }
 
@@ -115,7 +115,7 @@ fn read(path: &Path) -> Result<Option<String>, Fault> {
 
 fn decode(text: &str, path: &Path, host: &str) -> Result<Vec<Place>, Fault> {
     let unusable = |message: String| Fault::Setting { path: path.display().to_string(), message };
-    let file: HostsFile = toml::from_str(text).map_err(|error| unusable(error.message().to_owned()))?;
+    let file: HostsFile = toml::from_str(text).map_err(|error| unusable(place_of(&error, text)))?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut hosts: Vec<_> = file.host.iter().collect();
     // The order of the file is the order of asking.
@@ -137,6 +137,13 @@ fn decode(text: &str, path: &Path, host: &str) -> Result<Vec<Place>, Fault> {
     };
     places.push(server.map_err(unusable)?);
     Ok(places)
+}
+
+/// Where a file can't be read; not what stands there, which may be a header's secret.
+fn place_of(error: &toml::de::Error, text: &str) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map(|before| format!("line {}: ", before.matches('\n').count() + 1)).unwrap_or_default();
+    format!("{line}not as containerd's hosts.toml is written")
 }
 
 impl Entry {
@@ -242,6 +249,11 @@ server = "https://upstream.example"
         };
         assert_eq!(shown(&places[0]), ["x-one: 1", "x-two: s3cret", "x-two: 3"]);
         assert!(shown(&places[1]).is_empty() && !format!("{places:?}").contains("s3cret"), "nothing of it is shown");
+        // What is wrong is told without what stands there: it may be a secret.
+        for (text, line) in [("\nheader = \"s3cret\"\n", ""), ("\na = s3cret", "line 2: ")] {
+            let error = decode(text, Path::new("/certs/hosts.toml"), "r.example").unwrap_err().to_string();
+            assert!(error.contains(&format!("{line}not as")) && !error.contains("s3cret"), "{error}");
+        }
         for bad in ["\"a b\" = \"1\"", "a = \"\\n\"", "a = 1"] {
             assert!(decode(&format!("[header]\n{bad}"), Path::new("/certs/hosts.toml"), "r.example").is_err(), "{bad}");
         }

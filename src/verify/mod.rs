@@ -102,8 +102,11 @@ pub fn verify_all(
     findings.verified.extend(verified);
     for Verified { digest, place, .. } in other.into_iter().filter(|one| matches!(one.claim, Claim::Attestation { .. }))
     {
-        let rejection = Rejection::SubjectMismatch(format!("{digest}, an attestation manifest"));
-        findings.rejected.push(Rejected { place, rejection });
+        // Once, whoever else signed it.
+        if findings.rejected.last().is_none_or(|last| last.place != place) {
+            let rejection = Rejection::SubjectMismatch(format!("{digest}, an attestation manifest"));
+            findings.rejected.push(Rejected { place, rejection });
+        }
     }
     findings
 }

@@ -249,7 +249,7 @@ async fn a_place_of_hosts_toml_has_its_headers() {
     let row = table.find("signed");
     let folder = table.file("certs.d/registry.example.test");
     fs::create_dir_all(&folder).expect("a folder");
-    for (key, code) in [("s3cret", 0), ("other", 4)] {
+    for (key, code) in [("s3cret", 0), ("gu355ed", 4)] {
         let hosts = format!("[host.\"http://{}\".header]\nx-key = \"{key}\"\n", registry.address());
         fs::write(format!("{folder}/hosts.toml"), hosts).expect("a file");
         let name = row.name.replace(&table.address, "registry.example.test");

@@ -176,8 +176,8 @@ fn each_is_pulled_or_not(table: &Table, tool: &str, globals: &[&str], flags: &[&
             isolate(&mut inspect, table.machine.home.path());
             Ran::of(inspect.args(globals).args(["image", "inspect", "-f", "{{.RepoDigests}}", &name]))
         };
-        // podman also finds an image by the digest of another that was pulled as part of its index.
-        let before = inspect().code;
+        // podman finds an image by its digest that it has as part of an index.
+        let before = if tool == "podman" && name.contains('@') { inspect().code } else { 1 };
         let ran = tokio::runtime::Runtime::new().expect("a runtime").block_on(async { table.ask(&words) });
         let there = inspect();
         match &row.expected {
@@ -187,7 +187,7 @@ fn each_is_pulled_or_not(table: &Table, tool: &str, globals: &[&str], flags: &[&
             }
             Expected::Denied(_) | Expected::Unknown => {
                 ran.expect(if row.expected == Expected::Unknown { 4 } else { 1 });
-                assert_eq!(there.code, before, "{}", row.what);
+                assert_eq!(there.code.min(1), before.min(1), "{}", row.what);
             }
         }
     }

@@ -26,6 +26,7 @@ pub use scan::{Finding, Scan, Severity};
 pub use summary::{Vsa, VsaVerdict};
 pub use vex::{Vex, VexProduct, VexStatement, VexStatus};
 
+use crate::limits::{DOCUMENT_VALUES, JSON_VALUES};
 use jiff::Timestamp;
 
 /// The predicate type of an image signature in a bundle (cosign 3).
@@ -159,6 +160,15 @@ impl Document {
             Self::Vsa(vsa) => vsa.time,
             Self::Link(_) | Self::TestResult(_) | Self::Release(_) => None,
         }
+    }
+}
+
+/// How many values a predicate of a type may have in order to be read: SBOMs, scans and the like are read without a tree.
+#[must_use]
+pub fn most_values(predicate_type: &str) -> usize {
+    match base(predicate_type) {
+        SPDX | CYCLONEDX | VULN | VULNS | SARIF | OPENVEX | CSAF => DOCUMENT_VALUES,
+        _ => JSON_VALUES,
     }
 }
 

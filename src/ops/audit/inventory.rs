@@ -125,8 +125,8 @@ pub(super) fn unnamed(at: String, text: &str) -> Item {
 /// Nobody reads any more.
 pub(super) struct Closed;
 
-/// Where found images go. Of every image, other shards' too, it remembers 32 bytes; this shard's images that run in places
-/// are gathered until all input ends, since the next entry may be one more place.
+/// Where found images go. Of every image, other shards' too, it remembers 32 bytes. This shard's images that run in places are
+/// gathered until all input ends, since the next entry may be one more place; of several sources all are.
 pub(super) struct Sink {
     sender: Sender<Item>,
     shard: Option<Shard>,
@@ -165,8 +165,13 @@ impl Sink {
         }
     }
 
-    /// The image as an item, if it is the first of its name and digest, and of this shard.
+    /// The image as an item, if it is the first of its name and digest, and of this shard; of several sources it is gathered, as
+    /// the next one may say more of it.
     pub fn admit(&mut self, found: Found) -> Option<Item> {
+        if self.within.is_some() {
+            self.gather(found);
+            return None;
+        }
         self.is_new(&found.key(), &found).then(|| Item::Image(Box::new(found)))
     }
 

@@ -34,7 +34,7 @@ impl Audit<'_> {
     /// Judges every image once, and hands each record on as it is ready; the summary is returned, and is the last.
     ///
     /// Memory grows by 32 bytes for an image of the input, by what is known of it for an image of this shard that an input in
-    /// JSON names, and by nothing else.
+    /// JSON or one of several inputs names, and by nothing else.
     ///
     /// # Errors
     /// An input can't be opened. What is wrong with an entry or an image is said in its record and stops no other.

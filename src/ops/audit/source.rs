@@ -15,7 +15,7 @@ use crate::{
 use std::{
     fmt,
     fs::File,
-    io::{self, BufRead, BufReader, Read as _},
+    io::{self, BufRead, BufReader, Read},
     path::PathBuf,
     str::FromStr,
 };
@@ -86,7 +86,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// Begins to read sources, one after the other; items come as fast as they are taken.
+/// Begins to read sources, one after the other; items of a single list come as fast as they are taken.
 ///
 /// # Errors
 /// There is no such file or layout; none is read then.
@@ -102,19 +102,20 @@ pub(super) fn open(
     Ok(receiver)
 }
 
-/// A source that is open.
+/// A source that is there. A file is opened when it is its turn: there may be more than a process may have open.
 enum Input {
-    Text(Box<dyn BufRead + Send>),
+    Stdin,
+    File(PathBuf),
     Tags(Repo, Repository),
 }
 
 impl Source {
     fn open(&self, session: &Session) -> Result<Input, OpsError> {
         Ok(match self {
-            Self::Stdin => Input::Text(Box::new(BufReader::new(io::stdin()))),
+            Self::Stdin => Input::Stdin,
             Self::File(path) => {
-                let file = File::open(path).map_err(|source| OpsError::Io { path: path.clone(), source })?;
-                Input::Text(Box::new(BufReader::new(file)))
+                path.metadata().map_err(|source| OpsError::Io { path: path.clone(), source })?;
+                Input::File(path.clone())
             }
             Self::Repository(repository) => Input::Tags(session.open(repository, Access::Pull)?, repository.clone()),
         })
@@ -129,7 +130,8 @@ async fn read_all(inputs: Vec<(String, Input)>, mut sink: Sink) {
             sink.enter(name);
         }
         let read = match input {
-            Input::Text(from) => in_a_thread(from, sink).await,
+            Input::Stdin => in_a_thread(|| Ok(io::stdin()), sink).await,
+            Input::File(path) => in_a_thread(move || File::open(path), sink).await,
             Input::Tags(repo, repository) => list(&repo, &repository, &mut sink).await.ok().map(|()| sink),
         };
         let Some(read) = read else { return };
@@ -139,10 +141,17 @@ async fn read_all(inputs: Vec<(String, Input)>, mut sink: Sink) {
 }
 
 /// Reads in a thread, which may wait for its input while images are judged, and be left behind by a program that ends.
-async fn in_a_thread(from: impl BufRead + Send + 'static, mut sink: Sink) -> Option<Sink> {
+async fn in_a_thread<R: Read>(open: impl FnOnce() -> io::Result<R> + Send + 'static, mut sink: Sink) -> Option<Sink> {
     let (done, read_to_end) = oneshot::channel();
     std::thread::spawn(move || {
-        if read(from, &mut sink).is_ok() {
+        let read = match open() {
+            Ok(from) => read(BufReader::new(from), &mut sink),
+            Err(error) => {
+                sink.cut(&error);
+                Ok(())
+            }
+        };
+        if read.is_ok() {
             let _ = done.send(sink);
         }
     });

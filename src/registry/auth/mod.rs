@@ -3,10 +3,10 @@
 mod challenge;
 mod token;
 
-use super::{Access, Fault, Session, credentials::Credential, tls};
+use super::{Access, Fault, Session, credentials::Credential, host::Host, tls};
 use crate::oci::RepositoryName;
 use challenge::Demand;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -23,8 +23,10 @@ pub(super) struct Tokens {
 #[derive(Default)]
 struct Held {
     state: State,
-    /// How many of the credentials were refused; the next one is offered.
-    passed: usize,
+    /// Which of the credentials is offered; those before it were refused.
+    at: usize,
+    /// Whether the registry has taken it: what it refuses then, another credential would not open.
+    works: bool,
 }
 
 #[derive(Default)]
@@ -40,14 +42,10 @@ enum State {
 pub(super) struct Grant {
     pub(super) header: HeaderValue,
     pub(super) standing: Standing,
-    /// Whether the registry has taken it: what it refuses then, another credential would not open.
-    works: AtomicBool,
-}
-
-impl Grant {
-    fn new(header: HeaderValue, standing: Standing) -> Self {
-        Self { header, standing, works: AtomicBool::new(false) }
-    }
+    /// Which of the credentials it was granted for.
+    at: usize,
+    /// Whether it was noted already that the registry takes it.
+    noted: AtomicBool,
 }
 
 /// Who we are to the registry.
@@ -68,6 +66,8 @@ pub(super) struct Asked<'a> {
     /// Whose credentials are used: the repository itself, or the one that a Notary server speaks of.
     pub(super) login: &'a RepositoryName,
     pub(super) access: Access,
+    /// The registry itself: what is sent to it alone goes to its token server, too, where that is the same server.
+    pub(super) host: &'a Host,
 }
 
 impl Tokens {
@@ -79,8 +79,8 @@ impl Tokens {
         }
     }
 
-    /// Meets the challenge of an answer that refused `used`, with the next credential where a token server refuses one. The
-    /// registry's words, `said`, stand in the error.
+    /// Meets a challenge to `used`, with the next credential where a token server refuses one. The registry's words, `said`,
+    /// stand in the error.
     pub(super) async fn renew(
         &self,
         asked: &Asked<'_>,
@@ -97,16 +97,16 @@ impl Tokens {
             State::Refused(message) => return Err(Fault::Unauthorized(message.clone())),
             State::Granted(_) | State::Unasked => {}
         }
-        let credentials = asked.session.inner.credentials.find(asked.login).await?;
+        let credentials = asked.credentials().await?;
         loop {
-            match asked.grant(headers, said, credentials.get(held.passed)).await {
-                Ok(grant) => {
-                    let grant = Arc::new(grant);
+            match asked.grant(headers, said, credentials.get(held.at)).await {
+                Ok((header, standing)) => {
+                    let grant = Arc::new(Grant { header, standing, at: held.at, noted: AtomicBool::new(false) });
                     held.state = State::Granted(Arc::clone(&grant));
                     return Ok(grant);
                 }
-                Err(Fault::Unauthorized(_) | Fault::Forbidden { .. }) if held.passed + 1 < credentials.len() => {
-                    held.passed += 1
+                Err(Fault::Unauthorized(_) | Fault::Forbidden { .. }) if held.has_next(credentials.len()) => {
+                    held.at += 1
                 }
                 Err(fault) => {
                     if let Fault::Unauthorized(message) = &fault {
@@ -118,47 +118,71 @@ impl Tokens {
         }
     }
 
-    /// Takes note of how the registry answers what was granted; whether it refuses it and there is something else to try. A
-    /// password that was the last is remembered as refused: there is no other one to get.
-    pub(super) async fn answered(
+    /// Takes note that the registry has taken what was granted. It counts, also where another request has gone on meanwhile.
+    pub(super) async fn taken(&self, used: &Arc<Grant>) {
+        if used.noted.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let mut held = self.held.lock().await;
+        if !held.works && held.at != used.at {
+            *held = Held { state: State::Granted(Arc::clone(used)), at: used.at, works: true };
+        }
+        held.works = true;
+    }
+
+    /// Takes note that the registry refused what was granted; whether there is something else to try. A password that was the
+    /// last is remembered as refused, if it is unknown: there is no other one to get.
+    pub(super) async fn refused(
         &self,
         asked: &Asked<'_>,
-        used: &Arc<Grant>,
-        status: StatusCode,
+        used: &Grant,
+        is_unknown: bool,
         said: &str,
     ) -> Result<bool, Fault> {
-        let is_unknown = status == StatusCode::UNAUTHORIZED;
-        if !is_unknown && status != StatusCode::FORBIDDEN {
-            used.works.store(true, Ordering::Relaxed);
-            return Ok(false);
-        }
-        let credentials = asked.session.inner.credentials.find(asked.login).await?;
+        let count = asked.credentials().await?.len();
         let mut held = self.held.lock().await;
-        match &held.state {
-            State::Granted(grant) if Arc::ptr_eq(grant, used) => {}
-            // Somebody else was faster.
-            State::Granted(_) | State::Unasked => return Ok(true),
-            State::Refused(_) => return Ok(false),
+        if held.at != used.at {
+            // Somebody else has gone on.
+            return Ok(!matches!(held.state, State::Refused(_)));
         }
-        let is_last = held.passed + 1 >= credentials.len() || used.works.load(Ordering::Relaxed);
-        if !is_last {
-            *held = Held { state: State::Unasked, passed: held.passed + 1 };
-        } else if is_unknown && used.standing == Standing::Password {
+        if held.has_next(count) {
+            *held = Held { state: State::Unasked, at: used.at + 1, works: false };
+            return Ok(true);
+        }
+        if is_unknown && used.standing == Standing::Password {
             held.state = State::Refused(said.to_owned());
+        } else if !is_unknown && !held.works && count > 1 {
+            // All were refused this; for the next thing the first may be good.
+            *held = Held::default();
         }
-        Ok(!is_last)
+        Ok(false)
+    }
+}
+
+impl Held {
+    fn has_next(&self, credentials: usize) -> bool {
+        !self.works && self.at + 1 < credentials
     }
 }
 
 impl Asked<'_> {
-    async fn grant(&self, headers: &HeaderMap, said: &str, credential: Option<&Credential>) -> Result<Grant, Fault> {
+    async fn credentials(&self) -> Result<Vec<Credential>, Fault> {
+        self.session.inner.credentials.find(self.login).await
+    }
+
+    async fn grant(
+        &self,
+        headers: &HeaderMap,
+        said: &str,
+        credential: Option<&Credential>,
+    ) -> Result<(HeaderValue, Standing), Fault> {
         let Some(demand) = Demand::of(headers) else {
             return Err(Fault::Unauthorized(format!("{said}; it asks for neither a token nor a password")));
         };
         let host = &self.name.host;
         match (demand, credential) {
             (Demand::Basic, Some(Credential::Basic { username, password })) => {
-                Ok(Grant::new(token::basic(username, password)?, Standing::Password))
+                Ok((token::basic(username, password)?, Standing::Password))
             }
             (Demand::Basic, Some(_)) => {
                 Err(Fault::Unauthorized(format!("{host} wants a password, a token is configured")))
@@ -167,13 +191,12 @@ impl Asked<'_> {
                 "no credentials for {} are configured; it says: {said}",
                 self.login.host
             ))),
-            (Demand::Bearer { .. }, Some(Credential::Bearer(token))) => {
-                Ok(Grant::new(token::bearer(token)?, Standing::Password))
-            }
+            (Demand::Bearer { .. }, Some(Credential::Bearer(token))) => Ok((token::bearer(token)?, Standing::Password)),
             (Demand::Bearer { realm, service, scopes }, credential) => {
                 let realm = self.realm(&realm)?;
                 let standing = if credential.is_some() { Standing::Token } else { Standing::Anonymous };
                 let wanted = token::Wanted {
+                    own: self.host.is_at(&realm).then_some((&self.host.tls, &self.host.headers)),
                     realm,
                     service: service.as_deref(),
                     scopes: self.scopes(scopes),
@@ -181,7 +204,7 @@ impl Asked<'_> {
                     name: host,
                     permission: self.access.permission(),
                 };
-                Ok(Grant::new(token::fetch(self.session, &wanted).await?, standing))
+                Ok((token::fetch(self.session, &wanted).await?, standing))
             }
         }
     }

@@ -4,6 +4,7 @@ use crate::{
         Fault, Session,
         body::{self, BodyError, Expected},
         credentials::{Credential, Secret},
+        hosts_toml::HostTls,
         message,
         retry::{Again, Failure, retry_after, retrying},
         transport::{Outgoing, Reply},
@@ -20,6 +21,8 @@ use zeroize::Zeroizing;
 /// What a token server is asked for.
 pub(super) struct Wanted<'w> {
     pub(super) realm: Url,
+    /// What is sent to it alone.
+    pub(super) own: Option<(&'w HostTls, &'w HeaderMap)>,
     pub(super) service: Option<&'w str>,
     pub(super) scopes: Vec<String>,
     pub(super) credential: Option<&'w Credential>,
@@ -93,7 +96,9 @@ async fn send(
     authorization: Option<&HeaderValue>,
 ) -> Result<Reply, Failure> {
     let (home, name, leaves_home) = (&wanted.realm, wanted.name, false);
-    session.follow(&Outgoing { method, url, headers, body, authorization, home, leaves_home, name, own: None }).await
+    session
+        .follow(&Outgoing { method, url, headers, body, authorization, home, leaves_home, name, own: wanted.own })
+        .await
 }
 
 async fn read(reply: Reply, wanted: &Wanted<'_>) -> Result<HeaderValue, Failure> {

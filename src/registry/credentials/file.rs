@@ -71,17 +71,20 @@ impl CredentialFile {
 
     /// What `auths` has for the most specific of these names, and how specific that is: 0 is the most.
     pub(super) fn entry(&self, names: &[String], source: &str) -> Result<Option<(usize, Credential)>, Fault> {
-        Ok(self.entries(names, source)?.into_iter().next())
+        self.entries(names, source).next().transpose()
     }
 
     /// All that `auths` has for these names, likewise; of one name the first entry.
-    pub(super) fn entries(&self, names: &[String], source: &str) -> Result<Vec<(usize, Credential)>, Fault> {
-        let usable: BTreeMap<&String, &Entry> = self.auths.iter().filter(|(_, entry)| !entry.is_empty()).collect();
-        let found = names.iter().enumerate().filter_map(|(rank, name)| {
-            let (key, entry) = usable.iter().find(|(key, _)| normal_key(key) == *name)?;
+    pub(super) fn entries<'f>(
+        &'f self,
+        names: &'f [String],
+        source: &'f str,
+    ) -> impl Iterator<Item = Result<(usize, Credential), Fault>> + 'f {
+        names.iter().enumerate().filter_map(move |(rank, name)| {
+            let mut usable = self.auths.iter().filter(|(_, entry)| !entry.is_empty());
+            let (key, entry) = usable.find(|(key, _)| normal_key(key) == *name)?;
             Some(entry.credential(&format!("{source}: the entry {key:?}")).map(|credential| (rank, credential)))
-        });
-        found.collect()
+        })
     }
 }
 

@@ -72,17 +72,15 @@ impl Credentials {
         let names = names(repository);
         let mut secrets = Vec::new();
         for place in self.places() {
-            if let Place::PullSecret(_) = place {
-                let source = self.read(&place).await?;
-                secrets.extend(
-                    source.map(|source| source.file.entries(&names, &source.name)).transpose()?.into_iter().flatten(),
-                );
-                continue;
-            }
-            if !secrets.is_empty() {
+            let is_secret = matches!(place, Place::PullSecret(_));
+            if !is_secret && !secrets.is_empty() {
                 break;
             }
             let Some(source) = self.read(&place).await? else { continue };
+            if is_secret {
+                secrets.extend(source.file.entries(&names, &source.name));
+                continue;
+            }
             let helper = source.file.helper(&names);
             if let Some(helper) = helper.or_else(|| source.file.store())
                 && let Some(found) = self.ask(helper, &repository.host).await?
@@ -95,14 +93,7 @@ impl Credentials {
                 return Ok(vec![found]);
             }
         }
-        secrets.sort_by_key(|(rank, _)| *rank);
-        let mut all: Vec<Credential> = Vec::new();
-        for (_, credential) in secrets {
-            if !all.contains(&credential) && all.len() < CREDENTIALS_TRIED {
-                all.push(credential);
-            }
-        }
-        Ok(all)
+        in_turn(secrets)
     }
 
     /// Asks a helper, once a run for each server.
@@ -171,6 +162,28 @@ impl Credentials {
             }
             Place::File(path, wrapped) => Ok(CredentialFile::read(path, *wrapped)?.map(|file| source(path, file))),
         }
+    }
+}
+
+/// What is in pull secrets, the most specific first, each once. One that can't be used is passed over if there is another.
+fn in_turn(found: Vec<Result<(usize, Credential), Fault>>) -> Result<Vec<Credential>, Fault> {
+    let (mut usable, mut broken) = (Vec::new(), None);
+    for one in found {
+        match one {
+            Ok(one) => usable.push(one),
+            Err(fault) => broken = Some(fault),
+        }
+    }
+    usable.sort_by_key(|(rank, _)| *rank);
+    let mut all: Vec<Credential> = Vec::new();
+    for (_, credential) in usable {
+        if !all.contains(&credential) && all.len() < CREDENTIALS_TRIED {
+            all.push(credential);
+        }
+    }
+    match broken {
+        Some(fault) if all.is_empty() => Err(fault),
+        _ => Ok(all),
     }
 }
 

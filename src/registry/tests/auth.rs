@@ -2,6 +2,7 @@ use super::{
     server::{Call, Server, say, status},
     *,
 };
+use crate::limits::CREDENTIALS_TRIED;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use std::sync::{
     Arc, OnceLock,
@@ -219,6 +220,7 @@ async fn pull_secrets_are_tried_in_turn_each_once() {
         "" | "a" => say(401, &[("www-authenticate", "Basic realm=\"x\"")], ""),
         "b" => status(403),
         _ if call.path.contains("referrers") => status(403),
+        _ if call.path.contains("manifests") => say(401, &[("www-authenticate", "Basic realm=\"x\"")], ""),
         _ => say(200, &[], BLOB),
     })
     .await;
@@ -229,16 +231,58 @@ async fn pull_secrets_are_tried_in_turn_each_once() {
     assert!(repo.referrers(&blob().digest).await.fault.is_some());
     repo.blob(&blob(), 100).await.unwrap();
     assert_eq!(sent(&server), ["", "a", "b", "c", "c", "c"]);
+    repo.resolve("1").await.unwrap_err();
+    assert_eq!(sent(&server)[6..], ["c"]);
     let repo = open_with(&server, secrets(&server, &["b", "a"]), Access::Pull);
     for _ in 0..2 {
         let error = repo.blob(&blob(), 100).await.unwrap_err();
         assert!(matches!(error.fault, Fault::Unauthorized(_)), "{error}");
     }
-    assert_eq!(sent(&server)[6..], ["", "b", "a", ""]);
-    let many: Vec<_> = (0..20).map(|_| "a").collect();
-    let repo = open_with(&server, secrets(&server, &many), Access::Pull);
-    repo.blob(&blob(), 100).await.unwrap_err();
-    assert_eq!(sent(&server)[10..], ["", "a"], "one is tried once");
+    assert_eq!(sent(&server)[7..], ["", "b", "a", ""]);
+    let many: Vec<_> = (0..20).map(|n| format!("a{n}")).collect();
+    let many: Vec<_> = many.iter().map(String::as_str).chain(["a0"]).collect();
+    let server = Server::start(|_, _| say(401, &[("www-authenticate", "Basic realm=\"x\"")], "")).await;
+    open_with(&server, secrets(&server, &many), Access::Pull).blob(&blob(), 100).await.unwrap_err();
+    assert_eq!(sent(&server)[1..], many[..CREDENTIALS_TRIED]);
+}
+
+// [V-330]
+#[tokio::test]
+async fn a_pull_secret_that_was_sent_and_not_answered_is_no_good_one() {
+    let server = Server::start(|call, number| match user(call).as_str() {
+        "" => say(401, &[("www-authenticate", "Basic realm=\"x\"")], ""),
+        "a" if number < 2 => status(503),
+        "a" => status(403),
+        _ => say(200, &[], BLOB),
+    })
+    .await;
+    let repo = open_with(&server, secrets(&server, &["a", "b"]), Access::Pull);
+    repo.blob(&blob(), 100).await.unwrap();
+    assert_eq!(server.calls().iter().map(user).collect::<Vec<_>>(), ["", "a", "a", "", "b"]);
+}
+
+// [V-330]
+#[tokio::test]
+async fn a_good_pull_secret_stays_whichever_answer_comes_first() {
+    let server = Server::start(|call, _| match user(call).as_str() {
+        "" => say(401, &[("www-authenticate", "Basic realm=\"x\"")], ""),
+        // A registry without referrers that says so in its own way.
+        "a" if !call.path.contains("referrers") => say(200, &[], BLOB),
+        _ => status(403),
+    })
+    .await;
+    for _ in 0..20 {
+        let repo = open_with(&server, secrets(&server, &["a", "b"]), Access::Pull);
+        let (list, blob, digest) = (blob(), blob(), blob().digest);
+        let reads = (0..4).map(|_| repo.blob(&blob, 100));
+        let (_, reads) =
+            futures_util::future::join(repo.referrers(&digest), futures_util::future::join_all(reads)).await;
+        assert!(reads.iter().any(Result::is_ok));
+        repo.blob(&list, 100).await.unwrap();
+    }
+    let repo = open_with(&server, secrets(&server, &["a", "b"]), Access::Pull);
+    assert!(repo.referrers(&blob().digest).await.fault.is_some());
+    repo.blob(&blob(), 100).await.unwrap();
 }
 
 // [V-330]
@@ -273,6 +317,36 @@ async fn credentials_follow_no_redirect_to_another_host() {
     repo.blob(&blob(), 100).await.unwrap();
     assert!(server.calls()[2].headers.contains_key("authorization"), "the same host keeps it");
     assert_eq!(storage.calls()[0].header("authorization"), None);
+}
+
+// [V-205]
+#[tokio::test]
+async fn a_place_s_headers_go_to_it_and_its_token_server_and_to_no_other_host() {
+    let storage = Server::start(|_, _| say(200, &[], BLOB)).await;
+    let location = format!("http://{}/there", storage.address);
+    let own: Arc<OnceLock<String>> = Arc::default();
+    let address = Arc::clone(&own);
+    let server = Server::start(move |call, _| {
+        assert_eq!(call.header("x-key"), Some("s3cret"), "{}", call.path);
+        if call.path.starts_with("/token") {
+            return say(200, &[], r#"{"token":"good"}"#);
+        }
+        if call.header("authorization").is_none() {
+            let challenge = format!("Bearer realm=\"http://{}/token\"", address.get().unwrap());
+            return say(401, &[("www-authenticate", &challenge)], "");
+        }
+        say(307, &[("location", &location)], "")
+    })
+    .await;
+    own.set(server.address.to_string()).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join(server.address.to_string());
+    std::fs::create_dir(&folder).unwrap();
+    let hosts = format!("[host.\"http://{}\".header]\nx-key = \"s3cret\"\n", server.address);
+    std::fs::write(folder.join("hosts.toml"), hosts).unwrap();
+    let options = Options { hosts: vec![home.path().to_owned()], ..quick() };
+    open_with(&server, options, Access::Pull).blob(&blob(), 100).await.unwrap();
+    assert_eq!((server.calls().len(), storage.calls()[0].header("x-key")), (3, None));
 }
 
 #[tokio::test]

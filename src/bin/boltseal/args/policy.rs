@@ -26,7 +26,7 @@ pub struct ExportArgs {
     /// For buildkit, the least that repositories' trust data have to be; else BOLTSEAL_LOCK, or what the policy names.
     #[arg(long, value_name = "FILE", requires = "images")]
     pub lock: Option<PathBuf>,
-    /// Give up on one image after so many seconds; that is "could not tell".
+    /// For buildkit, give up on one image after so many seconds; that is "could not tell".
     #[arg(long, value_name = "SECONDS", default_value_t = 180, value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout: u64,
     #[command(flatten)]

@@ -15,6 +15,7 @@ use boltseal::{
         source_policy::source_policy,
         verify::{Verification, Verifier},
     },
+    policy::{Decision, Outcome},
     store::write_atomic,
 };
 use futures_util::{StreamExt as _, stream};
@@ -89,11 +90,16 @@ pub(super) async fn judge_all(
     stream::iter(asked).map(one).buffer_unordered(AT_ONCE).collect().await
 }
 
-/// What became of an image: the word for it, its exit code, and why it may not be used.
+/// What became of an image: the word for it, its exit code, and what speaks against it.
 pub(super) fn state(judged: &Judged) -> (&'static str, Exit, String) {
     let unusable = |exit, why| (if exit == Exit::Denied { "denied" } else { "unknown" }, exit, why);
     match judged {
-        Ok(verification) if may_be_used(verification) => ("allowed", Exit::Done, String::new()),
+        Ok(Verification { outcome: Outcome { decision: Decision::Allow(_), .. }, .. }) => {
+            ("allowed", Exit::Done, String::new())
+        }
+        Ok(verification) if may_be_used(verification) => {
+            (verdict(verification).0, Exit::Done, one_line::reasons(verification))
+        }
         Ok(verification) => unusable(verdict(verification).1, one_line::reasons(verification)),
         Err(Failure { exit: Exit::Usage, message, .. }) => unusable(Exit::Unknown, message.clone()),
         Err(failure) => unusable(failure.exit, failure.message.clone()),

@@ -13,6 +13,7 @@ use crate::{
 };
 use boltseal::{
     limits::Limits,
+    oci::Repository,
     ops::{pull::may_be_used, source_policy::source_policy, verify::Verifier},
 };
 use jiff::Timestamp;
@@ -24,6 +25,9 @@ const FILE: &str = "source-policy.json";
 
 pub async fn export(args: ExportArgs, output: &Output) -> Result<Exit, Failure> {
     let ExportArgs { policy, lock, dir, images, timeout, registry, to: _ } = args;
+    if let Some(layout) = images.iter().find(|image| matches!(image.repository, Repository::Layout(_))) {
+        return Err(Failure::usage(format!("{layout}: expected an image of a registry")));
+    }
     if images.is_empty() {
         return Err(Failure::usage(
             "a policy names no digests, by which alone BuildKit can deny: name the images of the build, or use \
