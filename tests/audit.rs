@@ -349,6 +349,19 @@ async fn several_sources_are_one_fleet() {
         assert_eq!((told.len(), &told[0]["decision"]), (2, &json!("could-not-tell")), "{first} {second}");
         assert_eq!((&told[0]["placeCount"], &told[1]["places"]), (&json!(places), &json!(places)), "{first} {second}");
     }
+    // Nothing that is read is written over, nor is a report.
+    for reports in [[format!("csv={list}"), "junit=a.xml".into()], ["csv=a".to_owned(), "ndjson=./a".into()]] {
+        fleet.audit(&list, &["--report", &reports[0], "--report", &reports[1]]).expect(2);
+    }
+    fleet.audit(&list, &["--report", &format!("sarif={}", fleet.table.policy())]).expect(2);
+    fleet.audit(&list, &["--report", "csv=/dev/null", "--report", "ndjson=/dev/null"]).expect(0);
+    assert_eq!(fs::read_to_string(&list).expect("the list"), *signed);
+    // What is cut off before its first byte is no empty fleet.
+    for nothing in
+        ["/dev/null".to_owned(), fleet.write("bare.json", r#"{"kind":"Pod","metadata":{"name":"a"},"spec":{}}"#)]
+    {
+        fleet.audit(&nothing, &[]).expect(3);
+    }
     let told = fleet.audit(&list, &[&all, "missing.txt"]).expect(3).stdout;
     assert!(!told.contains(repository), "nothing is begun: {told}");
 }

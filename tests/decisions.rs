@@ -330,6 +330,11 @@ async fn a_log_is_verified_by_its_own_words_and_by_plain_tools() {
     audit(&["verify", "--head", &head, &log]).expect(0);
     let other = "0".repeat(63) + "1";
     assert!(audit(&["verify", "--head", &other, &old, &log]).expect(1).stderr.contains("cut before it"));
+    let lines = fs::read_to_string(&old).expect("a log");
+    let (_, rest) = lines.split_once('\n').expect("a line");
+    let cut = table.file("cut");
+    fs::write(&cut, rest).expect("a file");
+    assert!(audit(&["verify", "--head", &head, &cut]).expect(1).stderr.contains("what stood before it was removed"));
     audit(&["verify", &log, &old]).expect(1);
     audit(&["verify", &old, &old]).expect(1);
     audit(&["verify", "--head", "x", &log]).expect(2);

@@ -15,8 +15,8 @@ use boltseal::{
     limits::{Limits, REGO_MESSAGE, REGO_MESSAGES},
     oci::{Digest, Embedded, Reference},
     policy::{
-        BaseRule, Bases, Circumstances, ConfigRule, Decision, Policy, ProvenanceRule, Question, SbomRule, TextPattern,
-        Topic, VsaRule, VulnRule, evaluate,
+        BaseRule, Bases, Circumstances, ConfigRule, Decision, PackagePattern, Policy, ProvenanceRule, Question,
+        SbomRule, TextPattern, Topic, VsaRule, VulnRule, evaluate,
     },
     rego::{InProcess, Program, RegoError, Runner},
     trust::{Anchors, Identity, Instance, TrustedRoot},
@@ -217,6 +217,7 @@ pub fn statement(input: &[u8]) {
 /// One question of each topic.
 static QUESTIONS: LazyLock<Vec<Topic>> = LazyLock::new(|| {
     let glob = |text| TextPattern::glob(text).expect("a glob");
+    let package = |text| PackagePattern::parse(text).expect("a pattern");
     vec![
         Topic::Provenance(ProvenanceRule {
             builder: Some(glob("https://**")),
@@ -229,7 +230,7 @@ static QUESTIONS: LazyLock<Vec<Topic>> = LazyLock::new(|| {
         Topic::Provenance(ProvenanceRule { base: Some(BaseRule { depth: 1 }), ..ProvenanceRule::default() }),
         Topic::Sbom(SbomRule {
             of_image: true,
-            deny_packages: vec![glob("pkg:npm/**")],
+            deny_packages: vec![package("pkg:npm/**")],
             deny_licenses: vec![glob("gpl-*")],
             ..SbomRule::default()
         }),

@@ -112,6 +112,8 @@ struct Link {
     previous: LineHash,
     /// The hash of the last entry before it, where something was cut off between the two.
     after: Option<LineHash>,
+    /// Whether it says that the log goes on from another file.
+    continues: bool,
 }
 
 /// What is wrong with a log.
@@ -139,6 +141,14 @@ pub enum ChainFault {
     Number {
         /// The next number.
         expected: u64,
+        /// Its number.
+        found: u64,
+    },
+    /// What stood before the first line is gone.
+    #[error(
+        "expected entry 1, or one that continues another file; found entry {found}: what stood before it was removed"
+    )]
+    Beginning {
         /// Its number.
         found: u64,
     },
@@ -234,6 +244,7 @@ impl Link {
             head: Head { seq: written.seq, hash: LineHash(sha256(line)) },
             previous: hash(Some(written.previous), "previous")?,
             after: recovers.then(|| hash(written.after, "after")).transpose()?,
+            continues: written.event == "continued",
         })
     }
 }
@@ -275,7 +286,7 @@ impl Chain {
                 hasher.update(line);
                 *count += 1;
             }
-            (Some((count, hasher, fault)), Ok(Link { head, previous, after })) => {
+            (Some((count, hasher, fault)), Ok(Link { head, previous, after, .. })) => {
                 let accounts = after == Some(last.hash)
                     && Hash::Sha256(previous.0) == hasher.clone().finish()
                     && head.seq == last.seq.saturating_add(1);
@@ -291,13 +302,16 @@ impl Chain {
         Ok(())
     }
 
-    fn follows(&mut self, Link { head, previous, after }: Link) -> Result<(), ChainFault> {
+    fn follows(&mut self, Link { head, previous, after, continues }: Link) -> Result<(), ChainFault> {
         let last = match self.last {
             Some(last) => last,
-            // The first line says what it follows: nothing, or the end of a log that was not given.
+            // The first line says what it follows: nothing, or, as one that continues it, the end of a log that was not given.
             None => {
                 let before = head.seq.checked_sub(1).ok_or(ChainFault::Number { expected: 1, found: 0 })?;
                 let before = Head { seq: before, hash: previous };
+                if before.seq > 0 && !continues {
+                    return Err(ChainFault::Beginning { found: head.seq });
+                }
                 if (before.seq == 0) != (before.hash == Head::START.hash) {
                     return Err(ChainFault::Number { expected: 1, found: head.seq });
                 }

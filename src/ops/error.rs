@@ -29,7 +29,7 @@ pub enum OpsError {
         source: ManifestError,
     },
     /// The index does not list the platform that was asked for.
-    #[error("{reference} has no image for {asked}; it has {}", .listed.join(", "))]
+    #[error("{reference} has no image for {asked}; it has {}", if .listed.is_empty() { "none with a platform".to_owned() } else { .listed.join(", ") })]
     NoPlatform {
         /// The image.
         reference: String,

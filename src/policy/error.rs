@@ -148,7 +148,7 @@ pub enum PolicyError {
     },
     /// A scope that asks for nothing.
     #[error(
-        "{place}: scope `{scope}` asks for nothing; expected `content-trust`, `signatures`, `attestations`, `vsa`, or `mode: disabled` to say that nothing is judged"
+        "{place}: scope `{scope}` asks for nothing that somebody signed; expected `content-trust`, `signatures`, `attestations`, `provenance`, `sbom`, `vuln`, `vsa`, or `mode: disabled` to say that nothing is judged"
     )]
     AsksNothing {
         /// Where.

@@ -29,8 +29,9 @@ pub use rule::{
     Asked, Authority, Explanation, IdentityRule, IdentityUnmeetable, Mode, Policy, Requirement, Scope, Unsigned,
 };
 pub use rules::{
-    BaseFault, BaseMiss, BaseRule, Bases, Circumstances, ConfigRule, Lineage, Miss, MustList, ProvenanceRule, Question,
-    RegoRule, Relative, SbomRule, Seen, SignedProvenance, Topic, VsaMiss, VsaRule, VulnRule, Waiver, signed_provenance,
+    BaseFault, BaseMiss, BaseRule, Bases, Circumstances, ConfigRule, Lineage, Miss, MustList, PackagePattern,
+    ProvenanceRule, Question, RegoRule, Relative, SbomRule, Seen, SignedProvenance, Topic, VsaMiss, VsaRule, VulnRule,
+    Waiver, signed_provenance,
 };
 pub use scope::{Pattern, ScopeError};
 pub use signer::{CertificatePattern, IdentityPattern, TextPattern, TextPatternError};

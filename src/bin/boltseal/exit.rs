@@ -86,12 +86,9 @@ impl From<OpsError> for Failure {
         let exit = match &error {
             OpsError::Registry(inner) => exit_of(inner),
             OpsError::Trust(inner) => exit_of_trust(inner),
-            OpsError::Manifest { .. } => Exit::Unknown,
-            OpsError::NoPlatform { .. }
-            | OpsError::NotAnIndex { .. }
-            | OpsError::Unprintable { .. }
-            | OpsError::SimpleWithoutKey
-            | OpsError::PredicateType(_) => Exit::Usage,
+            // What an index lists is the registry's word.
+            OpsError::Manifest { .. } | OpsError::NoPlatform { .. } | OpsError::NotAnIndex { .. } => Exit::Unknown,
+            OpsError::Unprintable { .. } | OpsError::SimpleWithoutKey | OpsError::PredicateType(_) => Exit::Usage,
             OpsError::Keyless(inner) if !inner.is_unreachable() => Exit::Supplied,
             OpsError::Evidence { .. }
             | OpsError::Predicate { .. }

@@ -63,7 +63,7 @@ fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
         tokio::select! {
             biased;
             done = dispatch(cli.command, output) => done,
-            signal = stopped() => Err(Failure::new(Exit::Unknown, format!("stopped by {signal}; nothing half-done is left"))),
+            signal = stopped() => Err(Failure::new(Exit::Unknown, format!("stopped by {signal}"))),
         }
     });
     // A prompt or a helper that hangs must not keep a finished command alive.

@@ -107,8 +107,8 @@ fn lines_that_are_gone_twice_there_moved_or_put_in_are_found() {
         let mut without = lines.clone();
         without.remove(at);
         match at {
-            // What is cut off at an end, the log itself can't tell: that it began later, and what its head is, is told.
-            0 => assert_eq!(whole(&without.concat()), None),
+            0 => assert_eq!(faulty(&without.concat()), (1, ChainFault::Beginning { found: 2 })),
+            // What is cut off at the end, the log itself can't tell: what its head is, is told.
             4 => assert_eq!(whole(&without.concat()), whole(&log(4))),
             _ => assert_eq!(faulty(&without.concat()).0, at + 1),
         }

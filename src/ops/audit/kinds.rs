@@ -212,7 +212,10 @@ impl Element {
     fn items(self, at: &str) -> Vec<Item> {
         let metadata = self.metadata.unwrap_or_default();
         match (self.kind.as_deref(), self.spec) {
-            (Some("Pod"), spec) => pod::items(at, &metadata, spec.unwrap_or_default(), self.status.unwrap_or_default()),
+            (Some("Pod"), spec) => {
+                let items = pod::items(at, &metadata, spec.unwrap_or_default(), self.status.unwrap_or_default());
+                if items.is_empty() { vec![unusable(at.to_owned(), "Pod", "it has no containers", 3)] } else { items }
+            }
             (Some(kind), _) => vec![unusable(at.to_owned(), kind, "expected a Pod: `kubectl get pods -A -o json`", 3)],
             // The API server leaves the kind out of the elements of its lists; crictl's images have a `spec`, too.
             (None, Some(spec)) if spec.has_containers() => {

@@ -166,6 +166,10 @@ fn read(mut from: impl BufRead, sink: &mut Sink) -> Result<(), Closed> {
             return Ok(());
         }
     };
+    if head.is_empty() {
+        sink.cut(&"nothing is in it; expected images, one a line, or JSON");
+        return Ok(());
+    }
     let mut told = head.iter().copied().filter(|byte| !byte.is_ascii_whitespace());
     let is_json =
         matches!((told.next(), told.next()), (Some(b'['), Some(b'{' | b']')) | (Some(b'{'), Some(b'"' | b'}')));

@@ -136,7 +136,7 @@ fn what_is_wrong_is_refused_with_its_place_and_what_would_be_right() {
             "",
             "",
         ),
-        (images("  a/b: {}"), "line 7, column 3", "asks for nothing; expected `content-trust`"),
+        (images("  a/b: {}"), "line 7, column 3", "asks for nothing that somebody signed; expected `content-trust`"),
         (images("  a/b: { mode: permissive }"), "line 7, column 3", "asks for nothing"),
         (images("  a/b:1.0: { mode: disabled }"), "line 7", "neither tag nor digest"),
         (images("  a/b: { signatures: }"), "line 7", "expected a mapping"),

@@ -4,14 +4,14 @@ use super::{Bases, Circumstances, ConfigRule, Miss, Question, skew};
 use crate::{
     format::{
         image_config::ImageConfig,
-        predicate::{Document, Family, Predicate, Vex},
+        predicate::{Document, Family, Predicate, PredicateError, Vex},
     },
     oci::{Digest, Reference, Repository},
-    policy::{Asked, Reason, Requirement},
+    policy::{Asked, Authority, Reason, Requirement},
     verify::{Claim, Findings, SignedReference, Subject},
 };
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// What stands beside the evidence of one requirement.
 #[derive(Debug)]
@@ -23,7 +23,8 @@ pub(in crate::policy) struct Beside<'b> {
     bases: &'b Bases,
     /// Where the newest document of each authority stands among them.
     newest: BTreeMap<String, (Option<Timestamp>, bool)>,
-    all_read: bool,
+    /// Why there may be something newer that is not known.
+    unsure: Option<String>,
 }
 
 impl<'b> Beside<'b> {
@@ -36,42 +37,77 @@ impl<'b> Beside<'b> {
     ) -> Self {
         let around = findings.subject().digests().filter(|digest| *digest != image);
         let digests = std::iter::once(image).chain(around).collect();
-        let all_read = findings.unread().is_empty();
+        let unsure = (!findings.unread().is_empty()).then(|| "something is unread".to_owned());
         let resource = resource(requirement, findings.subject().reference());
-        let mut beside = Self { now, digests, resource, vex: Vec::new(), bases, newest: BTreeMap::new(), all_read };
+        let mut beside = Self { now, digests, resource, vex: Vec::new(), bases, newest: BTreeMap::new(), unsure };
         let Asked::Document(question) = &requirement.asked else { return beside };
-        let wanted = |family| {
-            family == Some(Family::Vex) && question.needs_vex() || family == Some(question.family()) && question.newest
+        let of = |family| {
+            findings.verified().iter().filter_map(move |verified| {
+                let Claim::Attestation { predicate_type, predicate, .. } = verified.claim() else { return None };
+                let by: Vec<_> = requirement.from.iter().filter(|one| one.admits(verified).is_ok()).collect();
+                let is_wanted = Family::of(predicate_type) == Some(family) && requirement.takes(verified, image);
+                (is_wanted && !by.is_empty()).then(|| (Document::decode(predicate_type, predicate.bytes()), by))
+            })
         };
-        for verified in findings.verified() {
-            let Claim::Attestation { predicate_type, predicate, .. } = verified.claim() else { continue };
-            let mut by: Vec<_> = requirement.from.iter().filter(|one| one.admits(verified).is_ok()).collect();
-            if by.is_empty() || !wanted(Family::of(predicate_type)) || !requirement.takes(verified, image) {
-                continue;
-            }
-            // A summary is its verifier's, whichever of its keys signed it.
-            if question.is_of_summary() {
-                by = requirement.from.iter().collect();
-            }
-            // What can't be read neither helps nor harms; if it is all that there is, it is told where it is judged. But of a
-            // verifier's word it may be the newest, and a refusal, and so may one that states no time.
-            match Document::decode(predicate_type, predicate.bytes()) {
-                Ok(Some(Document::Vex(vex))) => beside.vex.push(vex),
-                Ok(Some(document)) => {
-                    let latest = now.checked_add(skew()).unwrap_or(now);
-                    let rank = question.rank(&document, &beside.circumstances());
-                    beside.all_read &= !(question.is_of_summary() && rank.is_some_and(|(time, _)| time.is_none()));
-                    for rank in rank.into_iter().filter(|(time, _)| time.is_some_and(|time| time <= latest)) {
-                        for authority in &by {
-                            let newest = beside.newest.entry(authority.name.clone()).or_insert(rank);
-                            *newest = rank.max(*newest);
-                        }
-                    }
+        if question.needs_vex() {
+            of(Family::Vex).for_each(|(document, _)| beside.vex(document));
+        }
+        if question.newest {
+            for (document, mut by) in of(question.family()) {
+                // A summary is its verifier's, whichever of its keys signed it.
+                if question.is_of_summary() {
+                    by = requirement.from.iter().collect();
                 }
-                _ => beside.all_read &= !question.is_of_summary(),
+                beside.one_of(question, document, &by);
             }
         }
         beside
+    }
+
+    /// What can't be read, or states no time, may be the newest, and take back what an older one says.
+    fn vex(&mut self, document: Result<Option<Document>, PredicateError>) {
+        match document {
+            Ok(Some(Document::Vex(vex))) => {
+                if vex.time.is_none() && vex.statements.iter().any(|statement| statement.time.is_none()) {
+                    self.unsure.get_or_insert("a VEX document of the same authorities states no time".to_owned());
+                }
+                self.vex.push(vex);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                self.unsure.get_or_insert(format!("a VEX document of the same authorities is malformed: {error}"));
+            }
+        }
+    }
+
+    /// One of the documents of which the newest counts. What can't be read, or would refuse and states no time, may be it.
+    fn one_of(
+        &mut self,
+        question: &Question,
+        document: Result<Option<Document>, PredicateError>,
+        by: &[&Arc<Authority>],
+    ) {
+        let document = match document {
+            Ok(Some(document)) => document,
+            Ok(None) => return,
+            Err(error) => {
+                self.unsure.get_or_insert(format!("another of the same authority is malformed: {error}"));
+                return;
+            }
+        };
+        let latest = self.now.checked_add(skew()).unwrap_or(self.now);
+        match question.rank(&document, &self.circumstances()) {
+            Some((None, refuses)) if refuses || question.is_of_summary() => {
+                self.unsure.get_or_insert("another of the same authority states no time".to_owned());
+            }
+            Some(rank) if rank.0.is_some_and(|time| time <= latest) => {
+                for authority in by {
+                    let newest = self.newest.entry(authority.name.clone()).or_insert(rank);
+                    *newest = rank.max(*newest);
+                }
+            }
+            _ => {}
+        }
     }
 
     fn circumstances(&self) -> Circumstances<'_> {
@@ -100,8 +136,14 @@ impl<'b> Beside<'b> {
                 return Err(Miss::Superseded { by: *by });
             }
         }
-        question.judge(&document, &self.circumstances())?;
-        if question.needs_newest() && !self.all_read { Err(Miss::NewestUnknown) } else { Ok(()) }
+        let unsure = self.unsure.clone().filter(|_| question.needs_newest());
+        match (question.judge(&document, &self.circumstances()), unsure) {
+            (Ok(()), Some(why)) => Err(Miss::NewestUnknown { why }),
+            (Err(Miss::Vulnerable { id, severity, package, most, count, .. }), unsure) => {
+                Err(Miss::Vulnerable { id, severity, package, most, count, unsure })
+            }
+            (judged, _) => judged,
+        }
     }
 }
 

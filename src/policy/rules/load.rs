@@ -1,7 +1,8 @@
 //! From questions as written to such that can be answered.
 
 use super::{
-    BaseRule, ConfigRule, MustList, ProvenanceRule, Question, SbomRule, Topic, VsaRule, VulnRule, Waiver, document,
+    BaseRule, ConfigRule, MustList, PackagePattern, ProvenanceRule, Question, SbomRule, Topic, VsaRule, VulnRule,
+    Waiver, document,
     provenance::{HIGHEST_LEVEL, level},
     summary::track,
 };
@@ -27,7 +28,15 @@ fn pattern(field: &'static str, text: &Text) -> Result<TextPattern, PolicyError>
     if text.value.trim_matches('*').is_empty() && !text.value.is_empty() {
         return Err(refused(place, field, "matches anything; expected a text that tells something apart"));
     }
+    if text.value.trim() != text.value {
+        return Err(refused(place, field, format!("{:?} begins or ends with a space, which nothing does", text.value)));
+    }
     TextPattern::glob(&text.value).map_err(|error| refused(place, field, error.to_string()))
+}
+
+fn package(field: &'static str, text: &Text) -> Result<PackagePattern, PolicyError> {
+    pattern(field, text)?;
+    PackagePattern::parse(&text.value).map_err(|error| refused(Position::of(text), field, error.to_string()))
 }
 
 fn optional(field: &'static str, text: Option<&Text>) -> Result<Option<TextPattern>, PolicyError> {
@@ -116,6 +125,11 @@ fn contradictions(rule: &ProvenanceRule, place: Position) -> Result<(), PolicyEr
 /// A repository, in the spelling that provenance is brought to.
 fn source(text: &Text) -> Result<TextPattern, PolicyError> {
     let checked = pattern("source", text)?;
+    if !text.value.contains("://") && !text.value.starts_with('*') {
+        let why =
+            format!("{:?} is no URI, as sources are stated; expected such as https://github.com/acme/cart", text.value);
+        return Err(refused(Position::of(text), "source", why));
+    }
     match split_source(&text.value) {
         (place, None) if place == text.value => Ok(checked),
         (place, None) => TextPattern::glob(place).map_err(|e| refused(Position::of(text), "source", e.to_string())),
@@ -128,7 +142,10 @@ fn source(text: &Text) -> Result<TextPattern, PolicyError> {
 
 /// A full ref: a short one would match none.
 fn reference(text: &Text) -> Result<TextPattern, PolicyError> {
-    let whole = ["refs/", "*"].iter().any(|start| text.value.starts_with(start));
+    let of_refs = text.value.strip_prefix("refs/").is_some_and(|rest| {
+        rest.contains('*') || rest.split_once('/').is_some_and(|(kind, name)| !kind.is_empty() && !name.is_empty())
+    });
+    let whole = of_refs || text.value.starts_with('*');
     if !whole {
         let why = format!("{:?} is no full ref; expected `refs/heads/…` or `refs/tags/…`", text.value);
         return Err(refused(Position::of(text), "ref", why));
@@ -152,12 +169,13 @@ pub(in crate::policy) fn sbom(raw: Spanned<document::Sbom>) -> Result<Put, Polic
         return Err(PolicyError::Repeated { place, what: "format", name: twice.1.to_string() });
     }
     let deny_packages: Vec<_> =
-        raw.deny_packages.iter().map(|text| pattern("deny-packages", text)).collect::<Result<_, _>>()?;
+        raw.deny_packages.iter().map(|text| package("deny-packages", text)).collect::<Result<_, _>>()?;
     let mut must_list = Vec::new();
-    for (package, digest) in &raw.must_list.0 {
-        if deny_packages.iter().any(|denied| denied.text() == package.value || denied.matches(&package.value)) {
-            let why = format!("`{}` is denied by `deny-packages`, too; no SBOM can have both", package.value);
-            return Err(refused(Position::of(package), "must-list", why));
+    for (text, digest) in &raw.must_list.0 {
+        let package = package("must-list", text)?;
+        if deny_packages.iter().any(|denied| denied.covers(&package)) {
+            let why = format!("`{package}` is denied by `deny-packages`, too; no SBOM can have both");
+            return Err(refused(Position::of(text), "must-list", why));
         }
         let digest = match digest.value.as_str() {
             "any" => None,
@@ -165,10 +183,14 @@ pub(in crate::policy) fn sbom(raw: Spanned<document::Sbom>) -> Result<Put, Polic
                 refused(Position::of(digest), "must-list", format!("{error}; expected a digest, or `any`"))
             })?),
         };
-        must_list.push(MustList { package: pattern("must-list", package)?, digest });
+        must_list.push(MustList { package, digest });
     }
     let deny_licenses = raw.deny_licenses.iter().map(|text| {
         pattern("deny-licenses", text)?;
+        if text.value.contains(char::is_whitespace) {
+            let why = "has a space, and no identifier has one; expected one of SPDX's, as `GPL-3.0-only` or `GPL-*`";
+            return Err(refused(Position::of(text), "deny-licenses", why));
+        }
         TextPattern::glob(&text.value.to_ascii_lowercase())
             .map_err(|error| refused(Position::of(text), "deny-licenses", error.to_string()))
     });
@@ -203,6 +225,13 @@ pub(in crate::policy) fn vuln(raw: Spanned<document::Vuln>) -> Result<Put, Polic
                 return Err(PolicyError::Empty { place: Position::of(text), field, expected: "a text" });
             }
         }
+        if waiver.id.value.contains(|c: char| c == '*' || c.is_whitespace()) {
+            let why = format!(
+                "{:?} is the name of no finding; expected one as it is, such as CVE-2026-1001",
+                waiver.id.value
+            );
+            return Err(refused(place, "waivers", why));
+        }
         if !seen.insert(&waiver.id.value) {
             return Err(PolicyError::Repeated { place, what: "waiver", name: waiver.id.value.clone() });
         }
@@ -227,7 +256,8 @@ pub(in crate::policy) fn summary(raw: Spanned<document::Summary>) -> Result<Put,
     for level in &raw.levels {
         let (place, text) = (Position::of(level), level.value.as_str());
         let is_slsa = text.starts_with("SLSA_");
-        if text.trim().is_empty() || text == "FAILED" || is_slsa && track(text).is_none() {
+        let is_over = track(text).is_some_and(|(track, level)| track == "BUILD" && level > HIGHEST_LEVEL);
+        if text.trim().is_empty() || text == "FAILED" || is_slsa && track(text).is_none() || is_over {
             let why = format!("{text:?} is no level that can be met; expected such as SLSA_BUILD_LEVEL_3");
             return Err(refused(place, "levels", why));
         }

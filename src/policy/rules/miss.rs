@@ -34,8 +34,11 @@ pub enum Miss {
         /// The time that the newer one states.
         by: Timestamp,
     },
-    /// Something is unread that may be newer.
-    NewestUnknown,
+    /// There may be something newer that is not known.
+    NewestUnknown {
+        /// Why.
+        why: String,
+    },
     /// An image of the index lacks what is asked of each.
     Unattested,
     /// Somebody else built it.
@@ -150,6 +153,8 @@ pub enum Miss {
         most: Severity,
         /// How many there are.
         count: usize,
+        /// Why it is not known what all is said of them.
+        unsure: Option<String>,
     },
     /// A verification summary does not count.
     Summary(VsaMiss),
@@ -212,7 +217,7 @@ impl Miss {
             Self::FromFuture { .. } => "attestation-from-future",
             Self::TimeUnknown => "attestation-time-unknown",
             Self::Superseded { .. } => "superseded",
-            Self::NewestUnknown => "newest-unknown",
+            Self::NewestUnknown { .. } => "newest-unknown",
             Self::Unattested => "image-unattested",
             Self::Builder { .. } => "builder-mismatch",
             Self::BuildType { .. } => "build-type-mismatch",
@@ -255,7 +260,7 @@ impl Miss {
             Self::FromFuture { .. } => (3, None),
             Self::TimeUnknown | Self::Superseded { .. } => (4, None),
             Self::Malformed { .. } => (6, None),
-            Self::NewestUnknown | Self::ConfigUnread | Self::Unattested => (10, None),
+            Self::NewestUnknown { .. } | Self::ConfigUnread | Self::Unattested => (10, None),
             _ => (1, None),
         }
     }
@@ -275,9 +280,7 @@ impl fmt::Display for Miss {
             Self::Unattested => f.write_str(
                 "expected what is asked to hold for each image of the index; found that it does not for this one",
             ),
-            Self::NewestUnknown => f.write_str(
-                "expected the newest; found that something can't be read, or states no time, that may be newer",
-            ),
+            Self::NewestUnknown { why } => write!(f, "expected the newest; found that there may be a newer one: {why}"),
             Self::Rego { message } => f.write_str(message),
             Self::RegoFailed { why } => write!(f, "expected an answer; found none: {why}"),
             Self::BuildTypeUnknown { found } => {
@@ -327,12 +330,15 @@ impl Miss {
             Self::LicenseDenied { pattern, found, package } => {
                 write!(f, "expected no licence {pattern}; found {found:?} of {package}")
             }
-            Self::Vulnerable { id, severity, package, most, count } => {
+            Self::Vulnerable { id, severity, package, most, count, unsure } => {
                 write!(f, "expected no vulnerability above {most}; found {id} ({severity})")?;
                 if !package.is_empty() {
                     write!(f, " in {package}")?;
                 }
-                if *count > 1 { write!(f, ", and {} more", count - 1) } else { Ok(()) }
+                if *count > 1 {
+                    write!(f, ", and {} more", count - 1)?;
+                }
+                unsure.as_ref().map_or(Ok(()), |why| write!(f, "; {why}"))
             }
             _ => Ok(()),
         }

@@ -22,6 +22,7 @@ pub(super) use evidence::{Beside, habits};
 pub(super) use load::{Put, base as base_rule, base_alone, config, provenance, sbom, summary, vuln};
 pub use miss::Miss;
 pub use provenance::ProvenanceRule;
+pub use purl::PackagePattern;
 pub use rego::RegoRule;
 pub(super) use rego::objections;
 pub use sbom::{MustList, SbomRule};
@@ -132,7 +133,8 @@ impl Question {
                 rule.concerns(vsa, beside).ok()?;
                 vsa.verdict != VsaVerdict::Passed
             }
-            _ => false,
+            // One in another format is no worse than one that answers.
+            _ => self.content(document, beside).is_err_and(|miss| !matches!(miss, Miss::Format { .. })),
         };
         Some((document.stated_time(), refuses))
     }
@@ -145,6 +147,10 @@ impl Question {
         if let Some(max_age) = self.max_age {
             fresh(document.stated_time(), max_age, beside.now)?;
         }
+        self.content(document, beside)
+    }
+
+    fn content(&self, document: &predicate::Document, beside: &Circumstances<'_>) -> Result<(), Miss> {
         match (&self.about, document) {
             (Topic::Provenance(rule), predicate::Document::Provenance(provenance)) => {
                 rule.judge(provenance)?;

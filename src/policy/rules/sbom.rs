@@ -1,6 +1,6 @@
 //! What is in an image.
 
-use super::{Miss, licenses, purl};
+use super::{Miss, licenses, purl, purl::PackagePattern};
 use crate::{
     format::predicate::{Package, Sbom, SbomFormat},
     oci::Digest,
@@ -17,7 +17,7 @@ pub struct SbomRule {
     /// Packages that have to be listed.
     pub must_list: Vec<MustList>,
     /// Packages that may not be listed.
-    pub deny_packages: Vec<TextPattern>,
+    pub deny_packages: Vec<PackagePattern>,
     /// Licences that no package may need, in lower case.
     pub deny_licenses: Vec<TextPattern>,
 }
@@ -25,8 +25,8 @@ pub struct SbomRule {
 /// A package that has to be listed.
 #[derive(Clone, Debug)]
 pub struct MustList {
-    /// Its package URL, or its name with or without `@version`.
-    pub package: TextPattern,
+    /// Which.
+    pub package: PackagePattern,
     /// Its digest, where one is asked for.
     pub digest: Option<Digest>,
 }
@@ -50,7 +50,7 @@ impl SbomRule {
     }
 
     fn allows(&self, package: &Package) -> Result<(), Miss> {
-        if let Some(pattern) = self.deny_packages.iter().find(|pattern| is(pattern, package)) {
+        if let Some(pattern) = self.deny_packages.iter().find(|pattern| pattern.may_be(package)) {
             return Err(Miss::PackageDenied { pattern: pattern.to_string(), found: told(package) });
         }
         // The image itself is under no licence that an SBOM could state.
@@ -72,7 +72,7 @@ impl SbomRule {
 
 impl MustList {
     fn judge(&self, sbom: &Sbom) -> Result<(), Miss> {
-        let mut named = sbom.packages.iter().filter(|package| is(&self.package, package)).peekable();
+        let mut named = sbom.packages.iter().filter(|package| self.package.is(package)).peekable();
         if named.peek().is_none() {
             return Err(Miss::PackageMissing { expected: self.package.to_string() });
         }
@@ -98,7 +98,7 @@ fn describes(sbom: &Sbom, digests: &[Digest]) -> Result<(), Miss> {
                 |(algorithm, hex): &(Box<str>, Box<str>)| **algorithm == *digest.algorithm() && **hex == digest.hex();
             package.digests.iter().any(listed)
                 || version(&package.version)
-                || purl::bare(&package.purl).split_once('@').is_some_and(|(_, of)| version(of))
+                || purl::version(&package.purl).is_some_and(|of| version(&of))
         })
     };
     let mut described = sbom.packages.iter().filter(|package| package.is_subject);
@@ -107,14 +107,6 @@ fn describes(sbom: &Sbom, digests: &[Digest]) -> Result<(), Miss> {
     }
     let expected = digests.first().map(Digest::to_string).unwrap_or_default();
     Err(Miss::Described { expected, found: described.next().map(told) })
-}
-
-/// Whether a pattern means a package: one that begins with `pkg:` by its URL, another by its name, with or without version.
-fn is(pattern: &TextPattern, package: &Package) -> bool {
-    if pattern.text().starts_with("pkg:") {
-        return !package.purl.is_empty() && pattern.matches(&purl::bare(&package.purl));
-    }
-    pattern.matches(&package.name) || pattern.matches(&format!("{}@{}", package.name, package.version))
 }
 
 fn told(package: &Package) -> String {

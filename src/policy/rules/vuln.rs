@@ -66,6 +66,7 @@ impl VulnRule {
             package: package.to_string(),
             most,
             count: left.len(),
+            unsure: None,
         })
     }
 

@@ -1,7 +1,7 @@
 use super::{DriftArgs, JudgeArgs, RegistryArgs, provenance::depth};
 use crate::render::audit::Kind;
 use boltseal::{
-    format::decision_log::LineHash,
+    format::decision_log::{Head, LineHash},
     ops::audit::{Source, record::Shard},
 };
 use clap::{Args, Subcommand};
@@ -77,7 +77,8 @@ pub struct LogRotateArgs {
 }
 
 fn line_hash(text: &str) -> Result<LineHash, String> {
-    text.parse().map_err(|()| "expected a SHA-256, 64 hex digits in lower case".to_owned())
+    let hash = text.parse().ok().filter(|hash| *hash != Head::START.hash);
+    hash.ok_or_else(|| "expected an entry's SHA-256, 64 hex digits in lower case".to_owned())
 }
 
 #[derive(Args)]

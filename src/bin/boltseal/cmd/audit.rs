@@ -12,7 +12,7 @@ use boltseal::{
     limits::Limits,
     ops::{
         audit::{
-            Audit,
+            Audit, Source,
             record::{PolicySource, Record},
         },
         verify::Verifier,
@@ -20,6 +20,7 @@ use boltseal::{
 };
 use jiff::Timestamp;
 use std::{
+    collections::BTreeSet,
     io,
     path::{Path, PathBuf},
     time::Duration,
@@ -36,6 +37,10 @@ pub async fn run(args: AuditArgs, output: &Output) -> Result<Exit, Failure> {
 
 async fn fleet(args: FleetArgs, output: &Output) -> Result<Exit, Failure> {
     let judge = settings::judge(&args.judge, "audit", output)?;
+    let read =
+        args.from.iter().filter_map(|source| if let Source::File(path) = source { Some(path.as_path()) } else { None });
+    let read = read.chain(judge.file.as_ref().map(|(path, _)| path.as_path()));
+    apart(&args.reports, read)?;
     let mut reports = Reports::open(&args.reports, output)?;
     let session = settings::session_with(&args.registry, settings::evidence(!args.no_cache, output))?;
     let (limits, now) = (Limits::default(), Timestamp::now());
@@ -74,6 +79,28 @@ async fn fleet(args: FleetArgs, output: &Output) -> Result<Exit, Failure> {
     };
     let failed = reports.end(&summary);
     Ok(failed.worst(Exit::of(summary.exit)))
+}
+
+/// That no report is written over another, or over what is read. Devices and pipes may take several.
+fn apart<'p>(reports: &[(Kind, PathBuf)], read: impl Iterator<Item = &'p Path>) -> Result<(), Failure> {
+    let mut seen: BTreeSet<PathBuf> = read.filter_map(whole).collect();
+    for (_, path) in reports.iter().filter(|(_, path)| path != Path::new("-")) {
+        if whole(path).is_some_and(|whole| !seen.insert(whole)) {
+            return Err(Failure::usage(format!("{}: it is read, or another report goes there", path.display())));
+        }
+    }
+    Ok(())
+}
+
+/// Where a file really is, or will be; none for what is no file.
+fn whole(path: &Path) -> Option<PathBuf> {
+    match path.canonicalize() {
+        Ok(found) => Some(found).filter(|found| found.is_file()),
+        Err(_) => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            Some(folder.canonicalize().ok()?.join(path.file_name()?))
+        }
+    }
 }
 
 fn policy_source(judge: &Judge) -> PolicySource {

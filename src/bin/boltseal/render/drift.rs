@@ -51,7 +51,7 @@ pub fn to_json(report: &Report, layers: &[LayerRead]) -> Value {
 }
 
 pub fn to_text(report: &Report, word: &str) -> String {
-    let mut text = format!("  {word:<9}{} paths compared, {} bytes hashed\n", report.compared, report.hashed);
+    let mut text = format!("  {word:<9} {} paths compared, {} bytes hashed\n", report.compared, report.hashed);
     for standing in [Standing::Drift, Standing::Runtime, Standing::Ignored] {
         // So many of each kind: a flood of one hides no other.
         let mut left = BTreeMap::new();

@@ -84,7 +84,8 @@ pub async fn by(
         Some(source) => source,
         None if !keyless.keyless => {
             return Err(Failure::usage(
-                "no key and no identity: name a key with --key, or say --keyless to sign as yourself",
+                "no key and no identity: name a key with --key (--vsa-key beside --attest-vsa), or say --keyless (--vsa-keyless) to \
+                 sign as yourself",
             ));
         }
         None if io::stdin().is_terminal() => TokenSource::Login(login(keyless)),

@@ -159,7 +159,7 @@ impl Scan {
         let Cosign { scanner, metadata } = read(DOCUMENT, predicate, DOCUMENT_VALUES)?;
         let finished = time(DOCUMENT, FINISHED, metadata.scan_finished_on.as_deref())?;
         let Some(findings) = scanner.result.findings() else {
-            let expected = "a report of Trivy or Grype, or SARIF";
+            let expected = "a report of Trivy or Grype, or SARIF of runs that succeeded, each with its results";
             return Err(PredicateError::value(DOCUMENT, "scanner.result", expected, scanner.uri));
         };
         Ok(Self { scanner: scanner.uri, finished, findings })
@@ -200,8 +200,11 @@ impl Scan {
             let ended = time(DOCUMENT, "runs[].invocations[].endTimeUtc", Some(ended))?;
             finished = finished.map_or(ended, |finished: Timestamp| ended.map(|ended| ended.min(finished)));
         }
-        let (scanner, findings) = (sarif.tool(), sarif.findings());
-        Ok(Self { scanner, finished, findings })
+        let scanner = sarif.tool();
+        match sarif.findings() {
+            Some(findings) => Ok(Self { scanner, finished, findings }),
+            None => Err(PredicateError::value(DOCUMENT, "runs", "runs that succeeded, each with its results", scanner)),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::{
     limits::SCAN_FINDINGS,
 };
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 /// A report of any of the three: its members tell which.
 #[derive(Deserialize)]
@@ -17,6 +18,9 @@ pub(super) struct Report {
     results: List<Target, SCAN_FINDINGS>,
     /// Grype's.
     matches: Option<List<Match, SCAN_FINDINGS>>,
+    /// What its own settings had it leave out: a finding all the same, which the policy may waive.
+    #[serde(rename = "ignoredMatches", default, deserialize_with = "nullable")]
+    ignored: List<Match, SCAN_FINDINGS>,
     /// SARIF's.
     runs: Option<List<Run, SCAN_FINDINGS>>,
 }
@@ -26,8 +30,8 @@ impl Report {
     pub fn findings(self) -> Option<Vec<Finding>> {
         match (self.trivy, self.matches, self.runs) {
             (Some(_), None, None) => Some(self.results.0.into_iter().flat_map(|target| target.0).collect()),
-            (None, Some(matches), None) => Some(matches.0.into_iter().map(|one| one.0).collect()),
-            (None, None, Some(runs)) => Some(runs.0.iter().flat_map(Run::findings).collect()),
+            (None, Some(matches), None) => Some(matches.0.into_iter().chain(self.ignored.0).map(|one| one.0).collect()),
+            (None, None, Some(runs)) => of_runs(&runs.0),
             _ => None,
         }
     }
@@ -40,20 +44,47 @@ struct Target(Vec<Finding>);
 struct WrittenTarget {
     #[serde(rename = "Vulnerabilities", default, deserialize_with = "nullable")]
     vulnerabilities: List<Vulnerability, SCAN_FINDINGS>,
+    /// What its own settings had it leave out, as Grype's.
+    #[serde(rename = "ExperimentalModifiedFindings", default, deserialize_with = "nullable")]
+    modified: List<Modified, SCAN_FINDINGS>,
+}
+
+/// Of several kinds of findings those of vulnerabilities.
+struct Modified(Finding);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct WrittenModified {
+    r#type: Box<str>,
+    finding: Box<RawValue>,
+}
+
+impl Kept for Modified {
+    type Written = WrittenModified;
+
+    fn keep(written: WrittenModified) -> Option<Self> {
+        if &*written.r#type != "vulnerability" {
+            return None;
+        }
+        // One that can't be read is the worst, as one without a severity is.
+        let read: WrittenVulnerability = serde_json::from_str(written.finding.get()).unwrap_or_default();
+        Vulnerability::keep(read).map(|one| Self(one.0))
+    }
 }
 
 impl Kept for Target {
     type Written = WrittenTarget;
 
     fn keep(written: WrittenTarget) -> Option<Self> {
-        let found: Vec<_> = written.vulnerabilities.0.into_iter().map(|one| one.0).collect();
+        let found = written.vulnerabilities.0.into_iter().map(|one| one.0);
+        let found: Vec<_> = found.chain(written.modified.0.into_iter().map(|one| one.0)).collect();
         (!found.is_empty()).then_some(Self(found))
     }
 }
 
 struct Vulnerability(Finding);
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct WrittenVulnerability {
     #[serde(rename = "VulnerabilityID")]
@@ -155,8 +186,9 @@ pub(super) struct Sarif {
 }
 
 impl Sarif {
-    pub fn findings(&self) -> Vec<Finding> {
-        self.runs.0.iter().flat_map(Run::findings).collect()
+    /// What it found; nothing if it has no run, or one that failed or looked for nothing.
+    pub fn findings(&self) -> Option<Vec<Finding>> {
+        of_runs(&self.runs.0)
     }
 
     pub fn tool(&self) -> String {
@@ -168,13 +200,18 @@ impl Sarif {
     }
 }
 
+/// A run without results did not look for any; one that found nothing has an empty list (section 3.14.23).
 #[derive(Deserialize)]
 struct Run {
     tool: Tool,
     #[serde(default, deserialize_with = "nullable")]
     invocations: Vec<Invocation>,
-    #[serde(default, deserialize_with = "nullable")]
-    results: List<SarifResult, SCAN_FINDINGS>,
+    results: Option<List<SarifResult, SCAN_FINDINGS>>,
+}
+
+fn of_runs(runs: &[Run]) -> Option<Vec<Finding>> {
+    let all: Option<Vec<_>> = runs.iter().map(Run::findings).collect();
+    all.filter(|all| !all.is_empty()).map(|all| all.into_iter().flatten().collect())
 }
 
 kept_as_written!(Run);
@@ -184,6 +221,8 @@ kept_as_written!(Run);
 struct Invocation {
     #[serde(default)]
     end_time_utc: Option<String>,
+    #[serde(default)]
+    execution_successful: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -265,7 +304,10 @@ impl Kept for SarifResult {
 }
 
 impl Run {
-    fn findings(&self) -> Vec<Finding> {
+    fn findings(&self) -> Option<Vec<Finding>> {
+        if self.invocations.iter().any(|one| one.execution_successful == Some(false)) {
+            return None;
+        }
         let rules = &self.tool.driver.rules.0;
         let by_id: std::collections::BTreeMap<&str, &Rule> = rules.iter().map(|rule| (&*rule.id, rule)).collect();
         let finding = |result: &SarifResult| {
@@ -275,11 +317,12 @@ impl Run {
             let id = result.rule_id.clone().or_else(|| rule.map(|rule| rule.id.clone()));
             Finding { id: id.unwrap_or_default(), severity: severity(result, rule), ..Finding::default() }
         };
-        self.results.0.iter().map(finding).collect()
+        self.results.as_ref().map(|results| results.0.iter().map(finding).collect())
     }
 }
 
-/// The score where one is stated, of the result before its rule; else the level, which SARIF's default makes a warning.
+/// The score where one is stated, of the result before its rule; else the level, which SARIF's default makes a warning. `none`
+/// says that there is none, not that it is low.
 fn severity(result: &SarifResult, rule: Option<&Rule>) -> Severity {
     let score = result.properties.severity.as_ref().or_else(|| rule?.properties.severity.as_ref());
     if let Some(score) = score {
@@ -290,7 +333,6 @@ fn severity(result: &SarifResult, rule: Option<&Rule>) -> Severity {
         "error" => Severity::High,
         "warning" => Severity::Medium,
         "note" => Severity::Low,
-        "none" => Severity::Negligible,
         _ => Severity::Unknown,
     }
 }

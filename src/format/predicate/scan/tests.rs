@@ -50,6 +50,55 @@ fn a_report_whose_findings_would_be_passed_over_is_refused() {
     assert!(error.contains("scanner.result.Results[0].Vulnerabilities[0]"), "{error}");
 }
 
+// [V-160] [V-166]
+#[test]
+fn a_sarif_run_that_failed_or_looked_for_nothing_is_no_clean_scan() {
+    let sarif: Value = serde_json::from_slice(predicate!("sarif.json")).unwrap();
+    let mut cosign: Value = serde_json::from_slice(predicate!("vuln-trivy.json")).unwrap();
+    let run = |results: Value| json!({"tool": {"driver": {"name": "x"}}, "results": results});
+    let mut failed = run(json!([]));
+    failed["invocations"] = json!([{"executionSuccessful": true}, {"executionSuccessful": false}]);
+    let absent = json!({"tool": {"driver": {"name": "x"}}});
+    for runs in
+        [json!([]), json!([failed]), json!([absent]), json!([run(Value::Null)]), json!([run(json!([])), absent])]
+    {
+        let mut bad = sarif.clone();
+        bad["runs"] = runs.clone();
+        let error = Scan::decode_sarif(bad.to_string().as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("runs"), "{error}");
+        cosign["scanner"]["result"] = bad;
+        Scan::decode_cosign(cosign.to_string().as_bytes()).unwrap_err();
+    }
+    let mut good = sarif;
+    good["runs"] = json!([run(json!([]))]);
+    assert!(Scan::decode_sarif(good.to_string().as_bytes()).unwrap().findings.is_empty());
+    // That there is no level says nothing of how bad it is.
+    good["runs"] = json!([run(json!([{"ruleId": "CVE-1", "level": "none"}]))]);
+    let scan = Scan::decode_sarif(good.to_string().as_bytes()).unwrap();
+    assert_eq!(told(&scan), [("CVE-1", Severity::Unknown)]);
+}
+
+// [V-166]
+#[test]
+fn what_a_scanner_was_told_to_leave_out_is_found_all_the_same() {
+    let mut grype: Value = serde_json::from_slice(predicate!("vuln-grype.json")).unwrap();
+    let report = &mut grype["scanner"]["result"];
+    report["ignoredMatches"] = report["matches"].take();
+    report["matches"] = json!([]);
+    let scan = Scan::decode_cosign(grype.to_string().as_bytes()).unwrap();
+    assert_eq!(told(&scan), [("GHSA-aaaa-bbbb-cccc", Severity::Critical)]);
+    let mut trivy: Value = serde_json::from_slice(predicate!("vuln-trivy.json")).unwrap();
+    let target = &mut trivy["scanner"]["result"]["Results"][0];
+    let first = target["Vulnerabilities"].as_array_mut().unwrap().remove(0);
+    target["ExperimentalModifiedFindings"] = json!([
+        {"Type": "vulnerability", "Status": "ignored", "Finding": first},
+        {"Type": "misconfiguration", "Status": "ignored", "Finding": {"ID": "x"}},
+    ]);
+    let scan = Scan::decode_cosign(trivy.to_string().as_bytes()).unwrap();
+    assert_eq!(told(&scan)[1], ("CVE-2026-1001", Severity::Critical));
+    assert_eq!(scan.findings.len(), 2);
+}
+
 #[test]
 fn severities_are_words_or_scores_and_what_is_neither_is_the_worst() {
     for (text, severity) in [

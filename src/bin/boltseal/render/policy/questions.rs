@@ -88,7 +88,7 @@ pub fn question(question: &Question) -> Value {
             json!({
                 "kind": "sbom", "formats": rule.formats.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 "describesImage": rule.of_image, "mustList": must_list.collect::<Vec<_>>(),
-                "denyPackages": texts(&rule.deny_packages), "denyLicenses": texts(&rule.deny_licenses),
+                "denyPackages": rule.deny_packages.iter().map(ToString::to_string).collect::<Vec<_>>(), "denyLicenses": texts(&rule.deny_licenses),
             })
         }
         Topic::Vuln(rule) => {
