@@ -92,8 +92,12 @@ pub(super) fn find(kind: &Kind, object: &Value) -> Result<Vec<Found>, ImagesErro
         Some(path) => {
             let pointer = format!("/{}", path.join("/"));
             let pod = pod(kind, object).and_then(Value::as_object);
-            let shape = || ImagesError::Shape { pointer: pointer.clone(), expected: "an object" };
-            in_pod(pod.ok_or_else(shape)?, &pointer, &mut images)?;
+            let shape = |below: &str, expected| ImagesError::Shape { pointer: format!("{pointer}{below}"), expected };
+            let pod = pod.ok_or_else(|| shape("", "an object"))?;
+            in_pod(pod, &pointer, &mut images)?;
+            if pod.get("containers").and_then(Value::as_array).is_none_or(Vec::is_empty) {
+                return Err(shape("/containers", "a pod's containers"));
+            }
         }
         None => {
             by_shape(object, &mut String::new(), &mut images)?;

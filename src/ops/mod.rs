@@ -34,5 +34,5 @@ pub mod verify;
 
 pub use error::OpsError;
 pub use pin::{Choice, Platform, pin};
-pub use printable::printable;
+pub use printable::{printable, toml_fault};
 pub use signatory::{Identity, Logging, Signatory};

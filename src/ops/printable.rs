@@ -9,6 +9,14 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if obeyed(c) { '\u{fffd}' } else { c }).collect()
 }
 
+/// What is wrong with settings, in one line: where, and what.
+#[must_use]
+pub fn toml_fault(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let (line, last) = (before.matches('\n').count() + 1, before.rsplit('\n').next().unwrap_or_default());
+    format!("line {line}, column {}: {}", last.chars().count() + 1, error.message().replace('\n', ", "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::printable;

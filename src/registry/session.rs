@@ -38,6 +38,14 @@ impl Session {
         Ok(Self { inner: Arc::new(Inner { options, clients: Clients::new(), credentials, hosts: Mutex::default() }) })
     }
 
+    /// Looks whether the credential file that is named can be used, before anything needs it.
+    ///
+    /// # Errors
+    /// It is not there, can't be read, or is none.
+    pub fn check_credentials(&self) -> Result<(), RegistryError> {
+        self.inner.credentials.check().map_err(|fault| fault.during("reading credentials"))
+    }
+
     /// A repository, or a layout on disk. No request is made.
     ///
     /// # Errors

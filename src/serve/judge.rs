@@ -67,7 +67,7 @@ impl Judge {
     /// A judge without a decision yet.
     ///
     /// # Errors
-    /// Certificates for registries, or the key of the shared cache, that can't be used.
+    /// Certificates or credentials for registries, or the key of the shared cache, that can't be used.
     pub fn new(
         settings: JudgeSettings,
         cache: &CacheSettings,
@@ -75,7 +75,9 @@ impl Judge {
         metrics: Arc<Metrics>,
         words: Words,
     ) -> Result<Self, ServeError> {
-        let session = Mutex::new((Session::new(settings.options())?, Instant::now()));
+        let session = Session::new(settings.options())?;
+        session.check_credentials()?;
+        let session = Mutex::new((session, Instant::now()));
         let (limits, slots, running) = (Limits::default(), Slots::default(), Mutex::default());
         let shared = SharedCache::new(cache, Arc::clone(&metrics))?.map(Arc::new);
         let decisions = Decisions::new(cache, shared.clone());

@@ -3,6 +3,7 @@
 use super::ServeError;
 use crate::{
     limits::{OPERATION_TIMEOUT, SERVE_CONNECTIONS, SERVE_DRAIN, SERVE_TTL_MOST, SETTINGS_BYTES},
+    ops::toml_fault,
     registry::{Environment, Options},
 };
 use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error as _};
@@ -10,6 +11,7 @@ use std::{
     fs::File,
     io::Read as _,
     net::SocketAddr,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -30,7 +32,7 @@ pub struct ServerSettings {
     pub client_ca: Option<PathBuf>,
     /// Connections at once.
     #[serde(default = "connections")]
-    pub connections: usize,
+    pub connections: NonZeroUsize,
     /// Time for requests under way when the server is told to stop.
     #[serde(default = "drain")]
     pub drain: Seconds,
@@ -55,8 +57,8 @@ pub struct JudgeSettings {
     /// Reach registries on other machines by plain http too.
     #[serde(default)]
     pub insecure_http: bool,
-    /// Time of one decision. What is not known by then can't be told.
-    #[serde(default = "timeout")]
+    /// Time of one decision, more than none. What is not known by then can't be told.
+    #[serde(default = "timeout", deserialize_with = "some_time")]
     pub timeout: Seconds,
 }
 
@@ -100,8 +102,13 @@ impl<'de> Deserialize<'de> for Seconds {
     }
 }
 
-fn connections() -> usize {
-    SERVE_CONNECTIONS
+fn some_time<'de, D: Deserializer<'de>>(from: D) -> Result<Seconds, D::Error> {
+    let time = Seconds::deserialize(from)?;
+    if time.0.is_zero() { Err(D::Error::custom("expected seconds, more than 0")) } else { Ok(time) }
+}
+
+fn connections() -> NonZeroUsize {
+    NonZeroUsize::MIN.saturating_add(SERVE_CONNECTIONS - 1)
 }
 
 fn drain() -> Seconds {
@@ -124,10 +131,8 @@ pub fn read_settings<T: DeserializeOwned>(path: &Path) -> Result<T, ServeError> 
     let read = |source| ServeError::Read { path: path.to_owned(), source };
     let mut text = String::new();
     File::open(path).and_then(|file| file.take(SETTINGS_BYTES).read_to_string(&mut text)).map_err(read)?;
-    toml::from_str(&text).map_err(|error| ServeError::Settings {
-        path: path.to_owned(),
-        message: error.to_string().trim_end().to_owned(),
-    })
+    toml::from_str(&text)
+        .map_err(|error| ServeError::Settings { path: path.to_owned(), message: toml_fault(&text, &error) })
 }
 
 impl ServerSettings {

@@ -107,7 +107,7 @@ impl Shell {
         let listener = |tcp, certificates| Listener {
             tcp,
             certificates,
-            connections: settings.connections,
+            connections: settings.connections.get(),
             drain: settings.drain.0,
             times: Times::default(),
             metrics: Arc::clone(&metrics),

@@ -1,3 +1,4 @@
+use crate::format::dsse::decode_base64;
 use jiff::Timestamp;
 
 /// Why a piece of evidence does not count. It neither helps nor harms: what else was found is judged without it.
@@ -22,7 +23,7 @@ pub enum Rejection {
     #[error("an unsigned statement, and no signature that holds is over the index or the manifest that it lies in")]
     Uncovered,
     /// No key that the policy names for this image made the signature.
-    #[error("no key that the policy names made this signature{}", .hint.as_ref().map(|h| format!(" (it names {h})")).unwrap_or_default())]
+    #[error("no key that the policy names made this signature{}", .hint.as_deref().map(|hint| format!(" (it names {})", fingerprint(hint))).unwrap_or_default())]
     SignerUnknown {
         /// The key that the evidence says it was signed by; nobody vouches for that.
         hint: Option<String>,
@@ -141,4 +142,9 @@ impl Rejection {
             Self::FromFuture { .. } => "from-future",
         }
     }
+}
+
+/// A key's hint as its fingerprint is written, where it is one.
+fn fingerprint(hint: &str) -> String {
+    decode_base64(hint).filter(|hash| hash.len() == 32).map_or_else(|| hint.to_owned(), hex::encode)
 }

@@ -16,8 +16,10 @@ fn refused_on_purpose(text: &str) -> bool {
     let port = first.split_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_err());
     // Written back in lower case it would be a layout's folder.
     let layout = first.to_ascii_lowercase().starts_with("oci:");
+    // What has a dot and an underscore is no host, and it looks for it below Docker Hub's.
+    let underscore = first.contains('.') && first.contains('_');
     // It counts the repository's name before `library/` is put in front.
-    upper || digest || port || layout || rest.len() > 240
+    upper || digest || port || layout || underscore || rest.len() > 240
 }
 
 fn agree(text: &str) {
@@ -56,6 +58,7 @@ fn the_examples_of_oci_spec_are_read_alike() {
         "xn--n3h.com/myimage:xn--n3h.com",
         &format!("xn--7o8h.com/myimage:xn--7o8h.com@sha512:{}", "f".repeat(128)),
         "foo_bar.com:8080",
+        "3_b.d/q:x",
         "foo/foo_bar.com:8080",
         "opensuse/leap:15.3",
         "",

@@ -6,7 +6,7 @@ use crate::{
     crypto::hash::{Hash, Hasher},
     limits::{FILE_NAME_BYTES, LAYER_ENTRIES, LAYER_NAME_BYTES, PATH_BYTES, TAR_EXTENSION_BYTES},
 };
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Write};
 use tar::Header;
 
 const BLOCK: usize = 512;
@@ -34,8 +34,9 @@ pub enum ArchiveFault {
         /// What is wrong.
         what: &'static str,
     },
-    /// It ends where another entry could stand. No layer is refused for that: its digest says that it is whole.
-    #[error("it ends without a block of zeros: it is empty, or was cut off")]
+    /// It ends where another entry could stand, or goes on behind its end. No layer is refused for that: its digest says that it
+    /// is whole.
+    #[error("it does not end with a block of zeros: it is empty, was cut off, or something stands behind its end")]
     Cut,
     /// More than is read.
     #[error("more than {limit} {what}")]
@@ -79,7 +80,7 @@ struct Extended {
 }
 
 /// Reads an archive to its end, and what follows it, too: that is hashed with the rest. Beside the entries: whether a block of
-/// zeros marks the end.
+/// zeros marks the end, and nothing but zeros follows.
 ///
 /// # Errors
 /// As [`ArchiveFault`] says.
@@ -102,8 +103,23 @@ pub fn read(archive: &mut dyn BufRead) -> Result<(Vec<Entry>, bool), ArchiveFaul
         }
         entries.push(entry);
     }
-    io::copy(reader.archive, &mut io::sink())?;
-    Ok((entries, reader.ended))
+    let mut rest = Zeros(true);
+    io::copy(reader.archive, &mut rest)?;
+    Ok((entries, reader.ended && rest.0))
+}
+
+/// Whether all that is written here is zeros.
+struct Zeros(bool);
+
+impl Write for Zeros {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 &= bytes.iter().all(|byte| *byte == 0);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Entry {

@@ -475,6 +475,10 @@ fn an_archive_without_an_end_is_no_filesystem() {
         let error = compare(&whole[..cut]).unwrap_err();
         assert!(matches!(&error, DriftError::Archive(_)) && error.to_string().contains(fault), "{cut}: {error}");
     }
+    // Nor what some readers would find behind its end.
+    let error = compare(&[&whole[..], &whole].concat()).unwrap_err();
+    assert!(error.to_string().contains("behind its end"), "{error}");
+    assert!(compare(&[&whole[..], &[0; 4_096]].concat()).is_ok());
     // A layer's digest says that it is whole; some builders end them so.
     assert!(unpack(&whole[..2_048], 1 << 20, Hasher::sha256()).is_ok());
 }

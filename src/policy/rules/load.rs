@@ -125,11 +125,6 @@ fn contradictions(rule: &ProvenanceRule, place: Position) -> Result<(), PolicyEr
 /// A repository, in the spelling that provenance is brought to.
 fn source(text: &Text) -> Result<TextPattern, PolicyError> {
     let checked = pattern("source", text)?;
-    if !text.value.contains("://") && !text.value.starts_with('*') {
-        let why =
-            format!("{:?} is no URI, as sources are stated; expected such as https://github.com/acme/cart", text.value);
-        return Err(refused(Position::of(text), "source", why));
-    }
     match split_source(&text.value) {
         (place, None) if place == text.value => Ok(checked),
         (place, None) => TextPattern::glob(place).map_err(|e| refused(Position::of(text), "source", e.to_string())),

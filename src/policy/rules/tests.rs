@@ -124,11 +124,10 @@ fn real_provenance_is_met_and_not_by_what_is_asked_otherwise_by_one_character() 
         for other in one_off(builder) {
             assert_eq!(told(asks(&other, APP, REF)), Some("builder-mismatch"), "{name}: {other}");
         }
-        // What is no URI is refused when the policy is read.
-        for other in one_off(APP).filter(|text| text.contains("://")) {
+        for other in one_off(APP) {
             assert_eq!(told(asks(builder, &other, REF)), Some("source-mismatch"), "{name}: {other}");
         }
-        for other in one_off(REF).filter(|text| text.starts_with("refs/")) {
+        for other in one_off(REF).filter(|text| text.starts_with("refs/") && text.matches('/').count() > 1) {
             assert_eq!(told(asks(builder, APP, &other)), Some("ref-mismatch"), "{name}: {other}");
         }
     }

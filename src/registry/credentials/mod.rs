@@ -96,6 +96,15 @@ impl Credentials {
         in_turn(secrets)
     }
 
+    /// Reads the file that is named, if one is.
+    ///
+    /// # Errors
+    /// It is not there, or can't be used.
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        let named = self.environment.registry_auth_file.clone().map(Place::Named);
+        named.map_or(Ok(()), |place| self.load(&place).map(drop))
+    }
+
     /// Asks a helper, once a run for each server.
     async fn ask(&self, helper: &str, host: &str) -> Result<Option<Credential>, Fault> {
         let server = if host == "docker.io" { "https://index.docker.io/v1/" } else { host };
@@ -148,7 +157,9 @@ impl Credentials {
                 Some(file) => Ok(Some(source(path, file))),
                 None => {
                     let name = path.display();
-                    Err(Fault::Credentials(format!("REGISTRY_AUTH_FILE names {name}, which does not exist")))
+                    Err(Fault::Credentials(format!(
+                        "the file that was named (REGISTRY_AUTH_FILE, auth-file) does not exist: {name}"
+                    )))
                 }
             },
             Place::Variable => {

@@ -92,7 +92,8 @@ impl Proxy {
         };
         answered.inspect_err(|refusal| {
             if !refusal.logged {
-                self.log(&asked, "refused", None, (self.printable)(&refusal.message));
+                let decision = if refusal.is_unknown() { "unknown" } else { "refused" };
+                self.log(&asked, decision, None, (self.printable)(&refusal.message));
             }
         })
     }

@@ -35,11 +35,15 @@ impl Call {
                 "stdin-media-type" => &mut media_type,
                 _ => return Err(Failure::usage(format!("{flag:?} is no flag that containerd is known to pass"))),
             };
+            if slot.is_some() {
+                return Err(Failure::usage(format!("containerd passed -{bare} twice")));
+            }
             *slot = value.or_else(|| rest.next().map(std::borrow::Cow::into_owned));
         }
         let missing = |flag: &str| Failure::usage(format!("containerd passed no {flag}"));
-        if let Some(other) = media_type.filter(|media_type| media_type != DESCRIPTOR) {
-            return Err(Failure::usage(format!("standard input is {other:?}, expected {DESCRIPTOR}")));
+        let media_type = media_type.ok_or_else(|| missing("-stdin-media-type"))?;
+        if media_type != DESCRIPTOR {
+            return Err(Failure::usage(format!("standard input is {media_type:?}, expected {DESCRIPTOR}")));
         }
         let digest = digest.filter(|text| !text.is_empty()).ok_or_else(|| missing("-digest"))?;
         let name = name.filter(|text| !text.is_empty()).ok_or_else(|| missing("-name"))?;

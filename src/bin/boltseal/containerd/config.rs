@@ -7,7 +7,7 @@ use crate::{
 };
 use boltseal::{
     limits::SETTINGS_BYTES,
-    ops::{decisions::DecisionLog, policy_file},
+    ops::{decisions::DecisionLog, policy_file, toml_fault},
     registry::{Environment, Options},
 };
 use serde::Deserialize;
@@ -78,7 +78,7 @@ impl Config {
             }
         };
         let written: Written = match &text {
-            Some(text) => toml::from_str(text).map_err(|error| failed(&error.to_string().trim_end()))?,
+            Some(text) => toml::from_str(text).map_err(|error| failed(&toml_fault(text, &error)))?,
             None => Written::default(),
         };
         Self::of(written, path.parent().unwrap_or(Path::new("/"))).map_err(|message| failed(&message))
@@ -95,6 +95,10 @@ impl Config {
             None => usual.symlink_metadata().is_ok().then_some(usual),
             named => named,
         };
+        if let Some(missing) = written.hosts.iter().flatten().map(|path| folder.join(path)).find(|path| !path.is_dir())
+        {
+            return Err(format!("hosts names {}, which is no folder", missing.display()));
+        }
         let hosts = written
             .hosts
             .unwrap_or_else(|| ["/etc/containerd/certs.d", "/etc/docker/certs.d"].map(PathBuf::from).into());
