@@ -32,6 +32,8 @@ pub struct PolicyFile {
     pub digest: Digest,
     /// The locks that it names, by the name it gives them.
     pub locks: BTreeMap<String, TrustLock>,
+    /// The files that it names: keys, Rego, trusted roots, locks. A trusted root that is named by a word is no file there.
+    pub files: Vec<PathBuf>,
     /// SHA-256 over its bytes and all that it names: keys, files, trusted roots, locks.
     pub material: Digest,
     /// When the first of its trusted roots expires that were fetched by name.
@@ -124,8 +126,9 @@ pub fn load(path: &Path, roots: &Roots, rego: &Arc<dyn Runner>) -> Result<Policy
     let locks = locks.map_err(|source| PolicyFileError::Lock { path: path.to_owned(), source: Box::new(source) })?;
     let mut named = named.into_inner();
     locks.iter().for_each(|(name, lock)| named.has(name, &lock.encode()));
+    let files = named.names.iter().map(|name| folder.join(name)).collect();
     let (material, until) = (named.hasher.finish().into(), named.until);
-    Ok(PolicyFile { digest: digest(&bytes, &policy), policy, path: path.to_owned(), locks, material, until })
+    Ok(PolicyFile { digest: digest(&bytes, &policy), policy, path: path.to_owned(), locks, files, material, until })
 }
 
 /// One byte more than is allowed, where there are: whoever takes it says which limit was passed.
@@ -148,18 +151,24 @@ fn digest(policy_file: &[u8], policy: &Policy) -> Digest {
 /// What a policy names, as far as it was read.
 struct Named {
     hasher: Hasher,
+    names: Vec<String>,
     until: Option<Timestamp>,
 }
 
 impl Named {
     fn of(policy: &[u8]) -> Self {
-        let mut named = Self { hasher: Hasher::sha256(), until: None };
-        named.has("", policy);
+        let mut named = Self { hasher: Hasher::sha256(), names: Vec::new(), until: None };
+        named.hash("", policy);
         named
     }
 
-    /// Each part stands behind its length, so that no two lists of parts hash the same bytes.
     fn has(&mut self, name: &str, content: &[u8]) {
+        self.names.push(name.to_owned());
+        self.hash(name, content);
+    }
+
+    /// Each part stands behind its length, so that no two lists of parts hash the same bytes.
+    fn hash(&mut self, name: &str, content: &[u8]) {
         for part in [name.as_bytes(), content] {
             self.hasher.update(&(part.len() as u64).to_be_bytes());
             self.hasher.update(part);

@@ -26,7 +26,7 @@ pub struct ContainerdNode {
     pub config: PathBuf,
     /// Its version, as it says it (`2.1.9`); `None` if it could not be asked.
     pub version: Option<String>,
-    /// This program: which of the verifiers is it.
+    /// This program, which the verifier has to be.
     pub program: PathBuf,
     /// When our verifier answers at the latest.
     pub deadline: Duration,

@@ -1,10 +1,10 @@
 //! The folder of verifiers. containerd runs every entry of it in the order of names, and takes an empty or missing folder for
 //! leave.
 
-use super::{Finding, Level};
+use super::{Finding, Level, writers::foreign_writers};
 use std::{
-    fs,
-    io::ErrorKind,
+    fs::{self, File},
+    io::{self, BufRead as _, BufReader, ErrorKind},
     path::{Path, PathBuf},
 };
 
@@ -48,9 +48,33 @@ pub(super) fn look(folder: &Path, program: &Path, most: Option<usize>) -> Vec<Fi
 
 /// Whether an entry is this program, or one that is called like it.
 fn is_boltseal(path: &Path, program: &Path) -> bool {
-    let same = |path: PathBuf| program.canonicalize().is_ok_and(|program| program == path);
-    let named = path.file_name().is_some_and(|name| name.to_string_lossy().ends_with("boltseal-containerd"));
-    named || path.canonicalize().is_ok_and(same)
+    is_called_so(path) || is_program(path, program).unwrap_or(false)
+}
+
+fn is_called_so(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().ends_with("boltseal-containerd"))
+}
+
+/// Whether a file is this program: the same file, or a copy of it.
+fn is_program(path: &Path, program: &Path) -> io::Result<bool> {
+    let (found, ours) = (path.metadata()?, program.metadata()?);
+    if !found.is_file() || found.len() != ours.len() {
+        return Ok(false);
+    }
+    Ok(path.canonicalize()? == program.canonicalize()? || has_same_content(path, program)?)
+}
+
+fn has_same_content(one: &Path, other: &Path) -> io::Result<bool> {
+    let (mut one, mut other) = (BufReader::new(File::open(one)?), BufReader::new(File::open(other)?));
+    loop {
+        let (left, right) = (one.fill_buf()?, other.fill_buf()?);
+        let both = left.len().min(right.len());
+        if both == 0 || left.get(..both) != right.get(..both) {
+            return Ok(left.is_empty() && right.is_empty());
+        }
+        one.consume(both);
+        other.consume(both);
+    }
 }
 
 fn entry(path: &Path, program: &Path) -> Option<Finding> {
@@ -69,10 +93,24 @@ fn entry(path: &Path, program: &Path) -> Option<Finding> {
     if let Some(finding) = foreign_writers(path) {
         return Some(finding);
     }
-    (!is_boltseal(path, program)).then(|| {
-        let message = "is another verifier: it is run too, and has to allow every image";
-        Finding::new("other-file", Level::Warning, message, remedy).at(path)
-    })
+    let found = match (is_program(path, program), is_called_so(path)) {
+        (Ok(true), _) => return None,
+        (Ok(false), true) => {
+            let program = program.display();
+            let message = format!("is another program than this boltseal ({program}): what it asks is not known");
+            let remedy = format!("make it a link to {program}, or run the doctor of that program");
+            Finding::new("other-program", Level::Bypass, message, remedy)
+        }
+        (Err(error), true) => {
+            let message = format!("could not be compared with this boltseal ({}): {error}", program.display());
+            Finding::new("not-read", Level::Unknown, message, "run the doctor as root")
+        }
+        (_, false) => {
+            let message = "is another verifier: it is run too, and has to allow every image";
+            Finding::new("other-file", Level::Warning, message, remedy)
+        }
+    };
+    Some(found.at(path))
 }
 
 #[cfg(unix)]
@@ -84,21 +122,4 @@ fn is_executable(found: &fs::Metadata) -> bool {
 #[cfg(not(unix))]
 fn is_executable(_: &fs::Metadata) -> bool {
     true
-}
-
-/// Whether others than its owner may write it.
-#[cfg(unix)]
-fn foreign_writers(path: &Path) -> Option<Finding> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = path.metadata().ok()?.permissions().mode();
-    (mode & 0o022 != 0).then(|| {
-        let message =
-            format!("may be written by others than its owner (mode {:o}): they can replace the verifier", mode & 0o777);
-        Finding::new("writable", Level::Bypass, message, "chmod go-w").at(path)
-    })
-}
-
-#[cfg(not(unix))]
-fn foreign_writers(_: &Path) -> Option<Finding> {
-    None
 }

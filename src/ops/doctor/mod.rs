@@ -5,10 +5,12 @@ mod folder;
 mod policy;
 mod proxy;
 mod settings;
+mod writers;
 
 pub use containerd::{ContainerdNode, containerd};
 pub use policy::covers;
 pub use proxy::{ProxiedRuntime, WantedFile};
+pub use writers::writable;
 
 use std::path::PathBuf;
 

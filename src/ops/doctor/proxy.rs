@@ -1,7 +1,10 @@
 //! Which registries a runtime asks past the verifying proxy: by containerd's `hosts.toml` (docs/hosts.md), and by the
 //! `registries.conf` of podman, CRI-O, skopeo and buildah (containers-registries.conf(5)).
 
-use super::{Finding, Level, settings::load};
+use super::{
+    Finding, Level,
+    settings::{folded, load, load_folded},
+};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -74,9 +77,15 @@ impl ProxiedRuntime {
         past.into_iter().map(|past| found(past, &path)).collect()
     }
 
-    fn past_by_hosts(&self, hosts: &Table) -> Vec<Past> {
+    /// What leads past the proxy counts in any spelling; what leads to it only as it is documented, since containerd's versions
+    /// differ in what else they take.
+    fn past_by_hosts(&self, written: &Table) -> Vec<Past> {
+        let hosts = match folded(written) {
+            Ok(hosts) => hosts,
+            Err(error) => return vec![unread(error)],
+        };
         let mut past = Vec::new();
-        match hosts.get("server").and_then(Value::as_str) {
+        match written.get("server").and_then(Value::as_str) {
             Some(server) if self.is_proxy(server) => {}
             named => {
                 let what = named.map_or("is left out".to_owned(), |server| format!("is {server:?}"));
@@ -90,12 +99,12 @@ impl ProxiedRuntime {
             let message = format!("{place:?} is asked beside the proxy");
             past.push(bypass("other-host", message, "no [host] but the proxy's"));
         }
-        if places().next().is_none() {
+        if written.get("host").and_then(Value::as_table).is_none_or(Table::is_empty) {
             let message = "there is no [host]: containerd 1.7 passes over `server` then".to_owned();
             past.push(bypass("no-host", message, &format!("[host.\"{}\"]", self.origin())));
         }
         let skips = |table: &Table| table.get("skip_verify").and_then(Value::as_bool) == Some(true);
-        if skips(hosts) || places().filter_map(|(_, entry)| entry.as_table()).any(skips) {
+        if skips(&hosts) || places().filter_map(|(_, entry)| entry.as_table()).any(skips) {
             let message = "`skip_verify`: anybody on the way can be the proxy".to_owned();
             past.push(bypass("certificate-not-verified", message, "`ca`, with the proxy's authority"));
         }
@@ -108,7 +117,7 @@ impl ProxiedRuntime {
     pub fn containers(&self) -> Vec<Finding> {
         let (mut findings, mut entries) = (Vec::new(), Vec::new());
         for path in conf_files(&self.settings) {
-            match load(&path) {
+            match load_folded(&path) {
                 Ok(None) => {}
                 Ok(Some(content)) => {
                     let registries = content.get("registry").and_then(Value::as_array).into_iter().flatten();
@@ -151,7 +160,8 @@ impl ProxiedRuntime {
         let flag = |name: &str| entry.get(name).and_then(Value::as_bool) == Some(true);
         let prefix = prefix(entry).unwrap_or_default();
         if flag("blocked") {
-            return Vec::new();
+            let message = format!("`blocked`: nothing of {prefix:?} can be pulled");
+            return vec![("blocked", Level::Blocked, message, "leave it out".to_owned())];
         }
         let mut past = Vec::new();
         let (wanted, location) = (self.location(prefix), entry.get("location").and_then(Value::as_str));
@@ -288,6 +298,12 @@ mod tests {
             (format!("server = \"{PROXY}\"\n{host}\nskip_verify = true\n"), vec!["certificate-not-verified"]),
             (String::new(), vec!["server", "no-host"]),
             ("server = ".to_owned(), vec!["not-read"]),
+            // Not every containerd takes these for what they mean.
+            (format!("Server = \"{PROXY}\"\n{host}\n"), vec!["server"]),
+            (format!("server = \"{PROXY}\"\n{}\n", host.replace("host", "Host")), vec!["no-host"]),
+            (format!("server = \"{PROXY}\"\n{host}\nSkip_Verify = true\n"), vec!["certificate-not-verified"]),
+            (format!("server = \"{PROXY}\"\nServer = \"https://registry-1.docker.io\"\n{host}\n"), vec!["not-read"]),
+            (format!("server = \"{PROXY}\"\n{host}\n[Host.\"https://mirror.example\"]\n"), vec!["not-read"]),
         ] {
             fs::write(&files[0].path, &text).unwrap();
             assert_eq!(ids(&runtime.containerd()), expected, "{text}");
@@ -315,7 +331,7 @@ mod tests {
                 entry("prefix = \"docker.io/library\"\nlocation = \"docker.io/library\"\ninsecure = true"),
                 vec!["location"],
             ),
-            (entry("prefix = \"docker.io/library\"\nblocked = true"), vec![]),
+            (entry("prefix = \"docker.io/library\"\nblocked = true"), vec!["blocked"]),
             (entry("location = \"docker.io\"\ninsecure = true"), vec!["location"]),
             (
                 entry(&format!("prefix = \"docker.io\"\n{right}\n[[registry.mirror]]\nlocation = \"m.example\"")),
@@ -324,6 +340,8 @@ mod tests {
             (entry("prefix = \"docker.io\"\nlocation = \"127.0.0.1:5720/docker.io\""), vec!["not-plain"]),
             (entry("prefix = \"*.io\"\ninsecure = true"), vec!["location"]),
             ("registry = 1\n[".to_owned(), vec!["not-read"]),
+            ("[[Registry]]\nLocation = \"docker.io\"\nInsecure = true\n".to_owned(), vec!["location"]),
+            (entry(&format!("prefix = \"docker.io\"\nPrefix = \"r.example\"\n{right}")), vec!["not-read"]),
         ] {
             // It is read after ours.
             fs::write(drop_ins(&runtime.settings).join("more.conf"), &text).unwrap();

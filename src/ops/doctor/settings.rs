@@ -2,7 +2,7 @@
 //! changed between its versions: what any of them says is taken to hold.
 
 use super::{Finding, Level};
-use crate::{format::tuf::Pattern, limits::SETTINGS_BYTES};
+use crate::{format::tuf::Pattern, limits::SETTINGS_BYTES, ops::toml_fault};
 use std::{
     fs::{self, File},
     io::{ErrorKind, Read as _},
@@ -59,7 +59,7 @@ pub(super) fn read(path: &Path, findings: &mut Vec<Finding>) -> Vec<Settings> {
             findings.push(Finding::new("not-read", Level::Unknown, message, "fewer imports").at(path));
             break;
         }
-        match load(&path) {
+        match load_folded(&path) {
             Ok(Some(content)) => {
                 let settings = Settings { path, content };
                 let imports = settings.value(&["imports"]).and_then(Value::as_array).into_iter().flatten();
@@ -81,6 +81,7 @@ pub(super) fn read(path: &Path, findings: &mut Vec<Finding>) -> Vec<Settings> {
     read
 }
 
+/// A file of settings as it is written; `None` where there is none.
 pub(super) fn load(path: &Path) -> Result<Option<Table>, String> {
     let file = match File::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -91,7 +92,42 @@ pub(super) fn load(path: &Path) -> Result<Option<Table>, String> {
     if text.len() as u64 > SETTINGS_BYTES {
         return Err(format!("has more than {SETTINGS_BYTES} bytes"));
     }
-    toml::from_str(&text).map(Some).map_err(|error| error.to_string())
+    toml::from_str(&text).map(Some).map_err(|error| toml_fault(&text, &error))
+}
+
+/// The same, [`folded`].
+pub(super) fn load_folded(path: &Path) -> Result<Option<Table>, String> {
+    load(path)?.map(|written| folded(&written)).transpose()
+}
+
+/// The table with the keys of all settings in lower case: Go's readers of TOML take them in any case. Two spellings of one
+/// setting are an error, since which of them counts differs between these.
+pub(super) fn folded(table: &Table) -> Result<Table, String> {
+    let mut folded = Table::new();
+    for (key, value) in table {
+        let setting = folded_key(key);
+        if folded.contains_key(&setting) {
+            let spelled: Vec<_> = table.keys().filter(|other| folded_key(other) == setting).collect();
+            return Err(format!(
+                "{spelled:?} are one setting in several spellings: which of them counts could not be told"
+            ));
+        }
+        folded.insert(setting, folded_value(value)?);
+    }
+    Ok(folded)
+}
+
+/// What has a dot, a colon or a slash in it is no setting's key: plugins, hosts and registries are called what is written.
+fn folded_key(key: &str) -> String {
+    if key.contains(['.', ':', '/']) { key.to_owned() } else { key.to_lowercase() }
+}
+
+fn folded_value(value: &Value) -> Result<Value, String> {
+    match value {
+        Value::Table(table) => folded(table).map(Value::Table),
+        Value::Array(values) => values.iter().map(folded_value).collect::<Result<_, _>>().map(Value::Array),
+        other => Ok(other.clone()),
+    }
 }
 
 /// The files that an import names: a path, or a pattern in its last part.

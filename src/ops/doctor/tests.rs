@@ -1,6 +1,15 @@
 use super::*;
 use crate::{oci::Reference, policy::Policy};
-use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt as _, symlink},
+    path::Path,
+    time::Duration,
+};
+
+/// What stands for boltseal.
+const PROGRAM: &str = "#!/bin/sh\n";
+const NO_VERIFIER: &str = "Disabled_Plugins = [\"io.containerd.image-verifier.v1.bindir\"]\n";
 
 struct Node {
     home: tempfile::TempDir,
@@ -11,7 +20,8 @@ impl Node {
     fn new() -> Self {
         let node = Self { home: tempfile::tempdir().unwrap() };
         fs::create_dir(node.at("bin")).unwrap();
-        node.program("bin/boltseal-containerd");
+        node.program("boltseal", PROGRAM);
+        node.program("bin/boltseal-containerd", PROGRAM);
         node.write("config.toml", &node.verifier("bin", ""));
         node
     }
@@ -24,8 +34,8 @@ impl Node {
         fs::write(self.at(name), text).unwrap();
     }
 
-    fn program(&self, name: &str) {
-        self.write(name, "#!/bin/sh\n");
+    fn program(&self, name: &str, text: &str) {
+        self.write(name, text);
         self.mode(name, 0o755);
     }
 
@@ -132,7 +142,7 @@ fn imports_are_read_too() {
 #[test]
 fn the_folder_of_verifiers_is_looked_through() {
     let node = Node::new();
-    node.program("bin/00-other");
+    node.program("bin/00-other", "#!/bin/sh\nexit 0\n");
     assert_eq!(node.ids(), [("other-file", Level::Warning)]);
     let most = |node: &Node, most: i64| {
         let text = node.verifier("bin", &format!("max_verifiers = {most}"));
@@ -154,7 +164,7 @@ fn the_folder_of_verifiers_is_looked_through() {
     node.mode("bin/config.toml", 0o644);
     assert_eq!(node.ids(), [("not-executable", Level::Blocked)]);
     fs::remove_file(node.at("bin/config.toml")).unwrap();
-    std::os::unix::fs::symlink("/absent", node.at("bin/link")).unwrap();
+    symlink("/absent", node.at("bin/link")).unwrap();
     assert_eq!(node.ids(), [("not-executable", Level::Blocked)]);
     fs::remove_file(node.at("bin/link")).unwrap();
     node.mode("bin/boltseal-containerd", 0o775);
@@ -162,6 +172,77 @@ fn the_folder_of_verifiers_is_looked_through() {
     node.mode("bin/boltseal-containerd", 0o755);
     node.mode("bin", 0o777);
     assert_eq!(node.ids(), [("writable", Level::Bypass)]);
+}
+
+// [V-210]
+#[test]
+fn the_verifier_is_this_program_whatever_it_is_called() {
+    let node = Node::new();
+    let verifier = node.at("bin/boltseal-containerd");
+    let link = |to: &Path| {
+        fs::remove_file(&verifier).unwrap();
+        symlink(to, &verifier).unwrap();
+    };
+    // As long as boltseal, and longer.
+    for other in ["#!/bin/zz\n", "#!/bin/sh\nexit 0\n"] {
+        node.program("bin/boltseal-containerd", other);
+        assert_eq!(node.ids(), [("other-program", Level::Bypass)], "{other}");
+    }
+    link(Path::new("/bin/true"));
+    assert_eq!(node.ids(), [("other-program", Level::Bypass)]);
+    link(&node.at("boltseal"));
+    assert_eq!(node.ids(), []);
+    fs::rename(&verifier, node.at("bin/verify")).unwrap();
+    assert_eq!(node.ids(), []);
+    // Nothing to compare with.
+    let node = Node::new();
+    fs::remove_file(node.at("boltseal")).unwrap();
+    assert_eq!(node.ids(), [("not-read", Level::Unknown)]);
+}
+
+// [V-210]
+#[test]
+fn what_decides_is_written_by_its_owner_alone() {
+    let node = Node::new();
+    fs::create_dir(node.at("keys")).unwrap();
+    node.write("policy.yaml", "");
+    node.write("keys/a.pub", "");
+    symlink(node.at("keys/a.pub"), node.at("link.pub")).unwrap();
+    let files = ["policy.yaml", "link.pub", "absent.toml"].map(|name| node.at(name));
+    let found = || writable(&files).into_iter().filter_map(|finding| finding.place).collect::<Vec<_>>();
+    for (name, right, wrong) in
+        [("policy.yaml", 0o644, 0o664), ("keys/a.pub", 0o644, 0o646), ("keys", 0o755, 0o775), (".", 0o700, 0o777)]
+    {
+        assert_eq!(found(), [] as [PathBuf; 0]);
+        node.mode(name, wrong);
+        assert_eq!(found(), [node.at(name).canonicalize().unwrap()], "{name}");
+        node.mode(name, right);
+    }
+}
+
+// [V-210]
+#[test]
+fn a_setting_counts_in_any_spelling() {
+    let node = Node::new();
+    let right = node.verifier("bin", "");
+    for (text, id) in [
+        (format!("{NO_VERIFIER}{right}"), "plugin-disabled"),
+        (format!("{right}[plugins.\"io.containerd.cri.v1.images\"]\nUse_Local_Image_Pull = true\n"), "cri-falls-back"),
+        (right.replace("[plugins", "[Plugins").replace("bin_dir", "Bin_Dir") + "Max_Verifiers = 0\n", "max-verifiers"),
+    ] {
+        node.write("config.toml", &text);
+        assert_eq!(node.ids(), [(id, Level::Bypass)], "{text}");
+    }
+    // Which of two counts is not told.
+    node.write("config.toml", &format!("imports = [\"more.toml\"]\n{right}"));
+    node.write("more.toml", &format!("disabled_plugins = []\n{NO_VERIFIER}"));
+    let found = node.look(Some("2.1.9"));
+    assert_eq!((found.len(), found[0].level), (1, Level::Unknown), "{found:?}");
+    assert!(["\"disabled_plugins\"", "\"Disabled_Plugins\""].iter().all(|key| found[0].message.contains(key)));
+    // What a plugin is called is no setting.
+    let table = |text: &str| toml::from_str::<toml::Table>(text).unwrap();
+    let folded = settings::folded(&table("[Plugins.\"io.X\"]\nA = [{ B = \"C\" }]\n")).unwrap();
+    assert_eq!(folded, table("[plugins.\"io.X\"]\na = [{ b = \"C\" }]\n"));
 }
 
 #[test]

@@ -1,3 +1,4 @@
+use boltseal::oci::RepositoryName;
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use url::Url;
@@ -12,7 +13,7 @@ pub enum DoctorCommand {
 /// Tells whether containerd asks boltseal before every pull, and what would let an image past it.
 ///
 /// Read are containerd's configuration with its imports, the folder of verifiers, and boltseal's own configuration and
-/// policy. Exit code 0: nothing lets images pass; 1: something does, or blocks every pull; 4: it could not be told.
+/// policy, and who may write these. The verifier has to be this very program. Exit code 0: nothing lets images pass; 1: something does, or blocks every pull; 4: it could not be told.
 #[derive(Args)]
 #[command(after_help = "Examples:
   boltseal doctor containerd
@@ -48,7 +49,7 @@ pub struct DoctorProxyArgs {
     #[arg(long, value_name = "PATH")]
     pub config: Option<PathBuf>,
     /// The registries behind the proxy, as images name them: docker.io, registry.example.com:5000.
-    #[arg(required = true, value_name = "REGISTRY")]
+    #[arg(required = true, value_name = "REGISTRY", value_parser = registry_name)]
     pub registries: Vec<String>,
 }
 
@@ -63,4 +64,39 @@ pub enum ProxiedBy {
 fn proxy_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).ok().filter(|url| ["http", "https"].contains(&url.scheme()) && url.path() == "/");
     url.ok_or_else(|| "expected such as http://127.0.0.1:5720, without a path".to_owned())
+}
+
+/// A registry as images name it: the host alone, as settings are kept by it.
+fn registry_name(text: &str) -> Result<String, String> {
+    let address = text.split_once("://").map_or(text, |(_, address)| address);
+    let host = address.split('/').next().unwrap_or_default();
+    // A word without dot and port would be part of a name on Docker Hub.
+    let image = format!("{host}/any/image").parse::<RepositoryName>();
+    if !image.is_ok_and(|name| name.path == "any/image") {
+        return Err("expected a registry as images name it, such as docker.io or registry.example.com:5000".to_owned());
+    }
+    if host != text {
+        return Err(format!("expected the registry without scheme and path: {host}"));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::registry_name;
+
+    // [V-315]
+    #[test]
+    fn a_registry_is_a_host_alone() {
+        for good in ["docker.io", "registry.example.com:5000", "localhost", "127.0.0.1:5000", "[::1]:5000", "host:5000"]
+        {
+            assert_eq!(registry_name(good).as_deref(), Ok(good));
+        }
+        for meant in ["https://docker.io", "docker.io/library", "http://docker.io/v2/", "docker.io/"] {
+            assert!(registry_name(meant).unwrap_err().ends_with("path: docker.io"), "{meant}");
+        }
+        for bad in ["", "registry", "*.example.com", "docker.io@x", "https://", "_default", ".."] {
+            assert!(registry_name(bad).unwrap_err().contains("such as docker.io"), "{bad}");
+        }
+    }
 }

@@ -79,7 +79,7 @@ fn proxy(args: DoctorProxyArgs, output: &Output) -> Exit {
     exit
 }
 
-/// What is wrong with the verifier's own configuration and policy.
+/// What is wrong with the verifier's own configuration and policy, and who may write them beside their owner.
 fn our_side(config: Result<Config, Failure>, pause: Option<&str>) -> Vec<Finding> {
     let blocked = |failure: Failure| Finding {
         id: "misconfigured",
@@ -88,14 +88,22 @@ fn our_side(config: Result<Config, Failure>, pause: Option<&str>) -> Vec<Finding
         message: format!("{}: every pull is blocked", failure.message),
         remedy: "a configuration and a policy that can be used".to_owned(),
     };
-    let judge = match config.and_then(|config| config.judge()) {
-        Ok(judge) => judge,
-        Err(failure) => return vec![blocked(failure)],
-    };
-    match pause.unwrap_or(PAUSE).parse::<Reference>() {
-        Ok(pause) => doctor::covers(&judge.policy, &pause),
-        Err(error) => vec![blocked(Failure::supplied(format!("the pause image: {error}")))],
-    }
+    let mut files = vec![Config::place().0];
+    let loaded = config.and_then(|config| {
+        let loaded = config.policy_file();
+        files.push(config.policy);
+        files.extend(config.lock);
+        loaded
+    });
+    let covered = loaded.and_then(|loaded| {
+        files.extend(loaded.files);
+        let pause = pause.unwrap_or(PAUSE).parse::<Reference>();
+        let pause = pause.map_err(|error| Failure::supplied(format!("the pause image: {error}")))?;
+        Ok(doctor::covers(&loaded.policy, &pause))
+    });
+    let mut findings = covered.unwrap_or_else(|failure| vec![blocked(failure)]);
+    findings.extend(doctor::writable(&files));
+    findings
 }
 
 fn exit_of(worst: Level) -> Exit {

@@ -7,7 +7,11 @@ use crate::{
 };
 use boltseal::{
     limits::SETTINGS_BYTES,
-    ops::{decisions::DecisionLog, policy_file, toml_fault},
+    ops::{
+        decisions::DecisionLog,
+        policy_file::{self, PolicyFile},
+        toml_fault,
+    },
     registry::{Environment, Options},
 };
 use serde::Deserialize;
@@ -59,10 +63,14 @@ pub struct Config {
 impl Config {
     /// Reads the configuration that containerd's verifier has on this machine.
     pub fn load() -> Result<Self, Failure> {
-        match env::var_os("BOLTSEAL_CONFIG").filter(|name| !name.is_empty()) {
-            Some(named) => Self::read(Path::new(&named), true),
-            None => Self::read(Path::new(FILE), false),
-        }
+        let (path, named) = Self::place();
+        Self::read(&path, named)
+    }
+
+    /// Its file on this machine, and whether somebody named it.
+    pub fn place() -> (PathBuf, bool) {
+        let named = env::var_os("BOLTSEAL_CONFIG").filter(|name| !name.is_empty());
+        named.map_or_else(|| (PathBuf::from(FILE), false), |named| (PathBuf::from(named), true))
     }
 
     /// Reads a file; one that was named has to be there.
@@ -117,11 +125,16 @@ impl Config {
 
     /// The policy: the one that is named here, and no other.
     pub fn judge(&self) -> Result<Judge, Failure> {
-        let loaded = policy_file::load(&self.policy, &settings::roots(), &settings::rego())
-            .map_err(|error| Failure::supplied(error.to_string()))?;
+        let loaded = self.policy_file()?;
         let file = Some((loaded.path, loaded.digest));
         let recorded = |path: &PathBuf| DecisionLog { path: path.clone(), by: "containerd", policy: file.clone() };
         Ok(Judge { policy: loaded.policy, log: self.log.as_ref().map(recorded), file, locks: loaded.locks })
+    }
+
+    /// The policy, with what it names.
+    pub fn policy_file(&self) -> Result<PolicyFile, Failure> {
+        policy_file::load(&self.policy, &settings::roots(), &settings::rego())
+            .map_err(|error| Failure::supplied(error.to_string()))
     }
 
     /// How registries are reached. Of containerd's own environment only the proxies count.
