@@ -200,7 +200,16 @@ async fn files_are_pinned_whole_or_not_at_all() {
         let file = shop.write(name, text);
         shop.pin(&[&file]).expect(exit);
     }
-    shop.pin(&[&shop.table.file("absent.yaml")]).expect(3);
+    for name in ["absent.yaml", "absent"] {
+        let ran = shop.pin(&[&shop.table.file(name)]).expect(3);
+        assert!(ran.stderr.contains("No such file"), "{}", ran.stderr);
+    }
+    // What is in another file is told, until that one is named too.
+    let one = shop.write("one.yaml", &format!("include: [two.yaml]\nservices: {{a: {{image: '{signed}'}}}}\n"));
+    let two = shop.write("two.yaml", &format!("services: {{b: {{image: '{signed}'}}}}\n"));
+    assert!(shop.pin(&[&one]).expect(3).stdout.contains("one.yaml:1: not read two.yaml"));
+    shop.pin(&[&one, &two]).expect(0);
+    assert!(read(&one).contains(&pinned) && read(&two).contains(&pinned));
 }
 
 // [V-218]

@@ -7,6 +7,13 @@ use super::{
     shell::{Lines, Word, words},
 };
 
+/// What BuildKit takes out of a flag before it reads it, or may.
+const QUOTING: [char; 4] = ['"', '\'', '\\', '`'];
+
+/// Of a frontend that is named as no Dockerfile names it, and of its language.
+const FRONTEND: &str =
+    "this is not a Dockerfile's language, and is not read: name the frontend by # syntax=IMAGE in the first line";
+
 struct Reader<'t> {
     text: &'t str,
     names: Names,
@@ -25,9 +32,8 @@ pub(super) fn names(text: &str) -> Names {
         reader.instruction(&words);
         for heredoc in heredocs(&words) {
             if !heredoc.skip(&mut lines) {
-                let line = line_of(text, words.first().map_or(0, |word| word.at.start));
-                let why = format!("the heredoc {} does not end: what follows was not read", heredoc.name);
-                reader.names.unpinnable.push(Unpinnable { line, why });
+                let at = words.first().map_or(0, |word| word.at.start);
+                reader.tell(at, format!("the heredoc {} does not end: what follows was not read", heredoc.name));
             }
         }
     }
@@ -35,16 +41,26 @@ pub(super) fn names(text: &str) -> Names {
 }
 
 impl Reader<'_> {
-    /// Reads the parser's directives at the start; the escape character.
+    /// Reads the parser's directives at the start; the escape character. BuildKit looks for the frontend behind a line
+    /// `#!`, and in comments of C, too.
     fn directives(&mut self, lines: &mut Lines<'_>) -> char {
+        let shebang = lines.starts_with("#!");
+        if shebang {
+            lines.advance();
+        }
+        let comment = if lines.starts_with("//") { "//" } else { "#" };
         let mut escape = '\\';
         while let Some((start, line)) = lines.peek() {
-            let Some((name, value)) = line.trim().strip_prefix('#').and_then(|line| line.split_once('=')) else {
+            let Some((name, value)) = line.trim().strip_prefix(comment).and_then(|line| line.split_once('=')) else {
                 break;
             };
             let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
             match name.as_str() {
+                "escape" if value == "`" && shebang => {
+                    self.tell(start, "# escape behind #! is not read: take the line #! out".to_owned());
+                }
                 "escape" if value == "`" => escape = '`',
+                "syntax" if comment == "//" => self.tell(start, FRONTEND.to_owned()),
                 "syntax" => {
                     let text = value.split_whitespace().next().unwrap_or_default();
                     let at = start + line.find('=').map_or(0, |at| at + 1);
@@ -67,13 +83,14 @@ impl Reader<'_> {
             "ONBUILD" => self.instruction(rest),
             "ARG" if self.stages.is_empty() => self.arguments(rest),
             "FROM" => self.stage(rest),
-            "COPY" => flags().filter_map(|flag| flag.after("--from=")).for_each(|from| self.from(&from, "COPY --from")),
+            "COPY" => flags().for_each(|flag| self.named(flag, "--from=", "COPY --from")),
             "RUN" => {
-                for mount in flags().filter_map(|flag| flag.after("--mount=")) {
-                    parts(&mount)
-                        .filter_map(|part| part.after("from="))
-                        .for_each(|from| self.from(&from, "RUN --mount"));
-                }
+                let fields = flags().flat_map(parts).map(|field| field.after("--mount=").unwrap_or(field));
+                fields.for_each(|field| self.named(&field, "from=", "RUN --mount"));
+            }
+            // BuildKit looks into JSON for a frontend. One line of it is told, and not each.
+            json if json.starts_with('{') && self.names.unpinnable.is_empty() => {
+                self.tell(keyword.at.start, FRONTEND.to_owned());
             }
             _ => {}
         }
@@ -133,6 +150,19 @@ impl Reader<'_> {
         }
     }
 
+    /// What stands behind a key, which may be in any case. Where quotes may hide the key, that is told.
+    fn named(&mut self, word: &Word, key: &str, by: &'static str) {
+        let start = word.text.get(..key.len()).filter(|start| start.eq_ignore_ascii_case(key));
+        let unquoted = || word.text.replace(QUOTING, "").to_ascii_lowercase();
+        match start.and_then(|start| word.after(start)) {
+            Some(from) => self.from(&from, by),
+            None if word.text.contains(QUOTING) && unquoted().contains(key) => {
+                self.hidden(word, &format!("may name an image: write {key}IMAGE without quotes and escapes"));
+            }
+            None => {}
+        }
+    }
+
     /// `--from`: a stage by name or number, or an image.
     fn from(&mut self, word: &Word, by: &'static str) {
         let numbered = word.text.parse::<usize>().is_ok();
@@ -146,7 +176,7 @@ impl Reader<'_> {
     }
 
     fn image(&mut self, word: &Word, by: &'static str) {
-        if !word.is_whole() || word.text.contains(['"', '\'', '\\', '`']) {
+        if !word.is_whole() || word.text.contains(QUOTING) {
             return self.hidden(word, "is not written as one plain word");
         }
         let line = line_of(self.text, word.at.start);
@@ -154,8 +184,11 @@ impl Reader<'_> {
     }
 
     fn hidden(&mut self, word: &Word, why: &str) {
-        let line = line_of(self.text, word.at.start);
-        self.names.unpinnable.push(Unpinnable { line, why: format!("{} {why}", word.text) });
+        self.tell(word.at.start, format!("{} {why}", word.text));
+    }
+
+    fn tell(&mut self, at: usize, why: String) {
+        self.names.unpinnable.push(Unpinnable { line: line_of(self.text, at), why, file: None });
     }
 }
 

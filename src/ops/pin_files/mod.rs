@@ -38,6 +38,8 @@ pub struct Unpinnable {
     pub line: usize,
     /// Why, and what could be.
     pub why: String,
+    /// The other file that names it, as it is written: where that one is read too, nothing is missing.
+    pub file: Option<String>,
 }
 
 /// What a file names.

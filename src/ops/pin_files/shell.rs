@@ -39,6 +39,11 @@ impl<'t> Lines<'t> {
         Some((self.next, line.strip_suffix('\r').unwrap_or(line)))
     }
 
+    /// Whether there is a line that starts so.
+    pub fn starts_with(&self, text: &str) -> bool {
+        self.peek().is_some_and(|(_, line)| line.starts_with(text))
+    }
+
     pub fn advance(&mut self) {
         let rest = self.text.get(self.next..).unwrap_or_default();
         self.next += rest.find('\n').map_or(rest.len(), |at| at + 1);

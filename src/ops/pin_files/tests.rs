@@ -92,6 +92,43 @@ fn no_line_of_a_dockerfile_hides_the_next() {
     assert_eq!(dockerfile("FROM a:1\nRUN cat <<EOF\nFROM b:1").1, [2]);
 }
 
+// [V-215]
+#[test]
+fn a_mount_is_found_or_told_however_it_is_written() {
+    let found = vec!["2:RUN --mount a:1".to_owned()];
+    for (flag, expected) in [
+        ("--mount=type=bind,FROM=a:1,target=/y", (found.clone(), vec![])),
+        ("--mount=From=a:1,target=/y", (found, vec![])),
+        (r#"--mount=type=bind,"from=a:1",target=/y"#, (vec![], vec![2])),
+        (r#"--mount="type=bind,from=a:1""#, (vec![], vec![2])),
+        (r#"--mount=type=bind,fr"OM"=a:1"#, (vec![], vec![2])),
+        (r"--mount=type=bind,\from=a:1", (vec![], vec![2])),
+        (r#"--"mount=from=a:1""#, (vec![], vec![2])),
+        (r#"--mount=type=bind,from=build,target="/my folder""#, (vec![], vec![])),
+    ] {
+        assert_eq!(dockerfile(&format!("FROM scratch AS build\nRUN {flag} true\n")), expected, "{flag}");
+    }
+    assert_eq!(dockerfile("FROM scratch\nCOPY --\"from=a:1\" a b\n"), (vec![], vec![2]));
+}
+
+// [V-215]
+#[test]
+fn a_frontend_is_found_or_told_however_it_is_named() {
+    let syntax = vec!["2:# syntax a:1".to_owned()];
+    for (text, expected) in [
+        ("#!/usr/bin/env x\n# syntax=a:1\nFROM scratch\n", (syntax.clone(), vec![])),
+        ("\u{feff}#!x\r\n#Syntax = a:1 more\r\n", (syntax, vec![])),
+        ("// syntax=a:1\nother\n", (vec![], vec![1])),
+        ("#!x\n// check=skip=all\n//syntax=a:1\n", (vec![], vec![3])),
+        ("{\n  \"a\": [\n{\n}], \"syntax\": \"a:1\"}\n", (vec![], vec![1])),
+        ("#!x\n\n {\"syntax\": \"a:1\"}", (vec![], vec![3])),
+        ("// no directive\nFROM a:1\n", (vec!["2:FROM a:1".to_owned()], vec![])),
+        ("#!x\n# escape=`\nFROM a:1\n", (vec!["3:FROM a:1".to_owned()], vec![2])),
+    ] {
+        assert_eq!(dockerfile(text), expected, "{text:?}");
+    }
+}
+
 const KUBERNETES: &str = r#"# kept
 apiVersion: apps/v1
 kind: Deployment
@@ -144,6 +181,56 @@ fn what_manifests_pull_is_found() {
     }
 }
 
+const CONTROLLERS: &str = "apiVersion: tekton.dev/v1
+kind: PipelineRun
+spec:
+  pipelineSpec:
+    tasks:
+    - taskSpec:
+        stepTemplate: { image: registry.example/template:1 }
+        steps:
+        - image: registry.example/step:1
+        - image: $(params.image)
+        sidecars: [{ image: registry.example/side:1 }]
+---
+apiVersion: argoproj.io/v1alpha1
+kind: WorkflowTemplate
+spec:
+  templates:
+  - container: { image: registry.example/container:1 }
+    initContainers: [{ image: registry.example/init:1 }]
+    sidecars: [{ image: registry.example/beside:1 }]
+  - script: { image: registry.example/script:1, source: x }
+  - containerSet: { containers: [{ image: registry.example/set:1 }] }
+---
+apiVersion: v1
+kind: List
+items:
+- { apiVersion: tekton.dev/v1beta1, kind: StepAction, spec: { image: registry.example/action:1 } }
+- { apiVersion: example.com/v1, kind: Other, spec: { steps: [{ image: not/this }], script: { image: nor/this } } }
+";
+
+// [V-215]
+#[test]
+fn what_well_known_controllers_pull_is_found() {
+    let expected = [
+        "7:image registry.example/template:1",
+        "9:image registry.example/step:1",
+        "11:image registry.example/side:1",
+        "17:image registry.example/container:1",
+        "18:image registry.example/init:1",
+        "19:image registry.example/beside:1",
+        "20:image registry.example/script:1",
+        "21:image registry.example/set:1",
+        "26:image registry.example/action:1",
+    ];
+    let (images, hidden) = manifest(CONTROLLERS);
+    assert_eq!(images, expected);
+    assert_eq!(hidden, [10]);
+    let nothing = "apiVersion: v1\nkind: ConfigMap\ndata: { image: not/this }\n";
+    assert_eq!(manifest(nothing), (vec![], vec![]));
+}
+
 const COMPOSE: &str = r"x-image: &image
   image: registry.example/shared:1
 services:
@@ -169,11 +256,51 @@ fn what_compose_pulls_is_found_once() {
     assert_eq!(hidden, [12, 14]);
 }
 
+const BUILT: &str = "include:
+- other.yaml
+- path: [more.yaml, oci://registry.example/stack:1]
+services:
+  one:
+    image: registry.example/one:1
+    build:
+  two: { image: registry.example/two:1, build: !reset null }
+  three: { image: registry.example/three:1, build: ., pull_policy: always }
+  four: { image: registry.example/four:1, build: { context: . }, pull_policy: every_12h }
+  five: { image: registry.example/five:1, build: ., pull_policy: build }
+  six: { image: registry.example/six:1, build: ., pull_policy: never }
+  seven: { image: registry.example/seven:1, build: {} }
+  eight: { extends: { service: one } }
+  nine: { extends: { service: one, file: common.yaml } }
+";
+
+// [V-215]
+#[test]
+fn what_compose_pulls_before_it_builds_is_found_and_other_files_are_told() {
+    let (images, hidden) = manifest(BUILT);
+    let expected = [
+        "6:image registry.example/one:1",
+        "8:image registry.example/two:1",
+        "9:image registry.example/three:1",
+        "10:image registry.example/four:1",
+        "13:image registry.example/seven:1",
+    ];
+    assert_eq!(images, expected);
+    assert_eq!(hidden, [2, 3, 3, 15]);
+    let told = names(FileKind::Manifest, BUILT).unwrap().unpinnable;
+    let files: Vec<_> = told.iter().filter_map(|one| one.file.as_deref()).collect();
+    assert_eq!(files, ["other.yaml", "more.yaml", "oci://registry.example/stack:1", "common.yaml"]);
+    assert_eq!(manifest("include: other.yaml\n"), (vec![], vec![1]));
+}
+
 #[test]
 fn only_names_change() {
-    for (kind, text) in
-        [(FileKind::Dockerfile, DOCKERFILE), (FileKind::Manifest, KUBERNETES), (FileKind::Manifest, COMPOSE)]
-    {
+    for (kind, text) in [
+        (FileKind::Dockerfile, DOCKERFILE),
+        (FileKind::Manifest, KUBERNETES),
+        (FileKind::Manifest, CONTROLLERS),
+        (FileKind::Manifest, COMPOSE),
+        (FileKind::Manifest, BUILT),
+    ] {
         let before = names(kind, text).unwrap();
         let digest: Digest = format!("sha256:{}", "2".repeat(64)).parse().unwrap();
         let edits: Vec<_> = before.images.iter().map(|named| (named, named.with(&digest))).collect();

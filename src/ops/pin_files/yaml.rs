@@ -1,5 +1,5 @@
 //! Images of Compose files (`services.*.image`, image volumes) and Kubernetes manifests (whatever has containers, at any depth:
-//! pods, everything with a pod template, lists, and custom resources with one).
+//! pods, everything with a pod template, lists, and custom resources with one; what Tekton and Argo call their containers).
 
 use super::{Named, Names, PinFileError, Unpinnable, line_of};
 use serde::{
@@ -12,6 +12,12 @@ use std::{fmt, ops::Range};
 /// The lists of a pod's containers.
 const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
 
+/// What else has images in the kinds of well-known controllers, by the group of their API. A `spec` with one is a StepAction's.
+const CONTROLLERS: &[(&str, &[&str])] = &[
+    ("tekton.dev", &["spec", "steps", "stepTemplate", "sidecars"]),
+    ("argoproj.io", &["container", "script", "sidecars"]),
+];
+
 #[derive(Debug, Deserialize)]
 #[serde(transparent)]
 struct Node(Spanned<Value>);
@@ -21,6 +27,7 @@ enum Value {
     Map(Vec<(String, Node)>),
     List(Vec<Node>),
     Text(String),
+    Null,
     Other,
 }
 
@@ -43,6 +50,27 @@ impl Node {
         }
     }
 
+    /// Whether it is as good as not there: `build:`, `build: !reset null`.
+    fn is_empty(&self) -> bool {
+        match &self.0.value {
+            Value::Map(members) => members.is_empty(),
+            Value::List(items) => items.is_empty(),
+            Value::Text(text) => text.is_empty(),
+            Value::Null => true,
+            Value::Other => false,
+        }
+    }
+
+    /// What else has images in an object, if this is one.
+    fn controller(&self) -> Option<&'static [&'static str]> {
+        let (Value::Text(version), Some(_)) = (&self.get("apiVersion")?.0.value, self.get("kind")) else {
+            return None;
+        };
+        let group = version.split('/').next().unwrap_or_default();
+        let known = CONTROLLERS.iter().find(|(name, _)| *name == group);
+        Some(known.map(|(_, places)| *places).unwrap_or_default())
+    }
+
     fn is(&self, text: &str) -> bool {
         matches!(&self.0.value, Value::Text(value) if value == text)
     }
@@ -59,10 +87,13 @@ pub(super) fn names(text: &str) -> Result<Names, PinFileError> {
     let mut reader = Reader { text, names: Names::default() };
     let mut known = false;
     for document in &documents {
-        match (document.get("services"), document.get("apiVersion")) {
-            (_, Some(_)) => reader.kubernetes(document),
-            (Some(services), None) => services.members().iter().for_each(|(_, service)| reader.service(service)),
-            (None, None) => continue,
+        let has = |key| document.get(key).is_some();
+        if has("apiVersion") {
+            reader.kubernetes(document, &[]);
+        } else if has("services") || has("include") {
+            reader.compose(document);
+        } else {
+            continue;
         }
         known = true;
     }
@@ -70,32 +101,61 @@ pub(super) fn names(text: &str) -> Result<Names, PinFileError> {
 }
 
 impl Reader<'_> {
-    fn kubernetes(&mut self, node: &Node) {
+    /// A part of an object, in which `more` keys than a pod's have images.
+    fn kubernetes(&mut self, node: &Node, more: &[&str]) {
+        let more = node.controller().unwrap_or(more);
         for (key, value) in node.members() {
-            if CONTAINERS.contains(&key.as_str()) {
-                value.items().iter().filter_map(|item| item.get("image")).for_each(|image| self.image(image, "image"));
+            if CONTAINERS.contains(&key.as_str()) || more.contains(&key.as_str()) {
+                let all = std::iter::once(value).chain(value.items());
+                all.filter_map(|one| one.get("image")).for_each(|image| self.image(image, "image"));
             }
             if key == "volumes" {
                 let image = |item| Node::get(item, "image")?.get("reference");
                 value.items().iter().filter_map(image).for_each(|image| self.image(image, "volume"));
             }
-            self.kubernetes(value);
+            self.kubernetes(value, more);
         }
-        node.items().iter().for_each(|item| self.kubernetes(item));
+        node.items().iter().for_each(|item| self.kubernetes(item, more));
     }
 
-    /// A service. The image of one that is built is what the build is called, and its Dockerfile is another file.
+    fn compose(&mut self, document: &Node) {
+        let services = document.get("services").map(Node::members).unwrap_or_default();
+        services.iter().for_each(|(_, service)| self.service(service));
+        document.get("include").into_iter().for_each(|files| self.files(files));
+    }
+
+    /// A service. The image of one that is built is what the build is called, unless it is to be pulled first; its
+    /// Dockerfile is another file.
     fn service(&mut self, service: &Node) {
-        let build = service.get("build");
+        let set = |key: &str| service.get(key).filter(|node| !node.is_empty());
+        let build = set("build");
+        let pulls = set("pull_policy").is_some_and(|policy| !policy.is("build") && !policy.is("never"));
         if let Some(inline) = build.and_then(|build| build.get("dockerfile_inline")) {
             self.hidden(inline, "dockerfile_inline is not read: put it into a file");
         }
-        if let (Some(image), None) = (service.get("image"), build) {
+        if let Some(image) = service.get("image").filter(|_| build.is_none() || pulls) {
             self.image(image, "image");
+        }
+        if let Some(file) = set("extends").and_then(|extends| extends.get("file")) {
+            self.files(file);
         }
         let volumes = service.get("volumes").map(Node::items).unwrap_or_default();
         for volume in volumes.iter().filter(|volume| volume.get("type").is_some_and(|kind| kind.is("image"))) {
             volume.get("source").into_iter().for_each(|source| self.image(source, "volume"));
+        }
+    }
+
+    /// Other files with services: a path, what has a `path`, or a list of these.
+    fn files(&mut self, node: &Node) {
+        match &node.0.value {
+            Value::Text(file) => {
+                let why = format!("{file} names images that are pulled, too: pin both files at once");
+                self.tell(node, why, Some(file.clone()));
+            }
+            Value::List(items) => items.iter().for_each(|item| self.files(item)),
+            Value::Map(_) => node.get("path").into_iter().for_each(|path| self.files(path)),
+            Value::Null => {}
+            Value::Other => self.hidden(node, "the other file's name is no text"),
         }
     }
 
@@ -138,8 +198,12 @@ impl Reader<'_> {
     }
 
     fn hidden(&mut self, node: &Node, why: &str) {
+        self.tell(node, why.to_owned(), None);
+    }
+
+    fn tell(&mut self, node: &Node, why: String, file: Option<String>) {
         let line = usize::try_from(node.0.referenced.line()).unwrap_or_default();
-        self.names.unpinnable.push(Unpinnable { line, why: why.to_owned() });
+        self.names.unpinnable.push(Unpinnable { line, why, file });
     }
 }
 
@@ -175,11 +239,11 @@ impl<'de> Visitor<'de> for Any {
     }
 
     fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Other)
+        Ok(Value::Null)
     }
 
     fn visit_none<E>(self) -> Result<Value, E> {
-        Ok(Value::Other)
+        Ok(Value::Null)
     }
 
     fn visit_bytes<E>(self, _: &[u8]) -> Result<Value, E> {

@@ -5,8 +5,9 @@ use std::{ffi::OsString, path::PathBuf};
 /// Verifies the images that files name, and writes their digests into the files.
 ///
 /// Dockerfiles: `# syntax`, FROM, `ARG` defaults that a FROM uses, COPY --from, RUN --mount=from. Compose: `image` of services
-/// that are not built. Kubernetes: all containers, also in lists and custom resources, and image volumes. Every other byte
-/// stays. A file of which one image is not allowed, or can't be pinned where it stands, is left as it is.
+/// that are not built, or pulled first; files of `include` and `extends` are to be named, too. Kubernetes: all containers, also
+/// in lists, custom resources, Tekton's and Argo's kinds, and image volumes. Every other byte stays. A file of which one image
+/// is not allowed, or can't be pinned where it stands, is left as it is.
 #[derive(Args)]
 #[command(after_help = "Examples:
   boltseal pin Dockerfile compose.yaml

@@ -53,7 +53,8 @@ struct Line {
 
 pub async fn run(args: PinArgs, output: &Output) -> Result<Exit, Failure> {
     let judge = settings::judge(&args.judge, "pin", output)?;
-    let files = args.files.iter().map(|path| open(path, args.kind)).collect::<Result<Vec<_>, _>>()?;
+    let mut files = args.files.iter().map(|path| open(path, args.kind)).collect::<Result<Vec<_>, _>>()?;
+    join(&mut files);
     let session = settings::session(&args.registry)?;
     let (limits, now) = (Limits::default(), Timestamp::now());
     let reader = settings::trust_reader(args.judge.lock.as_deref(), &judge, now)?;
@@ -108,19 +109,29 @@ pub(super) fn state(judged: &Judged) -> (&'static str, Exit, String) {
 
 fn open(path: &Path, kind: Option<PinKind>) -> Result<Opened, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::supplied(format!("{}: {error}", path.display()));
+    let file = File::open(path).map_err(|error| failed(&error))?;
     let kind = match kind {
         Some(PinKind::Dockerfile) => FileKind::Dockerfile,
         Some(PinKind::Manifest) => FileKind::Manifest,
         None => FileKind::of(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?,
     };
     let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(PINNED_FILE_BYTES + 1).read_to_string(&mut text));
-    read.map_err(|error| failed(&error))?;
+    file.take(PINNED_FILE_BYTES + 1).read_to_string(&mut text).map_err(|error| failed(&error))?;
     if text.len() as u64 > PINNED_FILE_BYTES {
         return Err(failed(&format!("has more than {PINNED_FILE_BYTES} bytes")));
     }
     let names = names(kind, &text).map_err(|error: PinFileError| failed(&error))?;
     Ok(Opened { path: path.to_owned(), kind, text, names })
+}
+
+/// What is in another file is read where that one is among the files.
+fn join(files: &mut [Opened]) {
+    let opened: Vec<_> = files.iter().filter_map(|file| file.path.canonicalize().ok()).collect();
+    for file in files {
+        let folder = file.path.parent().unwrap_or(Path::new(""));
+        let is_read = |other: &str| folder.join(other).canonicalize().is_ok_and(|path| opened.contains(&path));
+        file.names.unpinnable.retain(|hidden| !hidden.file.as_deref().is_some_and(is_read));
+    }
 }
 
 /// What is verified for a name: by its digest, where it has one, unless the tag beside it is to be looked at anew.
