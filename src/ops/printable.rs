@@ -9,17 +9,20 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if obeyed(c) { '\u{fffd}' } else { c }).collect()
 }
 
-/// What is wrong with settings, in one line: where, and what.
+/// What is wrong with settings, in one line: where, and what. Of what is set no more is told than that.
 #[must_use]
 pub fn toml_fault(text: &str, error: &toml::de::Error) -> String {
-    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-    let (line, last) = (before.matches('\n').count() + 1, before.rsplit('\n').next().unwrap_or_default());
-    format!("line {line}, column {}: {}", last.chars().count() + 1, error.message().replace('\n', ", "))
+    let at = error.span().map(|span| span.start).unwrap_or_default();
+    let before = text.get(..at).unwrap_or_default();
+    let (line, start) = (before.matches('\n').count() + 1, before.rfind('\n').map_or(0, |feed| feed + 1));
+    let member = text.get(start..).and_then(|rest| rest.split(['=', '\n']).next()).unwrap_or_default().trim();
+    format!("line {line}, `{member}`: {}", error.message().replace('\n', ", "))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::printable;
+    use super::{printable, toml_fault};
+    use toml::Table;
 
     #[test]
     fn foreign_text_stays_on_its_line() {
@@ -28,5 +31,12 @@ mod tests {
         assert_eq!(printable("\u{fffe}\u{ffff}"), "\u{fffd}\u{fffd}", "no Char of XML 1.0, 2.2");
         assert_eq!(printable("a\u{61c}b"), "a\u{fffd}b", "Arabic's mark of direction");
         assert_eq!(printable("grün: ok"), "grün: ok");
+    }
+
+    #[test]
+    fn settings_are_told_by_line_and_member() {
+        let fault = |text: &str| toml_fault(text, &text.parse::<Table>().unwrap_err());
+        assert!(fault("a = 1\nb = x\n").starts_with("line 2, `b`: "), "{}", fault("a = 1\nb = x\n"));
+        assert!(!fault("a = 1\nb = \"s3cret\n").contains("s3cret") && !fault("[a\nb = 1").contains('\n'));
     }
 }

@@ -97,17 +97,15 @@ pub fn verify_all(
     }
     let signatures = std::mem::take(&mut findings.verified);
     embedded::judge(subject, statements, &signatures, limits, &mut findings);
-    // What is signed of an attestation manifest is said of no image.
-    let (verified, other): (Vec<_>, Vec<_>) = signatures.into_iter().partition(|one| own.contains(&one.digest));
+    // What is signed of an attestation manifest is said of no image; it is told once, whoever else signed it.
+    let (verified, mut other): (Vec<_>, Vec<_>) = signatures.into_iter().partition(|one| own.contains(&one.digest));
     findings.verified.extend(verified);
-    for Verified { digest, place, .. } in other.into_iter().filter(|one| matches!(one.claim, Claim::Attestation { .. }))
-    {
-        // Once, whoever else signed it.
-        if findings.rejected.last().is_none_or(|last| last.place != place) {
-            let rejection = Rejection::SubjectMismatch(format!("{digest}, an attestation manifest"));
-            findings.rejected.push(Rejected { place, rejection });
-        }
-    }
+    other.dedup_by(|one, before| one.place == before.place);
+    let attested = other.into_iter().filter(|one| matches!(one.claim, Claim::Attestation { .. }));
+    findings.rejected.extend(attested.map(|Verified { digest, place, .. }| Rejected {
+        place,
+        rejection: Rejection::SubjectMismatch(format!("{digest}, an attestation manifest")),
+    }));
     findings
 }
 

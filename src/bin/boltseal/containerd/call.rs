@@ -92,7 +92,12 @@ mod tests {
     const ONE: &str = "sha256:1111111111111111111111111111111111111111111111111111111111111111";
     const TWO: &str = "sha256:2222222222222222222222222222222222222222222222222222222222222222";
 
+    /// With what containerd always passes in front.
     fn parse(arguments: &[&str]) -> Result<Call, String> {
+        parse_all(&[&["-stdin-media-type", DESCRIPTOR], arguments].concat())
+    }
+
+    fn parse_all(arguments: &[&str]) -> Result<Call, String> {
         let arguments: Vec<_> = arguments.iter().map(OsString::from).collect();
         Call::parse(&arguments).map_err(|failure| failure.message)
     }
@@ -100,7 +105,7 @@ mod tests {
     #[test]
     fn flags_are_read_as_go_writes_them() {
         for flags in [
-            vec!["-name", "r.example/app:1", "-digest", ONE, "-stdin-media-type", DESCRIPTOR],
+            vec!["-name", "r.example/app:1", "-digest", ONE],
             vec![
                 "--digest=sha256:1111111111111111111111111111111111111111111111111111111111111111",
                 "--name",
@@ -128,10 +133,14 @@ mod tests {
             (vec!["-name", "r.example/APP", "-digest", ONE], "-name"),
             (vec!["-name", "r.example/app", "-digest", "md5:1"], "-digest"),
             (vec!["-name", &named, "-digest", ONE], "another digest"),
-            (vec!["-name", "r.example/app", "-digest", ONE, "-stdin-media-type", "text/plain"], "text/plain"),
+            (vec!["-name", "r.example/app", "-name", "r.example/app", "-digest", ONE], "-name twice"),
             (vec!["-new-flag", "1"], "-new-flag"),
         ] {
             let error = parse(&flags).unwrap_err();
+            assert!(error.contains(part), "{flags:?}: {error}");
+        }
+        for (flags, part) in [(&[][..], "no -stdin-media-type"), (&["-stdin-media-type", "text/plain"], "text/plain")] {
+            let error = parse_all(&[&["-name", "r.example/app", "-digest", ONE], flags].concat()).unwrap_err();
             assert!(error.contains(part), "{flags:?}: {error}");
         }
     }

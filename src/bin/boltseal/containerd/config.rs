@@ -103,10 +103,6 @@ impl Config {
             None => usual.symlink_metadata().is_ok().then_some(usual),
             named => named,
         };
-        if let Some(missing) = written.hosts.iter().flatten().map(|path| folder.join(path)).find(|path| !path.is_dir())
-        {
-            return Err(format!("hosts names {}, which is no folder", missing.display()));
-        }
         let hosts = written
             .hosts
             .unwrap_or_else(|| ["/etc/containerd/certs.d", "/etc/docker/certs.d"].map(PathBuf::from).into());
