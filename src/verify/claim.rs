@@ -8,7 +8,6 @@ use crate::{
     limits::Limits,
     oci::Digest,
 };
-use std::collections::BTreeMap;
 
 /// What a statement says of one of these digests.
 pub(super) fn of_statement(payload: &[u8], judged: &[Digest], limits: &Limits) -> Result<Said, Rejection> {
@@ -44,8 +43,7 @@ pub(super) fn of_payload(payload: Payload, judged: &[Digest]) -> Result<Said, Re
         return Err(Rejection::SubjectMismatch(payload.digest.to_string()));
     }
     let references = SignedReference::parse(&payload.docker_reference).into_iter().collect();
-    let annotations: BTreeMap<_, _> = payload.optional;
-    Ok(Said { digest: payload.digest, claim: Claim::Signature { references, annotations } })
+    Ok(Said { digest: payload.digest, claim: Claim::Signature { references, annotations: payload.optional } })
 }
 
 fn named_instead(statement: &Statement<Predicate>) -> String {

@@ -136,7 +136,8 @@ async fn what_is_slow_ends_before_containerd_ends_it() {
     // Standard input that does not end is no different.
     let mut command = Command::new(env!("CARGO_BIN_EXE_boltseal"));
     command.env_clear().env("BOLTSEAL_CONFIG", table.file("containerd.toml")).stdin(Stdio::piped());
-    command.args(["-name", &table.find("signed").name, "-digest", &digest]).stdout(Stdio::piped());
+    command.args(["-name", &table.find("signed").name, "-digest", &digest, "-stdin-media-type", DESCRIPTOR]);
+    command.stdout(Stdio::piped());
     let mut child = command.spawn().expect("it starts");
     let (begun, _open) = (Instant::now(), child.stdin.take());
     let code = tokio::task::block_in_place(|| child.wait()).expect("it ends").code();
