@@ -86,7 +86,14 @@ fn verifier() {
         let descriptor = registry.bench.file("descriptor", &descriptor);
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_boltseal"));
         command.env_clear().env("BOLTSEAL_CONFIG", config).stdin(fs::File::open(descriptor).expect("a file"));
-        Ran::of(command.args(["-name", name, "-digest", digest]))
+        Ran::of(command.args([
+            "-name",
+            name,
+            "-digest",
+            digest,
+            "-stdin-media-type",
+            "application/vnd.oci.descriptor.v1+json",
+        ]))
     };
     let named = registry.image.tag();
     says(&call("", &named).expect(4), "could not tell");

@@ -16,7 +16,7 @@ impl Predicate {
     /// Checks a document of at most so many values.
     ///
     /// # Errors
-    /// As [`json::check`].
+    /// It is no strict JSON, or has more values.
     pub fn read(bytes: &[u8], most: usize) -> Result<Self, JsonError> {
         json::check(bytes, most)?;
         Ok(serde_json::from_slice(bytes)?)
