@@ -12,6 +12,6 @@ cd "$(dirname "$0")/.."
 case "${1:-}" in
   drift | admission | proxy) exec cargo bench --quiet --bench "$1" ;;
   trust | keyless | audit) ;;
-  *) [ -n "${BENCH_RUNS:-}" ] || cargo bench --quiet --bench documents ;;
+  *) cargo bench --quiet --bench documents ;;
 esac
 exec cargo bench --quiet --bench peers -- "$@"

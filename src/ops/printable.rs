@@ -1,3 +1,6 @@
+use super::pin_files::line_of;
+use std::ops::Range;
+
 /// Text from a registry or a signature on one line, with nothing in it that a terminal or a page would obey: neither control
 /// characters nor those that change the direction of writing, nor what no XML document may hold.
 #[must_use]
@@ -9,14 +12,19 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if obeyed(c) { '\u{fffd}' } else { c }).collect()
 }
 
-/// What is wrong with settings, in one line: where, and what. Of what is set no more is told than that.
+/// What is wrong with settings, in one line: where, if that is known, and what. Of what is set no more is told than that.
 #[must_use]
 pub fn toml_fault(text: &str, error: &toml::de::Error) -> String {
-    let at = error.span().map(|span| span.start).unwrap_or_default();
-    let before = text.get(..at).unwrap_or_default();
-    let (line, start) = (before.matches('\n').count() + 1, before.rfind('\n').map_or(0, |feed| feed + 1));
-    let member = text.get(start..).and_then(|rest| rest.split(['=', '\n']).next()).unwrap_or_default().trim();
-    format!("line {line}, `{member}`: {}", error.message().replace('\n', ", "))
+    let what = error.message().replace('\n', ", ");
+    // What has several lines is all of a table, in which it may stand anywhere.
+    let one_line = |span: &Range<usize>| text.get(span.clone()).is_some_and(|part| !part.contains('\n'));
+    let Some(at) = error.span().filter(one_line).map(|span| span.start) else { return what };
+    let start = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |feed| feed + 1);
+    let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+    let member = line.split_once('=').map_or(line, |(member, _)| member).trim();
+    let is_told = line.contains('=') || member.starts_with('[');
+    let member = if is_told { format!(", `{member}`") } else { String::new() };
+    format!("line {}{member}: {what}", line_of(text, at))
 }
 
 #[cfg(test)]
@@ -38,5 +46,14 @@ mod tests {
         let fault = |text: &str| toml_fault(text, &text.parse::<Table>().unwrap_err());
         assert!(fault("a = 1\nb = x\n").starts_with("line 2, `b`: "), "{}", fault("a = 1\nb = x\n"));
         assert!(!fault("a = 1\nb = \"s3cret\n").contains("s3cret") && !fault("[a\nb = 1").contains('\n'));
+        // Where it stands is not known of what is read in two steps.
+        #[derive(Debug, serde::Deserialize)]
+        struct Flat {
+            #[serde(flatten)]
+            _own: std::collections::BTreeMap<String, u8>,
+        }
+        let text = "a = 1\nb = \"x\"\n";
+        let told = toml_fault(text, &toml::from_str::<Flat>(text).unwrap_err());
+        assert!(!told.starts_with("line"), "{told}");
     }
 }

@@ -29,7 +29,7 @@ pub use rule::{
     Asked, Authority, Explanation, IdentityRule, IdentityUnmeetable, Mode, Policy, Requirement, Scope, Unsigned,
 };
 pub use rules::{
-    BaseFault, BaseMiss, BaseRule, Bases, Circumstances, ConfigRule, Lineage, Miss, MustList, PackagePattern,
+    BaseFault, BaseMiss, BaseRule, Bases, Circumstances, ConfigRule, Lineage, Listed, Miss, MustList, PackagePattern,
     ProvenanceRule, Question, RegoRule, Relative, SbomRule, Seen, SignedProvenance, Topic, VsaMiss, VsaRule, VulnRule,
     Waiver, signed_provenance,
 };

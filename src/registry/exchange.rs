@@ -8,6 +8,7 @@ use super::{
     retry::{Again, Failure, retry_after, retrying},
     transport::{Outgoing, Reply},
 };
+use crate::limits::CREDENTIALS_TRIED;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use jiff::Timestamp;
@@ -115,6 +116,8 @@ impl Remote {
         let asked = Asked { session, name, login, access: self.access(), host };
         let mut used = self.tokens().current().await;
         let mut challenge: Option<(HeaderMap, String)> = None;
+        // Others may begin with the credentials anew meanwhile; this request does not.
+        let mut left = CREDENTIALS_TRIED;
         loop {
             let reply = self.dispatch(request, used.as_deref()).await?;
             let status = reply.response.status();
@@ -136,7 +139,8 @@ impl Remote {
                     Some(grant) => self.tokens().refused(&asked, grant, is_unknown, said).await?,
                     None => false,
                 };
-                if !goes_on {
+                left = left.saturating_sub(1);
+                if !goes_on || left == 0 {
                     return Ok(Opened::new(reply, used.as_deref()));
                 }
             }

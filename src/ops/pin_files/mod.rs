@@ -145,6 +145,6 @@ pub fn rewritten(kind: FileKind, text: &str, edits: &[(&Named, String)]) -> Resu
 }
 
 /// The line of a place, from 1.
-fn line_of(text: &str, at: usize) -> usize {
+pub(super) fn line_of(text: &str, at: usize) -> usize {
     text.get(..at).map_or(0, |before| before.bytes().filter(|byte| *byte == b'\n').count()) + 1
 }

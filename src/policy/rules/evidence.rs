@@ -130,10 +130,8 @@ impl<'b> Beside<'b> {
             if stated > self.now.checked_add(skew()).unwrap_or(self.now) {
                 return Err(Miss::FromFuture { stated });
             }
-            let rank = question.rank(&document, &self.circumstances());
-            let newer = self.newest.get(authority).filter(|newest| rank.is_some_and(|rank| **newest > rank));
-            if let Some((Some(by), _)) = newer {
-                return Err(Miss::Superseded { by: *by });
+            if let Some(by) = self.newer(question, authority, &document, stated) {
+                return Err(Miss::Superseded { by });
             }
         }
         let unsure = self.unsure.clone().filter(|_| question.needs_newest());
@@ -144,6 +142,17 @@ impl<'b> Beside<'b> {
             }
             (judged, _) => judged,
         }
+    }
+
+    /// The time of the authority's newest document, if this one is not it.
+    fn newer(&self, question: &Question, authority: &str, document: &Document, stated: Timestamp) -> Option<Timestamp> {
+        let newest = self.newest.get(authority)?;
+        // Mostly it is; then nothing else has to be known of it.
+        if *newest == (Some(stated), false) {
+            return None;
+        }
+        let rank = question.rank(document, &self.circumstances())?;
+        newest.0.filter(|_| *newest > rank)
     }
 }
 

@@ -36,7 +36,12 @@ fn pattern(field: &'static str, text: &Text) -> Result<TextPattern, PolicyError>
 
 fn package(field: &'static str, text: &Text) -> Result<PackagePattern, PolicyError> {
     pattern(field, text)?;
-    PackagePattern::parse(&text.value).map_err(|error| refused(Position::of(text), field, error.to_string()))
+    let package = PackagePattern::parse(&text.value);
+    let package = package.map_err(|error| refused(Position::of(text), field, error.to_string()))?;
+    if package.is_nothing() {
+        return Err(refused(Position::of(text), field, "names no package; expected such as `pkg:npm/event-stream@*`"));
+    }
+    Ok(package)
 }
 
 fn optional(field: &'static str, text: Option<&Text>) -> Result<Option<TextPattern>, PolicyError> {

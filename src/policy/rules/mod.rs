@@ -22,7 +22,7 @@ pub(super) use evidence::{Beside, habits};
 pub(super) use load::{Put, base as base_rule, base_alone, config, provenance, sbom, summary, vuln};
 pub use miss::Miss;
 pub use provenance::ProvenanceRule;
-pub use purl::PackagePattern;
+pub use purl::{Listed, PackagePattern};
 pub use rego::RegoRule;
 pub(super) use rego::objections;
 pub use sbom::{MustList, SbomRule};

@@ -35,14 +35,19 @@ impl PackagePattern {
 
     /// Whether a listed package is one that is meant.
     #[must_use]
-    pub fn is(&self, package: &Package) -> bool {
-        self.fits(package, false)
+    pub fn is(&self, listed: &Listed) -> bool {
+        self.fits(listed, false)
     }
 
     /// The same, or states no version and may be any.
     #[must_use]
-    pub fn may_be(&self, package: &Package) -> bool {
-        self.fits(package, true)
+    pub fn may_be(&self, listed: &Listed) -> bool {
+        self.fits(listed, true)
+    }
+
+    /// Whether no package's URL can be meant: it has a type, and no name.
+    pub(super) fn is_nothing(&self) -> bool {
+        is_url(self.text()) && !self.name.text().contains('/') && !self.name.text().contains("**")
     }
 
     /// Whether all that another pattern means is meant by this one.
@@ -55,17 +60,54 @@ impl PackagePattern {
         version && (self.name.text() == other.name.text() || self.name.matches(other.name.text()))
     }
 
-    fn fits(&self, package: &Package, unstated: bool) -> bool {
-        let (name, version) = if is_url(self.text()) {
-            url_parts(&package.purl)
-        } else if self.whole.matches(&package.name) {
-            return true;
-        } else {
-            (package.name.to_string(), Some(package.version.to_string()).filter(|version| !version.is_empty()))
-        };
+    /// A star may stand for more than a name, so that all of it is compared, too.
+    fn fits(&self, listed: &Listed, unstated: bool) -> bool {
+        let parts = if is_url(self.text()) { listed.url.as_ref() } else { Some(&listed.named) };
+        let Some(Parts { whole, plain, name, version }) = parts else { return false };
         let is_version =
             |pattern: &TextPattern| version.as_deref().map_or(unstated, |version| pattern.matches(version));
-        self.name.matches(&name) && self.version.as_ref().is_none_or(is_version)
+        let is_named = self.name.matches(name) || self.name.matches(plain);
+        let is_whole = self.whole.matches(whole) || self.whole.matches(plain);
+        is_whole || is_named && self.version.as_ref().is_none_or(is_version)
+    }
+}
+
+/// A package as patterns are compared with it: worked out once for all of them.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    url: Option<Parts>,
+    named: Parts,
+}
+
+#[derive(Clone, Debug)]
+struct Parts {
+    /// With the version.
+    whole: String,
+    /// Without, as it is written.
+    plain: String,
+    /// The same in the one spelling that its type has.
+    name: String,
+    version: Option<String>,
+}
+
+impl Listed {
+    /// A package's names.
+    #[must_use]
+    pub fn of(package: &Package) -> Self {
+        let (name, version) = (package.name.to_string(), Some(package.version.to_string()));
+        let named = Parts::of(name.clone(), name, version.filter(|version| !version.is_empty()));
+        let url = is_url(&package.purl).then(|| {
+            let (kind, plain, version) = split(&package.purl);
+            Parts::of(joined(&kind, &plain), joined(&kind, &spelled(&kind, &plain)), version)
+        });
+        Self { url, named }
+    }
+}
+
+impl Parts {
+    fn of(plain: String, name: String, version: Option<String>) -> Self {
+        let whole = version.as_ref().map_or_else(|| plain.clone(), |version| format!("{plain}@{version}"));
+        Self { whole, plain, name, version }
     }
 }
 
@@ -83,29 +125,46 @@ pub(super) fn version(purl: &str) -> Option<String> {
 /// Whether a package URL names a package: with a version that one, without any.
 pub(super) fn names(purl: &str, package: &str) -> bool {
     let ((name, version), (of, which)) = (url_parts(purl), url_parts(package));
-    is_url(purl) && name == of && (version.is_none() || version == which)
+    is_url(purl) && is_url(package) && name == of && (version.is_none() || version == which)
 }
 
 fn is_url(text: &str) -> bool {
     text.get(..4).is_some_and(|scheme| scheme.eq_ignore_ascii_case("pkg:"))
 }
 
-/// What a package URL names, and the version. An `@` behind a slash begins a scope, as npm has them, which some tools do not encode.
+/// What a package URL names, in one spelling, and the version.
 fn url_parts(url: &str) -> (String, Option<String>) {
+    let (kind, name, version) = split(url);
+    (joined(&kind, &spelled(&kind, &name)), version)
+}
+
+/// A package URL's type, name and version. An `@` behind a slash begins a scope, as npm has them, which some tools do not encode.
+/// What has no slash is all type, as a pattern may be.
+fn split(url: &str) -> (String, String, Option<String>) {
     let named = url.split(['?', '#']).next().unwrap_or_default();
     let named = named.get(4..).filter(|_| is_url(named)).unwrap_or(named).trim_start_matches('/');
     let (name, version) = match named.rsplit_once('@') {
         Some((name, version)) if !name.is_empty() && !name.ends_with('/') => (name, Some(percent_decoded(version))),
         _ => (named, None),
     };
-    let (kind, name) = name.split_once('/').unwrap_or((name, ""));
-    let (kind, name) = (kind.to_ascii_lowercase(), percent_decoded(name.trim_end_matches('/')));
-    let name = match kind.as_str() {
+    let version = version.filter(|version| !version.is_empty());
+    match name.split_once('/') {
+        Some((kind, name)) => (kind.to_ascii_lowercase(), percent_decoded(name.trim_end_matches('/')), version),
+        None => (percent_decoded(name), String::new(), version),
+    }
+}
+
+fn joined(kind: &str, name: &str) -> String {
+    if name.is_empty() { format!("pkg:{kind}") } else { format!("pkg:{kind}/{name}") }
+}
+
+/// A name as its type wants it (purl-spec, "Known purl types").
+fn spelled(kind: &str, name: &str) -> String {
+    match kind {
         "pypi" => name.to_lowercase().replace('_', "-"),
         "bitbucket" | "composer" | "github" | "golang" => name.to_lowercase(),
-        _ => name,
-    };
-    (format!("pkg:{kind}/{name}"), version.filter(|version| !version.is_empty()))
+        _ => name.to_owned(),
+    }
 }
 
 /// A name, and the version behind its last `@`; the first of all begins a scope.
@@ -140,8 +199,8 @@ mod tests {
         assert!(!names("", "") && !names("openssl", "openssl"));
     }
 
-    fn package(purl: &str) -> Package {
-        Package { purl: purl.into(), ..Package::default() }
+    fn listed(purl: &str) -> Listed {
+        Listed::of(&Package { purl: purl.into(), ..Package::default() })
     }
 
     // [V-165]
@@ -157,27 +216,46 @@ mod tests {
             ("pkg:npm/event-stream@*", "pkg:NPM/event-stream@3.3.6"),
             ("pkg:npm/event-stream@*", "pkg://npm/event-stream@3.3.6"),
             ("pkg:npm/**", "pkg:npm/%40angular/core@5"),
+            // A star may stand for the type, or for the end of a name and its version.
+            ("pkg:**", "pkg:npm/%40angular/core@5"),
+            ("pkg:**@5", "pkg:npm/%40angular/core@5"),
+            ("pkg:**core", "pkg:npm/%40angular/core@5"),
+            ("pkg:*/PyYAML", "pkg:pypi/PyYAML@5"),
+            ("pkg:*/pyyaml@5", "pkg:pypi/PyYAML@5"),
+            ("pkg:npm/event*6", "pkg:npm/event-stream@3.3.6"),
         ] {
-            assert!(PackagePattern::parse(pattern).unwrap().is(&package(purl)), "{pattern} {purl}");
+            assert!(PackagePattern::parse(pattern).unwrap().is(&listed(purl)), "{pattern} {purl}");
         }
         let pattern = |text: &str| PackagePattern::parse(text).unwrap();
-        let unstated = package("pkg:npm/event-stream");
+        let unstated = listed("pkg:npm/event-stream");
         assert!(pattern("pkg:npm/event-stream@3.*").may_be(&unstated));
         assert!(!pattern("pkg:npm/event-stream@3.*").is(&unstated));
         for (text, purl) in [
             ("pkg:npm/event-stream@3.3.7", "pkg:npm/event-stream@3.3.6"),
             ("pkg:npm/event", "pkg:npm/event-stream@3.3.6"),
             ("pkg:npm/x", ""),
+            ("pkg:**", ""),
         ] {
-            assert!(!pattern(text).may_be(&package(purl)), "{text} {purl}");
+            assert!(!pattern(text).may_be(&listed(purl)), "{text} {purl}");
         }
-        let named =
-            |name: &str, version: &str| Package { name: name.into(), version: version.into(), ..Package::default() };
+        let named = |name: &str, version: &str| {
+            Listed::of(&Package { name: name.into(), version: version.into(), ..Package::default() })
+        };
         assert!(pattern("openssl").is(&named("openssl", "3")) && pattern("openssl@3").is(&named("openssl", "3")));
+        assert!(pattern("open*3").is(&named("openssl", "3")) && pattern("a@b").is(&named("a@b", "")));
         assert!(pattern("@angular/core").is(&named("@angular/core", "5")));
         assert!(pattern("@angular/core@5").is(&named("@angular/core", "5")));
         assert!(!pattern("openssl@3").is(&named("openssl", "")) && pattern("openssl@3").may_be(&named("openssl", "")));
         assert!(!pattern("openssl@3").may_be(&named("openssl", "33")));
+    }
+
+    #[test]
+    fn a_type_alone_is_no_package() {
+        for (text, nothing) in
+            [("pkg:", true), ("pkg:npm", true), ("pkg:npm@1", true), ("pkg:**", false), ("npm", false)]
+        {
+            assert_eq!(PackagePattern::parse(text).unwrap().is_nothing(), nothing, "{text}");
+        }
     }
 
     #[test]

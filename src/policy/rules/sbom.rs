@@ -1,6 +1,9 @@
 //! What is in an image.
 
-use super::{Miss, licenses, purl, purl::PackagePattern};
+use super::{
+    Miss, licenses,
+    purl::{self, Listed, PackagePattern},
+};
 use crate::{
     format::predicate::{Package, Sbom, SbomFormat},
     oci::Digest,
@@ -43,16 +46,29 @@ impl SbomRule {
         if self.of_image {
             describes(sbom, digests)?;
         }
+        let mut named = vec![Vec::new(); self.must_list.len()];
         for package in &sbom.packages {
-            self.allows(package)?;
+            self.names(package, &mut named)?;
+            self.licenses(package)?;
         }
-        self.must_list.iter().try_for_each(|wanted| wanted.judge(sbom))
+        self.must_list.iter().zip(named).try_for_each(|(wanted, named)| wanted.judge(&named))
     }
 
-    fn allows(&self, package: &Package) -> Result<(), Miss> {
-        if let Some(pattern) = self.deny_packages.iter().find(|pattern| pattern.may_be(package)) {
+    /// Whether a package is not denied by its name; where it is one that has to be listed, that is noted.
+    fn names<'s>(&self, package: &'s Package, named: &mut [Vec<&'s Package>]) -> Result<(), Miss> {
+        if self.deny_packages.is_empty() && self.must_list.is_empty() {
+            return Ok(());
+        }
+        let listed = Listed::of(package);
+        if let Some(pattern) = self.deny_packages.iter().find(|pattern| pattern.may_be(&listed)) {
             return Err(Miss::PackageDenied { pattern: pattern.to_string(), found: told(package) });
         }
+        let wanted = self.must_list.iter().zip(named).filter(|(wanted, _)| wanted.package.is(&listed));
+        wanted.for_each(|(_, named)| named.push(package));
+        Ok(())
+    }
+
+    fn licenses(&self, package: &Package) -> Result<(), Miss> {
         // The image itself is under no licence that an SBOM could state.
         let unstated = [Box::from("NOASSERTION")];
         let licenses = match &*package.licenses {
@@ -71,9 +87,8 @@ impl SbomRule {
 }
 
 impl MustList {
-    fn judge(&self, sbom: &Sbom) -> Result<(), Miss> {
-        let mut named = sbom.packages.iter().filter(|package| self.package.is(package)).peekable();
-        if named.peek().is_none() {
+    fn judge(&self, named: &[&Package]) -> Result<(), Miss> {
+        if named.is_empty() {
             return Err(Miss::PackageMissing { expected: self.package.to_string() });
         }
         let Some(expected) = &self.digest else { return Ok(()) };

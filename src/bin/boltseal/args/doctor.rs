@@ -13,7 +13,8 @@ pub enum DoctorCommand {
 /// Tells whether containerd asks boltseal before every pull, and what would let an image past it.
 ///
 /// Read are containerd's configuration with its imports, the folder of verifiers, and boltseal's own configuration and
-/// policy, and who may write these. The verifier has to be this very program. Exit code 0: nothing lets images pass; 1: something does, or blocks every pull; 4: it could not be told.
+/// policy, and who may write these. The verifier has to be this very program. Exit code 0: nothing lets images pass;
+/// 1: something does, or blocks every pull; 4: it could not be told.
 #[derive(Args)]
 #[command(after_help = "Examples:
   boltseal doctor containerd

@@ -56,7 +56,7 @@ fn check(file: PathBuf, output: &Output) -> Result<Exit, Failure> {
     let now = Timestamp::now();
     let ended = judge.policy.ended_waivers(now).map(|(scope, waiver)| (scope.pattern.to_string(), waiver));
     let ended = ended.map(|(scope, one)| format!("{scope}: the waiver of {} has ended on {}", one.id, one.until));
-    let empty = scopes.is_empty().then(|| "it has no scope: every image is denied".to_owned());
+    let empty = scopes.is_empty().then(|| "it has no scope, and so matches no image".to_owned());
     let warnings: Vec<_> = ended.chain(blind(&judge.policy)).chain(empty).collect();
     warnings.iter().for_each(|warning| output.warn(printable(warning)));
     let rego = judge.policy.rego_files().map(|rule| rule.file.as_str()).collect::<Vec<_>>();

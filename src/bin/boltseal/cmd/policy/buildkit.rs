@@ -53,10 +53,8 @@ pub async fn export(args: ExportArgs, output: &Output) -> Result<Exit, Failure> 
             allowed.push((subject.reference().clone(), subject.digest()));
         }
         exit = exit.worst(worst);
-        text.push_str(&printable(&format!(
-            "{word:<8} {name}{}",
-            if why.is_empty() { why.clone() } else { format!(": {why}") }
-        )));
+        let line = format!("{word:<8} {name}: {why}");
+        text.push_str(&printable(line.trim_end_matches(": ")));
         text.push('\n');
         told.push(json!({ "image": name, "state": word, "why": why }));
     }

@@ -72,9 +72,12 @@ pub fn config_words(rule: &ConfigRule) -> Vec<String> {
     words
 }
 
+fn texts<T: ToString>(all: &[T]) -> Vec<String> {
+    all.iter().map(ToString::to_string).collect()
+}
+
 pub fn question(question: &Question) -> Value {
     let text = |pattern: &Option<_>| pattern.as_ref().map(ToString::to_string);
-    let texts = |patterns: &[_]| patterns.iter().map(ToString::to_string).collect::<Vec<_>>();
     let asked = match &question.about {
         Topic::Provenance(rule) => json!({
             "kind": "provenance", "builder": text(&rule.builder), "buildType": text(&rule.build_type),
@@ -86,9 +89,9 @@ pub fn question(question: &Question) -> Value {
                 json!({ "package": one.package.to_string(), "digest": one.digest.map(|digest| digest.to_string()) })
             });
             json!({
-                "kind": "sbom", "formats": rule.formats.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                "kind": "sbom", "formats": texts(&rule.formats),
                 "describesImage": rule.of_image, "mustList": must_list.collect::<Vec<_>>(),
-                "denyPackages": rule.deny_packages.iter().map(ToString::to_string).collect::<Vec<_>>(), "denyLicenses": texts(&rule.deny_licenses),
+                "denyPackages": texts(&rule.deny_packages), "denyLicenses": texts(&rule.deny_licenses),
             })
         }
         Topic::Vuln(rule) => {
