@@ -16,8 +16,9 @@ pub fn printable(text: &str) -> String {
 #[must_use]
 pub fn toml_fault(text: &str, error: &toml::de::Error) -> String {
     let what = error.message().replace('\n', ", ");
-    // What has several lines is all of a table, in which it may stand anywhere.
-    let one_line = |span: &Range<usize>| text.get(span.clone()).is_some_and(|part| !part.contains('\n'));
+    // What is empty, or has several lines, is all of a table: it may stand anywhere in it.
+    let one_line =
+        |span: &Range<usize>| text.get(span.clone()).is_some_and(|part| !part.is_empty() && !part.contains('\n'));
     let Some(at) = error.span().filter(one_line).map(|span| span.start) else { return what };
     let start = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |feed| feed + 1);
     let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();

@@ -141,8 +141,9 @@ fn decode(text: &str, path: &Path, host: &str) -> Result<Vec<Place>, Fault> {
 
 /// Where a file can't be read; not what stands there, which may be a header's secret.
 fn place_of(error: &toml::de::Error, text: &str) -> String {
-    // What has several lines is all of a table, in which it may stand anywhere.
-    let span = error.span().filter(|span| text.get(span.clone()).is_some_and(|part| !part.contains('\n')));
+    // What is empty, or has several lines, is all of a table: it may stand anywhere in it.
+    let span =
+        error.span().filter(|span| text.get(span.clone()).is_some_and(|part| !part.is_empty() && !part.contains('\n')));
     let before = span.and_then(|span| text.get(..span.start));
     let line = before.map(|before| format!("line {}: ", before.matches('\n').count() + 1)).unwrap_or_default();
     format!("{line}not as containerd's hosts.toml is written")
